@@ -1,0 +1,1 @@
+"""The networks that turn photos into features."""

@@ -1,0 +1,45 @@
+"""Download the weights of a backbone."""
+
+from pathlib import Path
+from typing import Literal
+
+from recap.backbones.weights import WEIGHTS
+from recap.download import fetch
+from recap.errors import InputError
+
+
+def download_weights(
+    backbone: Literal["vgg16", "squeezenet1_0"],
+    weights: str = "imagenet",
+    *,
+    output: Path,
+    mirror: str = "",
+    url: str = "",
+) -> None:
+    """Download a backbone's weights and verify them.
+
+    Parameters
+    ----------
+    backbone : {"vgg16", "squeezenet1_0"}
+        Network.
+    weights : str
+        Name of the weights, such as `imagenet`.
+    output : Path
+        Where to put them.
+    mirror : str
+        Folder or URL where the file is looked for first.
+    url : str
+        Address to use in place of the official one.
+
+    Raises
+    ------
+    InputError
+        If the backbone has no weights of that name, no source has the file, or its size or
+        checksum is wrong.
+    """
+    if weights not in WEIGHTS[backbone]:
+        raise InputError(
+            f"{backbone} has no weights named {weights} to download: it has"
+            f" {', '.join(WEIGHTS[backbone])}."
+        )
+    fetch(WEIGHTS[backbone][weights], output, mirror, url)

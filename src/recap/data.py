@@ -1,0 +1,147 @@
+"""The files of `coco_captioning/`, as CS231n's course code reads them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from recap.annotations import read_annotations
+from recap.errors import InputError
+from recap.feature_files import FEATURES, open_features, open_hdf5
+from recap.files import atomic_path, read_json
+from recap.vocabulary import decode_captions
+
+__all__ = [
+    "decode_captions",
+    "list_images",
+    "load_coco_data",
+    "read_captions",
+    "sample_coco_minibatch",
+]
+
+
+def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
+    """List a split's image files and their Flickr addresses in the feature files' row order.
+
+    Parameters
+    ----------
+    annotations : Path
+        COCO caption file.
+    images : Path
+        Text file to write, a path a line in the course's form, such as
+        `coco/images/val2014/COCO_val2014_000000391895.jpg`.
+    urls : Path
+        Text file to write, an address a line: `flickr_url`, or else `coco_url`, or else nothing.
+
+    Raises
+    ------
+    InputError
+        If the annotations are missing or not in COCO's format.
+    """
+    records = read_annotations(annotations).images
+    folder = f"coco/images/{images.name.removesuffix('_images.txt')}"
+    for path, lines in (
+        (images, [f"{folder}/{record['file_name']}" for record in records]),
+        (urls, [record.get("flickr_url") or record.get("coco_url", "") for record in records]),
+    ):
+        with atomic_path(path) as scratch:
+            scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def read_captions(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read a split's encoded captions.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file in the form of `coco2014_captions.h5`.
+    split : str
+        `train`, `val` or `dev`.
+
+    Returns
+    -------
+    captions : array of shape (M, T), int32
+        Words by their number in the vocabulary.
+    image_idxs : array of shape (M,), int32
+        For each caption its image's row in the feature file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or lacks the split.
+    """
+    with open_hdf5(path) as file:
+        try:
+            return file[f"{split}_captions"][:], file[f"{split}_image_idxs"][:]
+        except KeyError:
+            raise InputError(f"{path} has no captions of the split {split}.") from None
+
+
+def load_coco_data(
+    base_dir: Path | str, max_train: int | None = None, pca_features: bool = True
+) -> dict:
+    """Load a `coco_captioning` folder into the dict that CS231n's notebooks work on.
+
+    Parameters
+    ----------
+    base_dir : Path or str
+        The folder, such as `results/shapes/coco_captioning`.
+    max_train : int, optional
+        Draw so many training captions with NumPy's global generator, with repetition.
+    pca_features : bool
+        Read the features reduced by PCA in place of fc7.
+
+    Returns
+    -------
+    dict
+        `train_captions`, `train_image_idxs`, `val_captions`, `val_image_idxs` (int32),
+        `train_features`, `val_features` (float32), `idx_to_word`, `word_to_idx`, and
+        `train_urls`, `val_urls` (arrays of str).
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    base_dir = Path(base_dir)
+    with open_hdf5(base_dir / "coco2014_captions.h5") as file:
+        data = {key: file[key][:] for key in file}
+    data.update(read_json(base_dir / "coco2014_vocab.json"))
+    suffix = "_pca" if pca_features else ""
+    for split in ("train", "val"):
+        with open_features(base_dir / f"{split}2014_vgg16_fc7{suffix}.h5") as file:
+            data[f"{split}_features"] = file[FEATURES][:]
+        urls = base_dir / f"{split}2014_urls.txt"
+        if not urls.exists():
+            raise InputError(f"{urls} does not exist: `snakemake encode` makes it.")
+        data[f"{split}_urls"] = np.array(urls.read_text(encoding="utf-8").split("\n")[:-1])
+    if max_train is not None:
+        mask = np.random.randint(len(data["train_captions"]), size=max_train)  # noqa: NPY002
+        data["train_captions"] = data["train_captions"][mask]
+        data["train_image_idxs"] = data["train_image_idxs"][mask]
+    return data
+
+
+def sample_coco_minibatch(
+    data: dict, batch_size: int = 100, split: str = "train"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a minibatch with NumPy's global generator, with repetition, as CS231n does.
+
+    Parameters
+    ----------
+    data : dict
+        From `load_coco_data`.
+    batch_size : int
+        Captions to draw, N.
+    split : {"train", "val"}
+        Split to draw from.
+
+    Returns
+    -------
+    captions : array of shape (N, T), int32
+    image_features : array of shape (N, D), float32
+    urls : array of N str
+    """
+    captions = data[f"{split}_captions"]
+    mask = np.random.choice(len(captions), batch_size)  # noqa: NPY002
+    image_idxs = data[f"{split}_image_idxs"][mask]
+    return captions[mask], data[f"{split}_features"][image_idxs], data[f"{split}_urls"][image_idxs]

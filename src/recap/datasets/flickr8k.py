@@ -1,0 +1,67 @@
+"""Flickr8k (Hodosh, Young and Hockenmaier, 2013) in COCO's format."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from recap.datasets.archive import read_member
+from recap.download import RemoteFile
+from recap.errors import InputError
+
+RELEASE = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
+IMAGES = RemoteFile(f"{RELEASE}/Flickr8k_Dataset.zip")
+TEXT = RemoteFile(f"{RELEASE}/Flickr8k_text.zip")
+
+SPLIT_LISTS = {
+    "train": "Flickr_8k.trainImages.txt",
+    "dev": "Flickr_8k.devImages.txt",
+    "val": "Flickr_8k.testImages.txt",
+}
+
+
+def read_split(archive: Path, split: str) -> dict:
+    """Return one official split of Flickr8k in COCO's caption format.
+
+    Image ids count the photos in the order of the caption file, so that they are unique over
+    the splits.
+
+    Parameters
+    ----------
+    archive : Path
+        `Flickr8k_text.zip`.
+    split : {"train", "dev", "val"}
+        `val` is the official test split, the one that is scored.
+
+    Raises
+    ------
+    InputError
+        If the archive is damaged, or a listed photo has no captions.
+    """
+    captions = defaultdict(list)
+    for line in read_member(archive, "Flickr8k.token.txt").splitlines():
+        if line.strip():
+            name, _, caption = line.partition("\t")
+            captions[name.partition("#")[0]].append(caption.strip())
+    ids = {name: number for number, name in enumerate(captions, start=1)}
+    images, annotations = [], []
+    for name in read_member(archive, SPLIT_LISTS[split]).split():
+        if name not in captions:
+            raise InputError(
+                f"{archive} lists {name} in {SPLIT_LISTS[split]} but has no caption of it:"
+                " download the archive again."
+            )
+        images.append(
+            {
+                "id": ids[name],
+                "file_name": name,
+                "flickr_url": f"https://www.flickr.com/photo.gne?id={name.split('_')[0]}",
+            }
+        )
+        for position, caption in enumerate(captions[name], start=1):
+            annotations.append(
+                {"id": 10 * ids[name] + position, "image_id": ids[name], "caption": caption}
+            )
+    info = {
+        "description": f"Flickr8k, official {'test' if split == 'val' else split} split",
+        "url": RELEASE,
+    }
+    return {"info": info, "licenses": [], "images": images, "annotations": annotations}

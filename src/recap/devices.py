@@ -1,0 +1,75 @@
+"""Choose where and how precisely to compute, and how many threads to use."""
+
+import os
+from typing import Literal
+
+import torch
+
+from recap.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def choose_device(device: Device) -> torch.device:
+    """Return the device to compute on.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        `auto` takes CUDA, then Apple's MPS, then the CPU, whichever is there first.
+
+    Raises
+    ------
+    InputError
+        If the machine does not have the device that is asked for.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        device = next(name for name, there in available.items() if there)
+    if not available[device]:
+        raise InputError(
+            f"This machine has no {device} device that PyTorch can use: set `device` to auto."
+        )
+    return torch.device(device)
+
+
+def choose_precision(device: torch.device) -> torch.dtype:
+    """Return the fastest number format in which a trained network still works.
+
+    bfloat16 on GPUs, and on processors with instructions for it, where it runs a convolution two
+    to four times as fast as float32; without them it is emulated, and slower.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where to compute.
+    """
+    if device.type == "cpu":
+        has = torch.cpu.get_capabilities()
+        fast = has.get("avx512_bf16") or has.get("amx_bf16")
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def use_threads(threads: int | None) -> int:
+    """Limit PyTorch to the threads that were given, and to those that the machine has.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads given; all of the machine's by default.
+
+    Returns
+    -------
+    int
+        Threads in use.
+    """
+    has = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = min(threads or has, has)
+    torch.set_num_threads(threads)
+    return threads

@@ -1,0 +1,91 @@
+"""Files that are either whole or absent, and their checksums."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from recap.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a scratch path beside `path` that becomes `path` if the block succeeds.
+
+    A reader never sees a half-written file: the scratch file is renamed over `path` at the
+    end of the block, and removed if the block raises.
+
+    Parameters
+    ----------
+    path : Path
+        File to make. Missing parent folders are made.
+
+    Yields
+    ------
+    Path
+        Scratch file in the same folder, with the same suffix.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield scratch
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's bytes, read in pieces.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+    algorithm : str
+        Any name that `hashlib` knows.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def write_json(path: Path, value: Any, **options: Any) -> None:
+    """Write a value as JSON, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    value
+        What `json.dumps` accepts.
+    **options
+        Passed to `json.dumps`, such as `indent=2`.
+    """
+    with atomic_path(path) as scratch:
+        scratch.write_text(json.dumps(value, **options), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not valid JSON ({error}): make or download it again."
+        ) from None

@@ -1,0 +1,215 @@
+"""Read photos in place from a zip archive or a folder, whatever their mode."""
+
+import io
+import warnings
+import zipfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from recap.errors import InputError
+
+
+class BrokenImageError(InputError):
+    """An image that cannot be read, told with its name."""
+
+
+class ImageStore(AbstractContextManager):
+    """The photos of a zip archive or of a folder, found by file name.
+
+    An annotation's `file_name` is looked for as a path first and then by its last part,
+    because COCO's and Flickr8k's archives hold their photos in a folder of their own. Archives
+    are read in place and never unpacked; what macOS adds to them is passed over.
+
+    Parameters
+    ----------
+    source : Path
+        Zip archive or folder.
+
+    Raises
+    ------
+    InputError
+        If `source` is missing or is not a zip archive.
+    """
+
+    def __init__(self, source: Path):
+        self.source = Path(source)
+        self._zip: zipfile.ZipFile | None = None
+        if self.source.is_dir():
+            paths = [path for path in self.source.rglob("*") if path.is_file()]
+            names = [path.relative_to(self.source).as_posix() for path in paths]
+        else:
+            try:
+                self._zip = zipfile.ZipFile(self.source)
+            except FileNotFoundError:
+                raise InputError(f"{source} does not exist: check the path.") from None
+            except (zipfile.BadZipFile, OSError) as error:
+                raise InputError(
+                    f"{source} is not a whole zip archive ({error}): delete it and download it"
+                    " again."
+                ) from None
+            names = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
+        names = sorted(name for name in names if not _added_by_macos(name))
+        self._by_path = {name: name for name in names}
+        self._by_base_name: dict[str, list[str]] = {}
+        for name in names:
+            self._by_base_name.setdefault(PurePosixPath(name).name, []).append(name)
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the archive."""
+        if self._zip is not None:
+            self._zip.close()
+
+    def read_bytes(self, file_name: str) -> bytes:
+        """Return the bytes of one photo; safe to call from several threads.
+
+        Parameters
+        ----------
+        file_name : str
+            The `file_name` of an annotation.
+
+        Raises
+        ------
+        BrokenImageError
+            If the photo is missing, is named by two entries, or its bytes are damaged.
+        """
+        matches = [self._by_path[file_name]] if file_name in self._by_path else None
+        matches = matches or self._by_base_name.get(PurePosixPath(file_name).name, [])
+        if len(matches) != 1:
+            found = "is not" if not matches else f"stands {len(matches)} times"
+            raise BrokenImageError(
+                f"{file_name} {found} in {self.source}: check that the annotations belong to"
+                " these images."
+            )
+        try:
+            if self._zip is not None:
+                return self._zip.read(matches[0])
+            return (self.source / matches[0]).read_bytes()
+        except (OSError, zipfile.BadZipFile, zipfile.zlib.error, EOFError) as error:
+            raise BrokenImageError(
+                f"{file_name} in {self.source} cannot be read ({error}): download the archive again"
+                " or set broken_images: skip."
+            ) from None
+
+    def read(self, file_name: str) -> Image.Image:
+        """Return one photo, upright, in RGB.
+
+        Parameters
+        ----------
+        file_name : str
+            The `file_name` of an annotation.
+
+        Raises
+        ------
+        BrokenImageError
+            If the photo is missing or broken.
+        """
+        return decode_image(self.read_bytes(file_name), f"{file_name} in {self.source}")
+
+
+def _added_by_macos(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
+
+
+def open_images(source: Path) -> ImageStore:
+    """Open a zip archive or a folder of photos; a context manager.
+
+    Parameters
+    ----------
+    source : Path
+        Zip archive or folder.
+
+    Raises
+    ------
+    InputError
+        If `source` is missing or is not a zip archive.
+    """
+    return ImageStore(source)
+
+
+def decode_image(data: bytes, name: str) -> Image.Image:
+    """Decode an image file to RGB, rotated as its EXIF orientation says.
+
+    Grayscale (8 and 16 bit), palette and CMYK images are converted; transparent pixels are laid
+    on white.
+
+    Parameters
+    ----------
+    data : bytes
+        The file's content, in any format that Pillow reads.
+    name : str
+        What to call the image in an error.
+
+    Raises
+    ------
+    BrokenImageError
+        If the bytes are not a whole image, or one so large that it looks like an attack.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+            image = ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BrokenImageError(
+            f"{name} is not an image that can be read ({error}): replace it or set"
+            " broken_images: skip."
+        ) from None
+    if image.mode.startswith("I"):
+        # Pillow clips 16-bit values to 255 when it converts them.
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a backbone's weights want their images.
+
+    Attributes
+    ----------
+    resize : int
+        Length in pixels that the shorter side is scaled to.
+    crop : int
+        Side in pixels of the square cut from the centre.
+    mean, std : tuple of float
+        Per channel (red, green, blue), of values in [0, 1].
+    """
+
+    resize: int
+    crop: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __str__(self) -> str:
+        """Describe the steps in words, for the attributes of a feature file."""
+        return (
+            f"RGB, shorter side to {self.resize} (bilinear, antialiased), centre {self.crop},"
+            f" scaled to [0, 1], mean {self.mean}, std {self.std}"
+        )
+
+    def cut(self, image: Image.Image) -> np.ndarray:
+        """Resize an image and cut out its centre.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            In RGB.
+
+        Returns
+        -------
+        array of shape (crop, crop, 3), uint8
+        """
+        scale = self.resize / min(image.size)
+        if scale != 1:
+            width, height = (max(self.resize, round(side * scale)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        left, top = ((side - self.crop) // 2 for side in image.size)
+        return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))

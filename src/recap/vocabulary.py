@@ -1,0 +1,233 @@
+"""Words and their numbers: tokenise, count, encode, decode."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from recap.annotations import read_annotations
+from recap.errors import InputError
+from recap.files import atomic_path, read_json, write_json
+
+NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"
+SPECIAL_WORDS = [NULL, START, END, UNK]
+
+DELETED = str.maketrans("", "", "'’-")
+NOT_IN_WORDS = re.compile(r"[\W_]+")
+
+
+def tokenize(caption: str) -> list[str]:
+    """Cut a caption into words as CS231n's captions are cut.
+
+    Lower case; apostrophes and hyphens vanish within a word (`man's` is `mans`), other punctuation
+    parts words.
+
+    Parameters
+    ----------
+    caption : str
+        As a person wrote it.
+
+    Returns
+    -------
+    list of str
+        Words, without punctuation.
+    """
+    return NOT_IN_WORDS.sub(" ", caption.lower().translate(DELETED)).split()
+
+
+def build_vocabulary(
+    annotations: Path, *, output: Path, size: int = 1000, min_count: int = 1
+) -> None:
+    """Give the most frequent words of the training captions their numbers.
+
+    Words are counted in all captions, long ones too, and those of equal count are put in
+    alphabetical order.
+
+    Parameters
+    ----------
+    annotations : Path
+        COCO caption file of the training split.
+    output : Path
+        JSON file to write, in the form of `coco2014_vocab.json`: `idx_to_word`, with `<NULL>`,
+        `<START>`, `<END>`, `<UNK>` as its first four, and `word_to_idx`.
+    size : int
+        Words to keep at most, the special ones not counted.
+    min_count : int
+        Leave out words that occur less often.
+
+    Raises
+    ------
+    InputError
+        If the annotations are missing or not in COCO's format, or no word is left.
+    """
+    counts = Counter(
+        word for _, caption in read_annotations(annotations).captions for word in tokenize(caption)
+    )
+    frequent = sorted(
+        (word for word, count in counts.items() if count >= min_count),
+        key=lambda word: (-counts[word], word),
+    )[:size]
+    if not frequent:
+        raise InputError(
+            f"No word of {annotations} occurs {min_count} times: lower the vocabulary's"
+            " `min_count`."
+        )
+    idx_to_word = SPECIAL_WORDS + frequent
+    word_to_idx = {word: number for number, word in enumerate(idx_to_word)}
+    write_json(output, {"idx_to_word": idx_to_word, "word_to_idx": word_to_idx})
+    covered = sum(counts[word] for word in frequent) / counts.total()
+    print(f"{len(frequent)} of {len(counts)} words cover {covered:.1%} of the training captions.")
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """Read the words of a vocabulary file in the order of their numbers.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file in the form of `coco2014_vocab.json`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a vocabulary, or numbers its words in two ways.
+    """
+    content = read_json(path)
+    try:
+        idx_to_word, word_to_idx = content["idx_to_word"], content["word_to_idx"]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"{path} is not a vocabulary: it lacks idx_to_word or word_to_idx."
+        ) from None
+    if word_to_idx != {word: number for number, word in enumerate(idx_to_word)}:
+        raise InputError(f"{path} is not a vocabulary: idx_to_word and word_to_idx differ.")
+    if missing := [word for word in SPECIAL_WORDS if word not in word_to_idx]:
+        raise InputError(f"{path} is not a vocabulary of captions: it lacks {missing[0]}.")
+    return idx_to_word
+
+
+def encode_caption(
+    words: Sequence[str], word_to_idx: dict[str, int], max_words: int
+) -> list[int] | None:
+    """Write a caption in numbers.
+
+    Parameters
+    ----------
+    words : sequence of str
+        From `tokenize`.
+    word_to_idx : dict
+        Number of each word.
+    max_words : int
+        Words that a caption may have.
+
+    Returns
+    -------
+    list of max_words + 2 int, or None
+        `<START>`, the words, `<END>`, then `<NULL>` to the end; None for a caption that has more
+        words, or none at all.
+    """
+    if not 0 < len(words) <= max_words:
+        return None
+    unknown = word_to_idx[UNK]
+    row = [word_to_idx[START], *(word_to_idx.get(word, unknown) for word in words)]
+    row.append(word_to_idx[END])
+    return row + [word_to_idx[NULL]] * (max_words + 2 - len(row))
+
+
+def encode_captions(
+    vocabulary: Path,
+    *,
+    train: Path,
+    val: Path,
+    output: Path,
+    dev: Path | None = None,
+    dev_output: Path | None = None,
+    max_words: int = 15,
+) -> None:
+    """Write the captions of the splits in numbers, in the form of `coco2014_captions.h5`.
+
+    A caption of more than `max_words` words is dropped, not cut.
+
+    Parameters
+    ----------
+    vocabulary : Path
+        What `build_vocabulary` wrote.
+    train, val : Path
+        COCO caption files.
+    output : Path
+        HDF5 file to write: `train_captions` (M, max_words + 2), `train_image_idxs` (M,), and the
+        same for `val`, int32. `image_idxs` are rows of the split's feature file.
+    dev : Path, optional
+        COCO caption file of the split that chooses the checkpoint.
+    dev_output : Path, optional
+        HDF5 file to write for it, with `dev_captions` and `dev_image_idxs`.
+    max_words : int
+        Words that a caption may have.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or a split has no caption that is short enough.
+    """
+    word_to_idx = {word: number for number, word in enumerate(read_vocabulary(vocabulary))}
+    outputs = [(output, {"train": train, "val": val})]
+    if dev is not None and dev_output is not None:
+        outputs.append((dev_output, {"dev": dev}))
+    for path, splits in outputs:
+        with atomic_path(path) as scratch, h5py.File(scratch, "w") as file:
+            for split, annotations in splits.items():
+                captions, image_idxs = _encode_split(annotations, word_to_idx, max_words)
+                file[f"{split}_captions"] = captions
+                file[f"{split}_image_idxs"] = image_idxs
+
+
+def _encode_split(
+    annotations: Path, word_to_idx: dict[str, int], max_words: int
+) -> tuple[np.ndarray, np.ndarray]:
+    split = read_annotations(annotations)
+    row_of = {image["id"]: row for row, image in enumerate(split.images)}
+    captions, image_idxs = [], []
+    for image_id, caption in split.captions:
+        encoded = encode_caption(tokenize(caption), word_to_idx, max_words)
+        if encoded is not None:
+            captions.append(encoded)
+            image_idxs.append(row_of[image_id])
+    if not captions:
+        raise InputError(f"{annotations} has no caption of 1 to {max_words} words.")
+    share = len(captions) / len(split.captions)
+    print(f"{annotations}: {len(captions)} captions ({share:.1%}) have at most {max_words} words.")
+    return np.array(captions, dtype=np.int32), np.array(image_idxs, dtype=np.int32)
+
+
+def decode_captions(captions: np.ndarray, idx_to_word: Sequence[str]) -> str | list[str]:
+    """Write numbered captions in words, up to and with `<END>`; `<NULL>` is left out.
+
+    Parameters
+    ----------
+    captions : array of shape (T,) or (N, T), int
+        One caption or several.
+    idx_to_word : sequence of str
+        Words by number.
+
+    Returns
+    -------
+    str or list of str
+        A string for one caption, a list for several; `<START>`, `<END>` and `<UNK>` are shown.
+    """
+    if captions.ndim == 1:
+        return _decode_caption(captions, idx_to_word)
+    return [_decode_caption(caption, idx_to_word) for caption in captions]
+
+
+def _decode_caption(caption: Iterable[int], idx_to_word: Sequence[str]) -> str:
+    words = []
+    for number in caption:
+        word = idx_to_word[number]
+        if word != NULL:
+            words.append(word)
+        if word == END:
+            break
+    return " ".join(words)
