@@ -41,7 +41,9 @@ class RemoteFile:
         return self.url.rsplit("/", 1)[-1]
 
 
-def fetch(file: RemoteFile, output: Path, mirror: str = "", url: str = "") -> None:
+def fetch(
+    file: RemoteFile, output: Path, mirror: str = "", urls: dict[str, str] | None = None
+) -> None:
     """Bring a file to `output`, from a mirror if it has it, and verify it.
 
     An interrupted download leaves `output` with `.part` added, from which the next call goes
@@ -58,8 +60,8 @@ def fetch(file: RemoteFile, output: Path, mirror: str = "", url: str = "") -> No
     mirror : str
         Folder, searched by file name with its sub-folders, or URL under which the file name is
         tried first. Empty for none.
-    url : str
-        Address to use in place of the file's own.
+    urls : dict, optional
+        Addresses to use in place of the official ones, by file name.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def fetch(file: RemoteFile, output: Path, mirror: str = "", url: str = "") -> No
             with atomic_path(output) as scratch:
                 shutil.copyfile(found, scratch)
             return
-    addresses = [url or file.url]
+    addresses = [(urls or {}).get(file.name, file.url)]
     if "://" in mirror:
         addresses.insert(0, f"{mirror.rstrip('/')}/{file.name}")
     failures = []

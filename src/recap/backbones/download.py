@@ -14,7 +14,7 @@ def download_weights(
     *,
     output: Path,
     mirror: str = "",
-    url: str = "",
+    urls: dict[str, str] | None = None,
 ) -> None:
     """Download a backbone's weights and verify them.
 
@@ -28,8 +28,8 @@ def download_weights(
         Where to put them.
     mirror : str
         Folder or URL where the file is looked for first.
-    url : str
-        Address to use in place of the official one.
+    urls : dict, optional
+        Addresses to use in place of the official ones, by file name; JSON on the command line.
 
     Raises
     ------
@@ -42,4 +42,4 @@ def download_weights(
             f"{backbone} has no weights named {weights} to download: it has"
             f" {', '.join(WEIGHTS[backbone])}."
         )
-    fetch(WEIGHTS[backbone][weights], output, mirror, url)
+    fetch(WEIGHTS[backbone][weights], output, mirror, urls)

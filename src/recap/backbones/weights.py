@@ -1,6 +1,9 @@
 """The weights that each backbone knows by name, and where they come from."""
 
+from pathlib import Path
+
 from recap.download import RemoteFile
+from recap.errors import InputError
 
 # Weights drawn from a seed: a random projection, for runs that can download nothing.
 RANDOM = "random"
@@ -19,3 +22,36 @@ WEIGHTS = {
         )
     },
 }
+
+
+def weights_source(backbone: str, weights: str) -> RemoteFile | Path | None:
+    """Return where a backbone's weights come from.
+
+    Parameters
+    ----------
+    backbone : {"vgg16", "squeezenet1_0"}
+        Network.
+    weights : str
+        `random`, a name that the backbone knows, or a file.
+
+    Returns
+    -------
+    RemoteFile, Path or None
+        A download, a file that is there, or nothing for random weights.
+
+    Raises
+    ------
+    InputError
+        If `weights` is no name that the backbone knows and no file.
+    """
+    if weights == RANDOM:
+        return None
+    if weights in WEIGHTS[backbone]:
+        return WEIGHTS[backbone][weights]
+    if not Path(weights).is_file():
+        names = ", ".join([RANDOM, *WEIGHTS[backbone]])
+        raise InputError(
+            f"The weights {weights} are no file, and no name that {backbone} knows: give a file or"
+            f" one of {names}."
+        )
+    return Path(weights)

@@ -61,7 +61,7 @@ def download_dataset(
     *,
     output: Path,
     mirror: str = "",
-    url: str = "",
+    urls: dict[str, str] | None = None,
 ) -> None:
     """Download one file of a data set and verify it.
 
@@ -75,8 +75,8 @@ def download_dataset(
         Where to put it.
     mirror : str
         Folder or URL where the file is looked for first.
-    url : str
-        Address to use in place of the official one.
+    urls : dict, optional
+        Addresses to use in place of the official ones, by file name; JSON on the command line.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def download_dataset(
     files = {remote.name: remote for remote in DATASETS[dataset].files}
     if file not in files:
         raise InputError(f"{dataset} has no file {file}: it has {', '.join(files)}.")
-    fetch(files[file], output, mirror, url)
+    fetch(files[file], output, mirror, urls)
 
 
 def prepare_annotations(

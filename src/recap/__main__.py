@@ -1,0 +1,5 @@
+"""Make `python -m recap` the same as `recap`."""
+
+from recap.cli import main
+
+main()

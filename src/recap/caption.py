@@ -1,0 +1,81 @@
+"""Caption any photo with a trained captioner."""
+
+from pathlib import Path
+
+import numpy as np
+
+from recap.backbones.load import load_backbone
+from recap.captioners.folder import load_captioner
+from recap.decoding import beam_width, caption_features
+from recap.devices import Device, choose_device, use_threads
+from recap.errors import InputError
+from recap.feature_files import open_hdf5
+from recap.features import FeatureExtractor
+from recap.images import BrokenImageError, decode_image
+from recap.pca import read_pca
+
+
+def caption(
+    *photos: Path,
+    model: Path,
+    pca: Path | None = None,
+    weights: str = "",
+    decoder: str = "beam3",
+    device: Device = "auto",
+    threads: int | None = None,
+) -> None:
+    """Print a caption for each photo.
+
+    Parameters
+    ----------
+    *photos : Path
+        Picture files.
+    model : Path
+        Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`.
+    pca : Path, optional
+        What `fit_pca` wrote in the captioner's study; found beside the captioner by default.
+    weights : str
+        File of the backbone's weights, if it has moved since the study was run.
+    decoder : str
+        `greedy`, or `beam` and a width, such as `beam3`.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    threads : int, optional
+        Threads to use; all by default.
+
+    Raises
+    ------
+    InputError
+        If a photo cannot be read, or the captioner, its PCA or the weights are not found.
+    """
+    if not photos:
+        raise InputError("There is no photo to caption: name one or more picture files.")
+    use_threads(threads)
+    width = beam_width(decoder)
+    captioner = load_captioner(model)
+    pca = pca or model.resolve().parents[2] / "features" / "pca.h5"
+    with open_hdf5(pca) as file:
+        origin = dict(file.attrs)
+    backbone = load_backbone(origin["backbone"], weights or origin["weights"])
+    if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
+        raise InputError(
+            f"{weights or origin['weights']} has changed since {pca} was fitted: give the weights"
+            " of the study with --weights."
+        )
+    chosen_device = choose_device(device)
+    extractor = FeatureExtractor(backbone, chosen_device)
+    pixels = np.stack([backbone.preprocessing.cut(_read_photo(photo)) for photo in photos])
+    features = read_pca(pca).transform(extractor(pixels)).astype(np.float32)
+    captions = caption_features(captioner, features, width, chosen_device)
+    for photo, text in zip(photos, captions, strict=True):
+        print(f"{photo}: {text}" if len(photos) > 1 else text)
+
+
+def _read_photo(path: Path):
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BrokenImageError(
+            f"{path} cannot be read ({error.strerror}): check the path."
+        ) from None
+    return decode_image(data, str(path))

@@ -1,0 +1,1 @@
+"""Captioners: a readable reference in NumPy and the engine in PyTorch."""

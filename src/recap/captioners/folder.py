@@ -1,0 +1,130 @@
+"""A trained captioner's folder: `model.safetensors` and `config.json`."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from recap.captioners.recipe import Recipe
+from recap.errors import InputError
+from recap.files import atomic_path, read_json, write_json
+
+MODEL = "model.safetensors"
+CONFIG = "config.json"
+
+
+@dataclass
+class TrainedCaptioner:
+    """A captioner as it lies in its folder.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Architecture and training.
+    idx_to_word : list of str
+        The vocabulary that its word numbers belong to.
+    parameters : dict of arrays, float32
+        Under CS231n's names and layouts, for features as they are in the feature file.
+    facts : dict
+        What else is told of its training: seed, best epoch, validation, versions.
+    """
+
+    recipe: Recipe
+    idx_to_word: list[str]
+    parameters: dict[str, np.ndarray]
+    facts: dict = field(default_factory=dict)
+
+    @property
+    def feature_dim(self) -> int:
+        """Numbers an image."""
+        return len(self.parameters["W_proj"])
+
+
+def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
+    """Write a captioner to its folder; `model.safetensors` comes last.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to write to.
+    captioner : TrainedCaptioner
+        What to write.
+    """
+    config = {
+        "cell": captioner.recipe.cell,
+        "recipe": asdict(captioner.recipe),
+        "feature_dim": captioner.feature_dim,
+        **captioner.facts,
+        "idx_to_word": captioner.idx_to_word,
+    }
+    write_json(folder / CONFIG, config, indent=1)
+    with atomic_path(folder / MODEL) as scratch:
+        safetensors.numpy.save_file(captioner.parameters, scratch)
+
+
+def load_captioner(folder: Path) -> TrainedCaptioner:
+    """Read a captioner from its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        What `recap train-captioner` wrote, such as `results/shapes/models/lstm/seed0`.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or the two do not belong together.
+    """
+    if not (folder / CONFIG).exists():
+        raise InputError(
+            f"{folder} holds no trained captioner ({CONFIG} is missing): give a folder such as"
+            " results/shapes/models/lstm/seed0."
+        )
+    config = read_json(folder / CONFIG)
+    try:
+        recipe = Recipe(**config.pop("recipe"))
+        idx_to_word = config.pop("idx_to_word")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder / CONFIG} does not describe a captioner ({error}): train it again."
+        ) from None
+    try:
+        parameters = safetensors.numpy.load_file(folder / MODEL)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{folder / MODEL} cannot be read ({error}): train the captioner again."
+        ) from None
+    expected = expected_shapes(recipe, config.get("feature_dim", 0), len(idx_to_word))
+    shapes = {name: value.shape for name, value in parameters.items()}
+    if shapes != expected:
+        raise InputError(
+            f"{folder / MODEL} does not fit {CONFIG} beside it: train the captioner again."
+        )
+    return TrainedCaptioner(recipe, idx_to_word, parameters, config)
+
+
+def expected_shapes(
+    recipe: Recipe, feature_dim: int, vocabulary_size: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a captioner's parameters by CS231n's names.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Cell and sizes.
+    feature_dim, vocabulary_size : int
+        Numbers an image, and words.
+    """
+    hidden, gates = recipe.hidden_dim, (4 if recipe.cell == "lstm" else 1) * recipe.hidden_dim
+    return {
+        "W_embed": (vocabulary_size, recipe.wordvec_dim),
+        "W_proj": (feature_dim, hidden),
+        "b_proj": (hidden,),
+        "Wx": (recipe.wordvec_dim, gates),
+        "Wh": (hidden, gates),
+        "b": (gates,),
+        "W_vocab": (hidden, vocabulary_size),
+        "b_vocab": (vocabulary_size,),
+    }

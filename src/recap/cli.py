@@ -1,0 +1,57 @@
+"""The command line: a subcommand for each stage, made from the stage's own function."""
+
+import sys
+
+from cyclopts import App, Parameter
+
+import recap
+from recap.errors import InputError
+
+# Modules are imported only when their command runs, so that help comes at once.
+COMMANDS = {
+    "recap.datasets.shapes:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
+    "recap.datasets:download_dataset": "Download one file of a data set and verify it.",
+    "recap.backbones.download:download_weights": "Download a backbone's weights and verify them.",
+    "recap.datasets:prepare_annotations": "Write a split's captions as a COCO caption file.",
+    "recap.data:list_images": "List a split's image files and addresses in row order.",
+    "recap.features:extract_features": "Compute the features of a split's images.",
+    "recap.pca:fit_pca": "Find the principal components of the training features.",
+    "recap.pca:apply_pca": "Reduce a feature file to its principal components.",
+    "recap.vocabulary:build_vocabulary": "Number the most frequent words.",
+    "recap.vocabulary:encode_captions": "Write the captions of the splits in numbers.",
+    "recap.training:train_captioner": "Train a captioner and keep its best epoch.",
+    "recap.decoding:generate_captions": "Caption the images of a split.",
+    "recap.scoring.score:score_captions": "Score captions: BLEU, METEOR, ROUGE-L, CIDEr-D.",
+    "recap.report.compare:compare_captioners": "Write the report that compares captioners.",
+    "recap.caption:caption": "Print a caption for any photo.",
+    "recap.verify:verify": "Check the files of a coco_captioning folder.",
+}
+
+
+def make_app() -> App:
+    """Return the command line application, with a command for each entry of `COMMANDS`."""
+    app = App(
+        name="recap",
+        help=recap.__doc__,
+        version=recap.__version__,
+        default_parameter=Parameter(consume_multiple=True, negative=""),
+    )
+    for path, summary in COMMANDS.items():
+        name = path.rpartition(":")[2].replace("_", "-")
+        app.command(path, name=name, help=summary)
+    return app
+
+
+def main() -> None:
+    """Run the command line; an `InputError` becomes one sentence and exit status 1."""
+    try:
+        make_app()()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Check a study's configuration and fill in its defaults."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
+
+from recap.errors import InputError
+
+
+def check_config(config: dict, schema: Path) -> dict:
+    """Return the configuration with its defaults filled in, or say what is wrong with it.
+
+    Parameters
+    ----------
+    config : dict
+        As the config files and the command line give it.
+    schema : Path
+        JSON schema, as YAML.
+
+    Returns
+    -------
+    dict
+        The same keys, and those that were left out.
+
+    Raises
+    ------
+    InputError
+        With a sentence for each mistake: unknown keys, wrong types, values out of range, and
+        names that do not fit together.
+    """
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    config = {key: _copy(value) for key, value in config.items()}
+    mistakes = sorted(_filling_validator()(rules).iter_errors(config), key=lambda e: list(e.path))
+    if mistakes:
+        raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
+    for name in config["train"]:
+        if name not in config["models"]:
+            raise InputError(
+                f"Configuration: `train` names the model {name!r}, which `models` does not"
+                f" describe; it has {', '.join(config['models'])}."
+            )
+    if config["dataset"] == "own" and not config["own"]:
+        raise InputError(
+            "Configuration: `dataset: own` needs `own`, with the images and annotations of the"
+            " splits."
+        )
+    for split, files in config["own"].items():
+        for key, path in files.items():
+            if not Path(path).exists():
+                raise InputError(
+                    f"Configuration: `own.{split}.{key}` is {path}, which does not exist."
+                )
+    config["study"] = config["study"] or config["dataset"]
+    return config
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return list(value) if isinstance(value, list) else value
+
+
+def _filling_validator() -> type:
+    """Return jsonschema's validator, which also fills in the defaults of `properties`."""
+    check_properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill_and_check(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for name, rules in properties.items():
+                if "default" in rules:
+                    instance.setdefault(name, _copy(rules["default"]))
+        yield from check_properties(validator, properties, instance, schema)
+
+    return validators.extend(Draft202012Validator, {"properties": fill_and_check})
+
+
+def _in_words(mistake: ValidationError) -> str:
+    place = ".".join(str(step) for step in mistake.absolute_path)
+    key = f"`{place}`" if place else "the file"
+    value = mistake.validator_value
+    match mistake.validator:
+        case "additionalProperties":
+            known = list(mistake.schema.get("properties", {}))
+            unknown = [str(name) for name in mistake.instance if name not in known]
+            inside = f" in {key}" if place else ""
+            return f"unknown key `{', '.join(unknown)}`{inside}; known are {', '.join(known)}"
+        case "type":
+            wanted = " or ".join(value) if isinstance(value, list) else value
+            return f"{key} must be of type {wanted}, not {mistake.instance!r}"
+        case "enum":
+            return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
+        case "minimum" | "exclusiveMinimum":
+            than = "at least" if mistake.validator == "minimum" else "more than"
+            return f"{key} must be {than} {value}, not {mistake.instance!r}"
+        case "maximum" | "exclusiveMaximum":
+            than = "at most" if mistake.validator == "maximum" else "less than"
+            return f"{key} must be {than} {value}, not {mistake.instance!r}"
+        case "required":
+            missing = [name for name in value if name not in mistake.instance]
+            return f"{key} lacks `{missing[0]}`"
+        case _:
+            return f"{key} is {mistake.instance!r}, but {mistake.message}"

@@ -1,0 +1,113 @@
+# Number the words, and write the captions in numbers.
+#
+# Needs: the captions of each split (download.smk); no photos and no features
+# Makes: results/{study}/coco_captioning/coco2014_vocab.json
+#        results/{study}/coco_captioning/coco2014_captions.h5
+#        results/{study}/coco_captioning/dev2014_captions.h5, if there is a dev split
+#        results/{study}/coco_captioning/{split}2014_images.txt and _urls.txt
+
+DEV_CAPTIONS = ["results/{study}/coco_captioning/dev2014_captions.h5"] if HAS_DEV else []
+
+
+rule encode:
+    input:
+        expand("results/{study}/coco_captioning/coco2014_captions.h5", study=STUDY),
+        expand(
+            "results/{study}/coco_captioning/{split}2014_{list}.txt",
+            study=STUDY,
+            split=SPLITS,
+            list=["images", "urls"],
+        ),
+
+
+rule list_images:
+    """List a split's photos and their addresses in the order of the feature rows."""
+    input:
+        lambda wildcards: annotations_of(wildcards.split),
+    output:
+        images="results/{study}/coco_captioning/{split}2014_images.txt",
+        urls="results/{study}/coco_captioning/{split}2014_urls.txt",
+    log:
+        "results/{study}/logs/list_images/{split}.log",
+    benchmark:
+        "results/{study}/benchmarks/list_images/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_hash("recap.data"),
+    shell:
+        """
+        python -m recap list-images \
+            {input:q} \
+            --images {output.images:q} \
+            --urls {output.urls:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule build_vocabulary:
+    """Number the most frequent words of the training captions."""
+    input:
+        annotations_of("train"),
+    output:
+        "results/{study}/coco_captioning/coco2014_vocab.json",
+    log:
+        "results/{study}/logs/build_vocabulary.log",
+    benchmark:
+        "results/{study}/benchmarks/build_vocabulary.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        **config["vocabulary"],
+        code=code_hash("recap.vocabulary"),
+    shell:
+        """
+        python -m recap build-vocabulary \
+            {input:q} \
+            --output {output:q} \
+            --size {params.size} \
+            --min-count {params.min_count} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule encode_captions:
+    """Write the captions of the splits in numbers."""
+    input:
+        vocabulary="results/{study}/coco_captioning/coco2014_vocab.json",
+        train=annotations_of("train"),
+        val=annotations_of("val"),
+        dev=[annotations_of("dev")] if HAS_DEV else [],
+    output:
+        captions="results/{study}/coco_captioning/coco2014_captions.h5",
+        dev=DEV_CAPTIONS,
+    log:
+        "results/{study}/logs/encode_captions.log",
+    benchmark:
+        "results/{study}/benchmarks/encode_captions.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        max_words=config["max_words"],
+        dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
+        code=code_hash("recap.vocabulary"),
+    shell:
+        """
+        python -m recap encode-captions \
+            {input.vocabulary:q} \
+            --train {input.train:q} \
+            --val {input.val:q} \
+            --output {output.captions:q} \
+            --max-words {params.max_words} \
+            {params.dev:q} \
+            2>&1 | tee {log:q}
+        """

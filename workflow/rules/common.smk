@@ -1,0 +1,102 @@
+# What the files beside this one share: the checked configuration, and where files lie.
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+SOURCE = Path(workflow.basedir).parent / "src"
+sys.path.insert(0, str(SOURCE))
+
+from recap.backbones.weights import weights_source
+from recap.code_hash import code_hash
+from recap.config import check_config
+from recap.datasets import DATASETS
+from recap.download import RemoteFile
+from recap.errors import InputError
+
+try:
+    config.update(check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml"))
+    WEIGHTS = weights_source(config["backbone"], config["weights"])
+except InputError as error:
+    sys.exit(f"error: {error}")
+
+# The package serves from src/ without being installed.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(SOURCE))}; ")
+
+STUDY = config["study"]
+DATASET = DATASETS.get(config["dataset"])
+SPLITS = list(DATASET.images) if DATASET else list(config["own"])
+HAS_DEV = "dev" in SPLITS
+
+
+def one_of(names):
+    """Return the regular expression of a wildcard that is one of these names."""
+    return "|".join(map(re.escape, names))
+
+
+# A job that takes all cores runs alone; it uses no more threads than the machine has.
+ALL_CORES = workflow.cores or 8
+
+
+wildcard_constraints:
+    study=one_of([STUDY]),
+    split=one_of(SPLITS),
+    dataset=one_of(DATASETS),
+    model=one_of(config["models"]),
+    seed=r"\d+",
+    decoder=r"greedy|beam\d+",
+
+
+def images_of(split):
+    """Return the archive or folder that holds a split's photos."""
+    if DATASET is None:
+        return config["own"][split]["images"]
+    return f"resources/{config['dataset']}/{DATASET.images[split]}"
+
+
+def annotations_of(split):
+    """Return a split's captions as a COCO caption file."""
+    if DATASET is None:
+        return config["own"][split]["annotations"]
+    return f"resources/{config['dataset']}/annotations/captions_{split}.json"
+
+
+def weights_of_backbone():
+    """Return the file of the backbone's weights in a list, or an empty one for random weights."""
+    if isinstance(WEIGHTS, RemoteFile):
+        return [f"resources/weights/{WEIGHTS.name}"]
+    return [WEIGHTS] if WEIGHTS else []
+
+
+def runs(pattern):
+    """Return a path for each captioner, seed and decoder of the study."""
+    return expand(
+        pattern,
+        study=STUDY,
+        model=config["train"],
+        seed=config["seeds"],
+        decoder=config["decoders"],
+    )
+
+
+def options(**files):
+    """Return `--name file` for each name that has a file, as words of a command."""
+    given = {name.replace("_", "-"): list(value) for name, value in files.items()}
+    return [word for name, value in given.items() if value for word in (f"--{name}", *value)]
+
+
+def closing_words():
+    """Return the summary of the study's report, and what to do next, if there is a report."""
+    summary = Path(f"results/{STUDY}/report/summary.txt")
+    if not summary.exists():
+        return ""
+    words = f"\n{summary.read_text()}\nReport: {summary.with_name('index.html')}\n"
+    if config["dataset"] == "shapes":
+        words += (
+            "\nThese scenes are drawn. The same on photographs, COCO 2014 (40 GB of disk; 20 GB to"
+            " download; about 8 hours on two cores, most of it extraction):\n"
+            "  snakemake --cores all --configfile config/coco2014.yaml\n"
+        )
+    return words

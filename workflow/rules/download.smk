@@ -1,0 +1,136 @@
+# Bring the data set's archives and the backbone's weights, and put captions into COCO's format.
+#
+# Needs: nothing, or the network, or a mirror.
+# Makes: resources/{dataset}/*.zip
+#        resources/{dataset}/annotations/captions_{split}.json
+#        resources/weights/*
+
+
+rule download:
+    input:
+        [images_of(split) for split in SPLITS],
+        [annotations_of(split) for split in SPLITS],
+        weights_of_backbone(),
+
+
+rule draw_shapes:
+    """Draw the embedded data set in COCO 2014's layout."""
+    output:
+        train_images="resources/shapes/train2014.zip",
+        val_images="resources/shapes/val2014.zip",
+        annotations="resources/shapes/annotations_trainval2014.zip",
+    log:
+        f"results/{STUDY}/logs/draw_shapes.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/draw_shapes.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        **config["shapes"],
+        code=code_hash("recap.datasets.shapes"),
+    shell:
+        """
+        python -m recap draw-shapes \
+            --train-images {output.train_images:q} \
+            --val-images {output.val_images:q} \
+            --annotations {output.annotations:q} \
+            --train-scenes {params.train_scenes} \
+            --val-scenes {params.val_scenes} \
+            --seed {params.seed} \
+            2>&1 | tee {log:q}
+        """
+
+
+# The mirror and the addresses say where bytes come from, not what they are: they are resources of
+# the job, not parameters, so that changing them reruns nothing.
+rule download_dataset:
+    """Download one archive of the data set and verify it."""
+    output:
+        "resources/{dataset}/{file}",
+    log:
+        f"results/{STUDY}/logs/download_dataset/{{dataset}}-{{file}}.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/download_dataset/{{dataset}}-{{file}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, dataset in DATASETS.items() if dataset.files),
+        file=r"[^/]+\.zip",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        mirror=config["mirror"],
+        urls=json.dumps(config["urls"]),
+    shell:
+        """
+        python -m recap download-dataset \
+            {wildcards.dataset:q} \
+            {wildcards.file:q} \
+            --output {output:q} \
+            --mirror {resources.mirror:q} \
+            --urls {resources.urls:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule download_weights:
+    """Download the backbone's weights and verify them."""
+    output:
+        "resources/weights/{file}",
+    log:
+        f"results/{STUDY}/logs/download_weights/{{file}}.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/download_weights/{{file}}.tsv"
+    wildcard_constraints:
+        file=r"[^/]+\.pth",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        mirror=config["mirror"],
+        urls=json.dumps(config["urls"]),
+    params:
+        backbone=config["backbone"],
+        weights=config["weights"],
+    shell:
+        """
+        python -m recap download-weights \
+            {params.backbone:q} \
+            {params.weights:q} \
+            --output {output:q} \
+            --mirror {resources.mirror:q} \
+            --urls {resources.urls:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule prepare_annotations:
+    """Write the captions of one split as a COCO caption file."""
+    input:
+        lambda wildcards: f"resources/{wildcards.dataset}/{DATASETS[wildcards.dataset].annotations}",
+    output:
+        "resources/{dataset}/annotations/captions_{split}.json",
+    log:
+        f"results/{STUDY}/logs/prepare_annotations/{{dataset}}-{{split}}.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{split}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_hash("recap.datasets"),
+    shell:
+        """
+        python -m recap prepare-annotations \
+            {wildcards.dataset:q} \
+            {input:q} \
+            --split {wildcards.split:q} \
+            --output {output:q} \
+            2>&1 | tee {log:q}
+        """

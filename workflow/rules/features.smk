@@ -1,0 +1,115 @@
+# Turn photos into features, and reduce them by PCA.
+#
+# Needs: the photos and captions of each split, and the backbone's weights (download.smk)
+# Makes: results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
+#        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5
+#        results/{study}/features/pca.h5
+#
+# The names say vgg16_fc7 and 2014 for every backbone and data set, because CS231n's loader asks for
+# them; the files' attributes say what they hold.
+
+
+rule features:
+    input:
+        expand(
+            "results/{study}/coco_captioning/{split}2014_vgg16_fc7{kind}.h5",
+            study=STUDY,
+            split=SPLITS,
+            kind=["", "_pca"],
+        ),
+
+
+rule extract_features:
+    """Compute the features of a split's photos with the backbone."""
+    input:
+        images=lambda wildcards: images_of(wildcards.split),
+        annotations=lambda wildcards: annotations_of(wildcards.split),
+        weights=weights_of_backbone(),
+    output:
+        "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+    log:
+        "results/{study}/logs/extract_features/{split}.log",
+    benchmark:
+        "results/{study}/benchmarks/extract_features/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=4000,
+    params:
+        backbone=config["backbone"],
+        weights=str(*weights_of_backbone()) or "random",
+        broken_images=config["broken_images"],
+        device=config["device"],
+        code=code_hash("recap.features"),
+    shell:
+        """
+        python -m recap extract-features \
+            {input.images:q} \
+            {input.annotations:q} \
+            --output {output:q} \
+            --backbone {params.backbone:q} \
+            --weights {params.weights:q} \
+            --broken-images {params.broken_images} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule fit_pca:
+    """Find the principal components of the training features."""
+    input:
+        "results/{study}/coco_captioning/train2014_vgg16_fc7.h5",
+    output:
+        "results/{study}/features/pca.h5",
+    log:
+        "results/{study}/logs/fit_pca.log",
+    benchmark:
+        "results/{study}/benchmarks/fit_pca.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=1500,
+    params:
+        components=config["pca_components"],
+        code=code_hash("recap.pca"),
+    shell:
+        """
+        python -m recap fit-pca \
+            {input:q} \
+            --output {output:q} \
+            --components {params.components} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule apply_pca:
+    """Reduce a split's features to their principal components."""
+    input:
+        features="results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+        pca="results/{study}/features/pca.h5",
+    output:
+        "results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5",
+    log:
+        "results/{study}/logs/apply_pca/{split}.log",
+    benchmark:
+        "results/{study}/benchmarks/apply_pca/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_hash("recap.pca"),
+    shell:
+        """
+        python -m recap apply-pca \
+            {input.features:q} \
+            --pca {input.pca:q} \
+            --output {output:q} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """

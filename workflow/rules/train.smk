@@ -1,0 +1,58 @@
+# Train each captioner of the study, once a seed.
+#
+# Needs: reduced features (features.smk) and encoded captions (captions.smk)
+# Makes: results/{study}/models/{model}/seed{seed}/model.safetensors, config.json, history.csv
+
+DEV_FEATURES = ["results/{study}/coco_captioning/dev2014_vgg16_fc7_pca.h5"] if HAS_DEV else []
+
+
+rule train:
+    input:
+        runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
+
+
+rule train_captioner:
+    """Train a captioner and keep its best epoch."""
+    input:
+        features="results/{study}/coco_captioning/train2014_vgg16_fc7_pca.h5",
+        captions="results/{study}/coco_captioning/coco2014_captions.h5",
+        vocabulary="results/{study}/coco_captioning/coco2014_vocab.json",
+        dev_features=DEV_FEATURES,
+        dev_captions=DEV_CAPTIONS,
+    output:
+        model="results/{study}/models/{model}/seed{seed}/model.safetensors",
+        config="results/{study}/models/{model}/seed{seed}/config.json",
+        history="results/{study}/models/{model}/seed{seed}/history.csv",
+    log:
+        "results/{study}/logs/train_captioner/{model}-seed{seed}.log",
+    benchmark:
+        "results/{study}/benchmarks/train_captioner/{model}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=4000,
+    params:
+        folder=subpath(output.model, parent=True),
+        recipe=lambda wildcards: json.dumps(config["models"][wildcards.model]),
+        dev_share=config["dev_share"],
+        dev=lambda wildcards, input: options(
+            dev_features=input.dev_features, dev_captions=input.dev_captions
+        ),
+        device=config["device"],
+        code=code_hash("recap.training"),
+    shell:
+        """
+        python -m recap train-captioner \
+            {input.features:q} \
+            {input.captions:q} \
+            {input.vocabulary:q} \
+            --output {params.folder:q} \
+            --recipe {params.recipe:q} \
+            --seed {wildcards.seed} \
+            --dev-share {params.dev_share} \
+            {params.dev:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
