@@ -176,7 +176,6 @@ def beam_search(
     count, size = len(features), len(idx_to_word)
     end = idx_to_word.index(END)
     forbidden = [idx_to_word.index(word) for word in (NULL, START, UNK)]
-    width = min(width, size - len(forbidden) - 1)
     state = tuple(part.repeat_interleave(width, dim=0) for part in captioner.first_state(features))
     words = torch.full((count * width,), idx_to_word.index(START), device=features.device)
     partial = torch.zeros((count, width, 0), dtype=torch.long, device=features.device)

@@ -135,7 +135,8 @@ def train_captioner(
 
     # Adam's steps have the size of the learning rate whatever the features' scale, so they are
     # trained on at scale 1; the scale then goes into W_proj.
-    scale = 1 / np.sqrt(np.mean(np.square(train.features), dtype=np.float64))
+    used = train.features[np.unique(train.image_idxs)]
+    scale = 1 / np.sqrt(np.mean(np.square(used), dtype=np.float64))
     for part in (train, dev):
         part.features = part.features * np.float32(scale)
 

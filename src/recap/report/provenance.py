@@ -1,0 +1,190 @@
+"""Where the numbers come from: features, recipes, versions, time and memory."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recap.errors import InputError
+from recap.feature_files import open_hdf5
+from recap.report.study import Run, Study
+
+FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
+PCA = "features/pca.h5"
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting, model by model.
+
+    Attributes
+    ----------
+    name : str
+        What is set.
+    values : list of str
+        Its value for each model; an en dash where a model does not have it.
+    """
+
+    name: str
+    values: list[str]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the models do not agree."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the jobs of one rule took.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the stage.
+    jobs : int
+        How many jobs were measured.
+    seconds : float
+        Their running times, added up.
+    cpu_seconds : float
+        Their processor times, added up.
+    peak_mb : float
+        The largest resident memory of any of them, in MB.
+    """
+
+    rule: str
+    jobs: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def file_attributes(path: Path) -> dict[str, str]:
+    """Return what an HDF5 file says of itself; nothing if there is no such file.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file with attributes at its root. From a dataset `explained_variance_ratio` of
+        shape (D,), the number of components and their share of the variance are added.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    if not path.exists():
+        return {}
+    with open_hdf5(path) as file:
+        attributes = {
+            name: str(value)
+            for name, value in sorted(file.attrs.items())
+            if isinstance(value, str | np.number)
+        }
+        if "explained_variance_ratio" in file:
+            ratios = file["explained_variance_ratio"][:]
+            attributes["components"] = f"{len(ratios):,}"
+            attributes["explained variance"] = f"{100 * ratios.sum():.1f}%"
+    return attributes
+
+
+def recipe_rows(study: Study) -> list[SettingRow]:
+    """Return the recipes of the models side by side."""
+    return _side_by_side([_recipe(runs) for runs in study.models.values()])
+
+
+def training_rows(study: Study) -> list[SettingRow]:
+    """Return what the trainings came to, side by side; where there are seeds, one after another."""
+    return _side_by_side([_training(runs) for runs in study.models.values()])
+
+
+def version_rows(study: Study) -> list[SettingRow]:
+    """Return the versions of the software that trained each model."""
+    columns = []
+    for runs in study.models.values():
+        found: dict[str, list[str]] = {}
+        for run in runs:
+            for name, version in run.config.get("versions", {}).items():
+                found.setdefault(name, []).append(str(version))
+        columns.append({name: ", ".join(dict.fromkeys(all_)) for name, all_ in found.items()})
+    return _side_by_side(columns)
+
+
+def read_stages(folder: Path) -> list[Stage]:
+    """Add up Snakemake's benchmark files, a stage a folder, the longest stage first.
+
+    Format: https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules
+
+    Parameters
+    ----------
+    folder : Path
+        `benchmarks`, with `{rule}/….tsv`; where it is missing there are no stages.
+
+    Raises
+    ------
+    InputError
+        If a file lacks the columns that Snakemake writes.
+    """
+    jobs: dict[str, list[tuple[float, float, float]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file, delimiter="\t"):
+                    measured = (row["s"], row["cpu_time"], row["max_rss"])
+                    jobs.setdefault(rule, []).append(tuple(map(_number, measured)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is not one of Snakemake's benchmark files ({error!r}): remove it."
+            ) from None
+    stages = []
+    for rule, measured in jobs.items():
+        seconds, cpu_seconds, peak_mb = zip(*measured, strict=True)
+        stages.append(Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb)))
+    return sorted(stages, key=lambda stage: (-stage.seconds, stage.rule))
+
+
+def _number(cell: str) -> float:
+    """Return a cell of a benchmark file; 0 for a job too short to be measured."""
+    return 0.0 if cell in ("-", "NA") else float(cell)
+
+
+def _recipe(runs: list[Run]) -> dict[str, str]:
+    """Return the recipe of a model, which all its seeds share, and what it was given."""
+    config = runs[0].config
+    settings = {"cell": config.get("cell", "–"), **config.get("recipe", {})}
+    for name, key in [("feature dimensions", "feature_dim"), ("validation", "validation")]:
+        if key in config:
+            settings[name] = config[key]
+    if "idx_to_word" in config:
+        settings["vocabulary words"] = len(config["idx_to_word"])
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in settings.items()
+    }
+
+
+def _training(runs: list[Run]) -> dict[str, str]:
+    """Return what the trainings of a model came to, seed by seed."""
+    training = {
+        "seeds": ", ".join(str(run.seed) for run in runs),
+        "epochs": ", ".join(f"{run.history.epochs_done()[-1]:.0f}" for run in runs),
+    }
+    kept = [run.kept_row() for run in runs]
+    if None not in kept:
+        pairs = list(zip(runs, kept, strict=True))
+        training["kept epoch"] = ", ".join(str(run.history.epoch[row]) for run, row in pairs)
+        training["validation loss then, nats per caption"] = ", ".join(
+            f"{run.history.validation_loss[row]:.2f}" for run, row in pairs
+        )
+    speeds = np.concatenate([run.history.captions_per_second for run in runs])
+    if not np.isnan(speeds).all():
+        training["captions/s, median"] = f"{np.nanmedian(speeds):,.0f}"
+    return training
+
+
+def _side_by_side(columns: list[dict[str, str]]) -> list[SettingRow]:
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [SettingRow(name, [column.get(name, "–") for column in columns]) for name in names]

@@ -1,0 +1,175 @@
+"""A small study such as the workflow leaves, with captions that mean harm."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from recap.report.study import METRICS
+
+IMAGES = 20
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"quotes" & ampersands',
+    "<img src=x onerror=alert(2)>",
+    "{{ 7 * 7 }} {% raw %}",
+    "</style></svg><b>bold</b>",
+]
+
+
+@dataclass(frozen=True)
+class FakeStudy:
+    """Where the parts of a made-up study lie."""
+
+    folder: Path
+    images: Path
+    annotations: Path
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def image_ids() -> list[int]:
+    return [100 + 7 * index for index in range(IMAGES)]
+
+
+def write_images(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for image_id in image_ids():
+        image = Image.new("RGB", (64, 64), tuple(generator.integers(256, size=3).tolist()))
+        left, top = generator.integers(8, 30, size=2).tolist()
+        ImageDraw.Draw(image).ellipse((left, top, left + 24, top + 24), fill="white")
+        image.save(folder / f"{image_id}.jpg")
+
+
+def write_annotations(path: Path) -> None:
+    write_json(
+        path,
+        {
+            "info": {"description": "Twenty <drawn> discs"},
+            "images": [{"id": key, "file_name": f"{key}.jpg"} for key in image_ids()],
+            "annotations": [
+                {"id": 5 * key + turn, "image_id": key, "caption": f"disc {key} & view {turn}"}
+                for key in image_ids()
+                for turn in range(5)
+            ],
+        },
+    )
+
+
+def write_scores(folder: Path, model: str, seed: int, decoder: str, cider: np.ndarray) -> None:
+    """Write the captions and the scores of one decoding; `cider` is a value an image."""
+    keys = image_ids()
+    place = Path(model) / f"seed{seed}" / f"{decoder}.json"
+    write_json(
+        folder / "captions" / place,
+        [
+            {"image_id": key, "caption": f"{HOSTILE[index % len(HOSTILE)]} by {model} {index}"}
+            for index, key in enumerate(keys)
+        ],
+    )
+    scores = {
+        metric: round(0.6 - 0.1 * index + 0.01 * seed, 4) for index, metric in enumerate(METRICS)
+    }
+    write_json(
+        folder / "scores" / place,
+        {
+            "scores": {**scores, "METEOR": None, "CIDEr-D": float(cider.mean())},
+            "images": len(keys),
+            "tokenizer": "PTB",
+            "notes": ["METEOR was not computed: no Java was found"],
+            "per_image": {
+                "image_id": keys,
+                "BLEU-4": [0.1] * len(keys),
+                "ROUGE-L": [0.2] * len(keys),
+                "CIDEr-D": cider.tolist(),
+            },
+        },
+    )
+
+
+def write_training(folder: Path, model: str, seed: int, level: float) -> None:
+    """Write the configuration and a history of three epochs of ten steps."""
+    trained = folder / "models" / model / f"seed{seed}"
+    write_json(
+        trained / "config.json",
+        {
+            "cell": model,
+            "seed": seed,
+            "recipe": {"hidden_dim": 512, "learning_rate": 0.001 if model == "rnn" else 0.005},
+            "feature_dim": 512,
+            "idx_to_word": ["<NULL>", "<START>", "<END>", "<UNK>", "disc"],
+            "best_epoch": 2,
+            "versions": {"python": "3.11", "torch": "2.13", "recap": "0.1.0"},
+        },
+    )
+    lines = ["step,epoch,loss,learning_rate,captions_per_second,validation_loss"]
+    for step in range(1, 31):
+        epoch = (step - 1) // 10 + 1
+        loss = level + 40 * np.exp(-step / 8)
+        validation = f"{level + 5 + abs(epoch - 2)}" if step % 10 == 0 else ""
+        lines.append(f"{step},{epoch},{loss},0.001,2500.0,{validation}")
+    (trained / "history.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_study(folder: Path, advantage: float) -> None:
+    """Write two models, two seeds and two decoders; the lstm is ahead by `advantage` CIDEr-D."""
+    generator = np.random.default_rng(1)
+    base = generator.uniform(0.2, 1.0, size=IMAGES)
+    for model, level, gain in [("rnn", 25.0, 0.0), ("lstm", 22.0, advantage)]:
+        for seed in (0, 1):
+            write_training(folder, model, seed, level)
+            for decoder, extra in [("greedy", 0.0), ("beam3", 0.05)]:
+                noise = generator.normal(0, 0.1, size=IMAGES)
+                cider = base + gain + extra + noise - noise.mean() + 0.01 * seed
+                write_scores(folder, model, seed, decoder, cider)
+    features = folder / "coco_captioning" / "val2014_vgg16_fc7.h5"
+    features.parent.mkdir(parents=True)
+    with h5py.File(features, "w") as file:
+        file.attrs.update(backbone="vgg16", weights="random", layer="fc7", precision="float32")
+    (folder / "features").mkdir()
+    with h5py.File(folder / "features" / "pca.h5", "w") as file:
+        file.attrs.update(backbone="vgg16", weights="random")
+        file["explained_variance_ratio"] = np.full(512, 0.0015)
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for name, cells in {
+        "train_captioner/rnn/seed0.tsv": "60.0\t0:01:00\t800.0\t0\t0\t0\t0\t0\t190.0\t110.0",
+        "train_captioner/lstm/seed0.tsv": "90.5\t0:01:30\t1234.5\t0\t0\t0\t0\t0\t190.0\t170.0",
+        "encode_captions/all.tsv": "0.4\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA",
+    }.items():
+        path = folder / "benchmarks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{header}{cells}\n")
+
+
+@pytest.fixture
+def make_fake(tmp_path: Path) -> Callable[[float], FakeStudy]:
+    """Return what writes a study in which the lstm is ahead by as much CIDEr-D as is asked."""
+
+    def make(advantage: float) -> FakeStudy:
+        write_study(tmp_path / "discs", advantage)
+        write_images(tmp_path / "photos")
+        write_annotations(tmp_path / "captions_val.json")
+        return FakeStudy(tmp_path / "discs", tmp_path / "photos", tmp_path / "captions_val.json")
+
+    return make
+
+
+@pytest.fixture
+def fake(make_fake) -> FakeStudy:
+    """Return a study of two models that a test may change."""
+    return make_fake(0.2)
+
+
+@pytest.fixture
+def hostile_captions() -> list[str]:
+    """Return what the captions of every model begin with."""
+    return HOSTILE

@@ -1,0 +1,58 @@
+import xml.etree.ElementTree as ElementTree
+
+from recap.report.curves import INK, learning_curves
+from recap.report.study import read_study
+
+
+def test_svg_is_whole_self_contained_and_the_same_each_time(fake):
+    models = read_study(fake.folder).models
+    svg = learning_curves(models)
+    assert svg == learning_curves(models)
+    root = ElementTree.fromstring(svg)
+    assert root.get("class") == "learning-curves"
+    assert root.get("aria-label") == "Learning curves of lstm, rnn"
+    assert "<text" not in svg
+    assert "font-family" not in svg
+    assert "metadata" not in svg
+
+
+def test_ink_follows_the_reader(fake):
+    svg = learning_curves(read_study(fake.folder).models)
+    assert INK not in svg
+    assert "stroke: currentColor" in svg
+    assert "prefers-color-scheme:dark" in svg
+
+
+def test_names_of_models_are_text_not_markup(fake):
+    runs = read_study(fake.folder).models["rnn"]
+    svg = learning_curves({r'a"><script>$\unknown$': runs, "_hidden -->": runs})
+    ElementTree.fromstring(svg)
+    assert "<script" not in svg
+
+
+def test_a_history_of_one_row_without_validation(fake):
+    path = fake.folder / "models/rnn/seed0/history.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
+    ElementTree.fromstring(learning_curves(read_study(fake.folder).models))
+
+
+def test_a_training_that_diverged_is_drawn_as_far_as_it_goes(fake):
+    models = read_study(fake.folder).models
+    history = models["rnn"][0].history
+    history.loss[15:] = float("inf")
+    history.validation_loss[19:] = float("nan")
+    assert "NaN" not in learning_curves(models)
+    for array in (history.loss, history.validation_loss):
+        array[:] = float("nan")
+    ElementTree.fromstring(learning_curves({"rnn": models["rnn"][:1]}))
+
+
+def test_the_users_matplotlib_settings_do_not_count(fake, monkeypatch):
+    import matplotlib
+
+    models = read_study(fake.folder).models
+    before = learning_curves(models)
+    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
+    monkeypatch.setitem(matplotlib.rcParams, "axes.labelsize", 40)
+    assert learning_curves(models) == before
+    assert matplotlib.rcParams["axes.labelsize"] == 40

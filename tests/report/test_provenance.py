@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from recap.errors import InputError
+from recap.report.provenance import (
+    FEATURES,
+    PCA,
+    file_attributes,
+    read_stages,
+    recipe_rows,
+    training_rows,
+    version_rows,
+)
+from recap.report.study import read_study
+
+
+def test_attributes_of_features_and_components(fake):
+    assert file_attributes(fake.folder / FEATURES)["weights"] == "random"
+    pca = file_attributes(fake.folder / PCA)
+    assert pca["components"] == "512"
+    assert pca["explained variance"] == "76.8%"
+    assert file_attributes(fake.folder / "absent.h5") == {}
+
+
+def test_a_damaged_feature_file_is_named(fake):
+    (fake.folder / PCA).write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"pca\.h5"):
+        file_attributes(fake.folder / PCA)
+
+
+def test_recipes_side_by_side_tell_what_differs(fake):
+    path = fake.folder / "models/rnn/seed0/config.json"
+    config = json.loads(path.read_text())
+    config["recipe"]["dropout"] = [0.5, None]
+    path.write_text(json.dumps(config))
+    rows = {row.name: row for row in recipe_rows(read_study(fake.folder))}
+    assert rows["cell"].values == ["lstm", "rnn"]
+    assert rows["learning_rate"].values == ["0.005", "0.001"]
+    assert rows["dropout"].values == ["–", "[0.5, null]"]
+    assert {name for name, row in rows.items() if row.differs} == {
+        "cell",
+        "learning_rate",
+        "dropout",
+    }
+
+
+def test_trainings_and_versions(fake):
+    study = read_study(fake.folder)
+    rows = {row.name: row.values for row in training_rows(study)}
+    assert rows["seeds"] == ["0, 1", "0, 1"]
+    assert rows["epochs"] == ["3, 3", "3, 3"]
+    assert rows["kept epoch"] == ["2, 2", "2, 2"]
+    assert rows["captions/s, median"] == ["2,500", "2,500"]
+    study.models["rnn"][1].config["versions"]["torch"] = "2.14"
+    versions = {row.name: row for row in version_rows(study)}
+    assert versions["torch"].values == ["2.13", "2.13, 2.14"]
+    assert versions["torch"].differs
+
+
+def test_a_configuration_of_the_least(fake):
+    for path in fake.folder.glob("models/*/seed*/config.json"):
+        path.write_text('{"cell": "rnn", "seed": 0, "recipe": {}}')
+    study = read_study(fake.folder)
+    assert [row.name for row in recipe_rows(study)] == ["cell"]
+    assert version_rows(study) == []
+
+
+def test_stages_add_up_and_the_longest_is_first(fake):
+    stages = read_stages(fake.folder / "benchmarks")
+    assert [stage.rule for stage in stages] == ["train_captioner", "encode_captions"]
+    training = stages[0]
+    assert (training.jobs, training.seconds, training.cpu_seconds) == (2, 150.5, 280.0)
+    assert training.peak_mb == 1234.5
+    assert stages[1].peak_mb == 0.0
+    assert read_stages(fake.folder / "absent") == []
+
+
+def test_a_file_that_is_no_benchmark_is_named(fake):
+    path = fake.folder / "benchmarks/odd/file.tsv"
+    path.parent.mkdir()
+    path.write_text("a\tb\n1\t2\n")
+    with pytest.raises(InputError, match=r"file\.tsv"):
+        read_stages(fake.folder / "benchmarks")

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+
+from recap.errors import InputError
+from recap.report.study import decoder_order, read_history, read_study
+
+
+def edit_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_reads_models_seeds_and_decoders_in_order(fake):
+    study = read_study(fake.folder)
+    assert list(study.models) == ["lstm", "rnn"]
+    assert [run.seed for run in study.models["rnn"]] == [0, 1]
+    assert study.decoders("rnn") == ["greedy", "beam3"]
+    assert study.name == "discs"
+    assert len(study.all_decodings()) == 8
+
+
+def test_aligns_images_that_a_file_lists_in_another_order(fake):
+    before = read_study(fake.folder)
+    path = fake.folder / "scores/lstm/seed1/beam3.json"
+
+    def reverse(content):
+        for values in content["per_image"].values():
+            values.reverse()
+
+    edit_json(path, reverse)
+    after = read_study(fake.folder)
+    for model in before.models:
+        old, new = (study.decodings(model, "beam3")[1] for study in (before, after))
+        assert np.array_equal(old.cider, new.cider)
+        assert old.captions == new.captions
+
+
+def test_only_what_was_scored_is_read(fake):
+    scores = fake.folder / "scores/lstm/seed1/beam3.json"
+    scores.rename(scores.with_name(".beam3.4711.json"))
+    for path in (fake.folder / "scores/rnn").rglob("*.json"):
+        path.unlink()
+    study = read_study(fake.folder)
+    assert list(study.models) == ["lstm"]
+    assert study.decoders("lstm") == ["greedy", "beam3"]
+    assert len(study.decodings("lstm", "beam3")) == 1
+    assert len(study.decodings("lstm", "greedy")) == 2
+
+
+def test_nothing_scored_names_the_folder_and_the_command(tmp_path):
+    with pytest.raises(InputError, match=r"empty.*snakemake evaluate"):
+        read_study(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("scores/lstm/seed0/beam3.json", lambda c: c.pop("per_image"), "not a whole score file"),
+        ("scores/lstm/seed0/beam3.json", lambda c: c["scores"].pop("METEOR"), "METEOR"),
+        (
+            "scores/lstm/seed0/beam3.json",
+            lambda c: c["per_image"]["CIDEr-D"].pop(),
+            "not a whole score file",
+        ),
+        (
+            "scores/lstm/seed0/beam3.json",
+            lambda c: c["per_image"]["image_id"].__setitem__(0, 9999),
+            "other images",
+        ),
+        ("captions/lstm/seed0/beam3.json", lambda c: c.pop(), "caption of every image"),
+        ("captions/lstm/seed0/beam3.json", lambda c: c[0].pop("caption"), "caption of every image"),
+    ],
+)
+def test_broken_files_are_named(fake, file, change, message):
+    edit_json(fake.folder / file, change)
+    with pytest.raises(InputError, match=message) as error:
+        read_study(fake.folder)
+    assert "beam3.json" in str(error.value)
+
+
+def test_a_folder_that_is_no_seed_is_named(fake):
+    (fake.folder / "scores/rnn/seed1").rename(fake.folder / "scores/rnn/seed_one")
+    with pytest.raises(InputError, match="seed_one"):
+        read_study(fake.folder)
+
+
+def test_history_without_a_column_or_rows_is_named(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("step,epoch,loss\n1,1,2.0\n")
+    with pytest.raises(InputError, match=r"history\.csv.*validation_loss"):
+        read_history(path)
+    path.write_text("step,epoch,loss,learning_rate,captions_per_second,validation_loss\n")
+    with pytest.raises(InputError, match="no rows"):
+        read_history(path)
+
+
+def test_epochs_and_the_kept_row(fake):
+    run = read_study(fake.folder).models["rnn"][0]
+    epochs = run.history.epochs_done()
+    assert epochs[[0, 9, 14, 29]] == pytest.approx([0.1, 1.0, 1.5, 3.0])
+    assert run.kept_row() == 19
+    run.config["best_epoch"] = 3
+    assert run.kept_row() == 29
+    del run.config["best_epoch"]
+    assert run.kept_row() == 19
+    run.history.validation_loss[:] = np.nan
+    assert run.kept_row() is None
+
+
+def test_decoders_are_sorted_by_width():
+    names = ["beam10", "greedy", "beam3"]
+    assert sorted(names, key=decoder_order) == ["greedy", "beam3", "beam10"]

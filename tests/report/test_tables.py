@@ -1,0 +1,77 @@
+import csv
+import io
+
+import pytest
+
+from recap.report.study import METRICS, read_study
+from recap.report.tables import (
+    ScoreRow,
+    best_values,
+    comparison_csv,
+    notes,
+    percent,
+    score_rows,
+    summary_text,
+)
+
+
+def test_rows_hold_means_and_deviations(fake):
+    rows = score_rows(read_study(fake.folder))
+    assert [(row.model, row.decoder) for row in rows] == [
+        ("lstm", "greedy"),
+        ("lstm", "beam3"),
+        ("rnn", "greedy"),
+        ("rnn", "beam3"),
+    ]
+    assert rows[0].seeds == 2
+    assert rows[0].mean["BLEU-1"] == pytest.approx(0.605)
+    assert rows[0].deviation["BLEU-1"] == pytest.approx(0.01 / 2**0.5)
+    assert rows[0].mean["METEOR"] is None
+    assert rows[0].deviation["METEOR"] is None
+
+
+def test_csv_holds_full_fractions_and_empty_cells(fake):
+    rows = score_rows(read_study(fake.folder))
+    read = list(csv.DictReader(io.StringIO(comparison_csv(rows))))
+    assert list(read[0]) == [
+        *("model", "decoder", "seeds"),
+        *METRICS,
+        *(f"{metric}_sd" for metric in METRICS),
+    ]
+    assert [float(row["CIDEr-D"]) for row in read] == [row.mean["CIDEr-D"] for row in rows]
+    assert read[0]["METEOR"] == read[0]["METEOR_sd"] == ""
+
+
+def test_one_seed_has_no_deviation(fake):
+    for path in fake.folder.glob("scores/*/seed1/*.json"):
+        path.unlink()
+    row = score_rows(read_study(fake.folder))[0]
+    assert row.seeds == 1
+    assert set(row.deviation.values()) == {None}
+    assert comparison_csv([row]).splitlines()[1].endswith("," * len(METRICS))
+
+
+def make_row(model, **scores):
+    blank = dict.fromkeys(METRICS)
+    return ScoreRow(model, "greedy", 1, {**blank, **scores}, blank)
+
+
+def test_best_values_tie_where_they_print_alike():
+    rows = [make_row("a", METEOR=0.18502), make_row("b", METEOR=0.18498), make_row("c")]
+    best = best_values(rows)
+    assert best["METEOR"] == "18.5"
+    assert [percent(row.mean["METEOR"]) for row in rows] == ["18.5", "18.5", "–"]
+    assert best["BLEU-1"] is None
+
+
+def test_summary_is_aligned_and_narrow():
+    rows = [make_row("a"), make_row("a_model_with_a_name_longer_than_any_terminal" * 2)]
+    text = summary_text(rows, "Verdict " * 40, ["Remark " * 40])
+    assert max(map(len, text.splitlines())) < 90
+    table = text.splitlines()[:4]
+    assert {line.index("greedy") for line in table[2:]} == {table[0].index("decoder")}
+    assert len({len(line) for line in table}) == 1
+
+
+def test_notes_are_told_once(fake):
+    assert notes(read_study(fake.folder)) == ["METEOR was not computed: no Java was found"]

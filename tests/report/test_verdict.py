@@ -1,0 +1,100 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from recap.errors import InputError
+from recap.report.study import read_study
+from recap.report.verdict import Standing, Verdict, judge, shared_decoder
+
+
+def shift(folder, model, amounts):
+    """Add to a model's CIDEr-D of each image, by every seed and decoder."""
+    for path in (folder / "scores" / model).rglob("*.json"):
+        content = json.loads(path.read_text())
+        values = np.array(content["per_image"]["CIDEr-D"]) + amounts
+        content["per_image"]["CIDEr-D"] = values.tolist()
+        content["scores"]["CIDEr-D"] = float(values.mean())
+        path.write_text(json.dumps(content))
+
+
+def test_a_clear_lead(fake):
+    verdict = judge(read_study(fake.folder), seed=0)
+    assert verdict.decoder == "beam3"
+    assert [standing.model for standing in verdict.standings] == ["lstm", "rnn"]
+    assert verdict.difference == pytest.approx(0.2)
+    assert 0 < verdict.interval[0] < 0.2 < verdict.interval[1]
+    assert verdict.conclusive
+    assert "excludes zero" in verdict.sentence
+    assert verdict.title == "lstm leads rnn by 20.0 points of CIDEr-D"
+
+
+def test_no_lead_is_called_none(make_fake):
+    verdict = judge(read_study(make_fake(0.003).folder), seed=0)
+    assert verdict.interval[0] < 0 < verdict.interval[1]
+    assert not verdict.conclusive
+    assert "cannot tell the two apart" in verdict.sentence
+    assert "cannot be told apart" in verdict.title
+    assert "from −" in verdict.sentence
+
+
+def test_images_are_paired(fake):
+    """How hard an image is for both models does not widen the interval."""
+    narrow = judge(read_study(fake.folder), seed=0)
+    hardness = np.linspace(-3, 3, 20)
+    for model in ("rnn", "lstm"):
+        shift(fake.folder, model, hardness)
+    same = judge(read_study(fake.folder), seed=0)
+    assert same.interval == pytest.approx(narrow.interval)
+
+
+def test_seeds_are_averaged_and_their_deviation_is_told(fake):
+    study = read_study(fake.folder)
+    best = judge(study, seed=0).standings[0]
+    scores = [decoding.scores["CIDEr-D"] for decoding in study.decodings("lstm", "beam3")]
+    assert best.score == pytest.approx(np.mean(scores))
+    assert best.deviation == pytest.approx(abs(scores[1] - scores[0]) / np.sqrt(2))
+    assert best.seeds == 2
+    assert best.text.endswith("± 0.7")
+
+
+def test_a_model_alone_has_its_score_only(fake):
+    shutil.rmtree(fake.folder / "scores/rnn")
+    verdict = judge(read_study(fake.folder), seed=0)
+    assert len(verdict.standings) == 1
+    assert verdict.sentence.startswith("With beam search of width 3, lstm scores")
+    assert "interval" not in verdict.sentence
+
+
+def test_of_three_the_best_meets_the_runner_up(fake):
+    for part in ("models", "captions", "scores"):
+        shutil.copytree(fake.folder / part / "lstm", fake.folder / part / "attention")
+    shift(fake.folder, "attention", 0.5)
+    verdict = judge(read_study(fake.folder), seed=0)
+    assert [item.model for item in verdict.standings] == ["attention", "lstm", "rnn"]
+    assert verdict.difference == pytest.approx(0.5)
+
+
+def test_the_widest_shared_decoder_is_compared(fake):
+    for seed in (0, 1):
+        (fake.folder / f"scores/rnn/seed{seed}/beam3.json").unlink()
+    assert shared_decoder(read_study(fake.folder)) == "greedy"
+    for seed in (0, 1):
+        (fake.folder / f"scores/lstm/seed{seed}/greedy.json").unlink()
+    with pytest.raises(InputError, match="no decoder that all models share"):
+        judge(read_study(fake.folder), seed=0)
+
+
+def test_an_interval_that_touches_zero_includes_it():
+    standings = [Standing("a", 0.61, None, 1), Standing("b", 0.60, None, 1)]
+    verdict = Verdict("greedy", 5, standings, 0.01, (0.0, 0.02))
+    assert not verdict.conclusive
+    assert "from +0.0 to +2.0, which includes zero" in verdict.sentence
+
+
+def test_an_interval_without_zero_does_not_print_one():
+    standings = [Standing("a", 0.61, None, 1), Standing("b", 0.60, None, 1)]
+    verdict = Verdict("greedy", 5000, standings, 0.0021, (0.00031, 0.004))
+    assert verdict.interval_text == ("+0.03", "+0.40")
+    assert verdict.title == "a leads b by 0.21 points of CIDEr-D"

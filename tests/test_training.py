@@ -1,0 +1,247 @@
+"""Training: what it learns, that it repeats to the bit, and what it refuses."""
+
+import csv
+import json
+import math
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from recap.captioners.folder import load_captioner, save_captioner
+from recap.captioners.recipe import Recipe
+from recap.captioners.torch import Captioner
+from recap.errors import InputError
+from recap.training import (
+    CaptionedImages,
+    draw_batches,
+    hold_out,
+    learning_rate,
+    train_captioner,
+    validate,
+)
+from recap.vocabulary import SPECIAL_WORDS
+
+WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
+IMAGES, LENGTH, FEATURE_DIM = 30, 9, 10
+
+
+def made_captions(generator, count):
+    captions = np.zeros((count, LENGTH), np.int32)
+    for row in captions:
+        words = generator.integers(4, len(WORDS), generator.integers(1, LENGTH - 1))
+        row[: len(words) + 2] = [1, *words, 2]
+    return captions
+
+
+@pytest.fixture
+def study(tmp_path):
+    generator = np.random.default_rng(0)
+    features = 50 * generator.normal(size=(IMAGES, FEATURE_DIM)).astype(np.float32)
+    captions = made_captions(generator, IMAGES)
+    for split in ("train", "dev"):
+        with h5py.File(tmp_path / f"{split}_features.h5", "w") as file:
+            file["features"] = features
+        with h5py.File(tmp_path / f"{split}_captions.h5", "w") as file:
+            file[f"{split}_captions"] = captions
+            file[f"{split}_image_idxs"] = np.arange(IMAGES, dtype=np.int32)
+    word_to_idx = {word: number for number, word in enumerate(WORDS)}
+    vocabulary = {"idx_to_word": WORDS, "word_to_idx": word_to_idx}
+    (tmp_path / "vocabulary.json").write_text(json.dumps(vocabulary))
+    return tmp_path
+
+
+def train(study, name="model", dev=False, cell="lstm", seed=0, **recipe):
+    settings = {"wordvec_dim": 16, "hidden_dim": 32, "epochs": 2, "batch_size": 8, **recipe}
+    dev_files = {f"dev_{part}": study / f"dev_{part}.h5" for part in ("features", "captions")}
+    train_captioner(
+        study / "train_features.h5",
+        study / "train_captions.h5",
+        study / "vocabulary.json",
+        output=study / name,
+        recipe=Recipe(cell=cell, **settings),
+        seed=seed,
+        dev_share=0.1,
+        threads=1,
+        **(dev_files if dev else {}),
+    )
+    return study / name
+
+
+def history(folder):
+    with (folder / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_captions_are_learnt_by_heart(study, cell):
+    """Thirty captions from thirty feature vectors, of a scale far from 1."""
+    folder = train(study, dev=True, cell=cell, epochs=120, learning_rate=0.01, hidden_dim=64)
+    facts = load_captioner(folder).facts
+    assert facts["best_validation_loss"] < 0.3
+    assert facts["validation"] == "the dev split: 30 captions"
+
+
+def test_parameters_are_for_features_as_they_lie_in_the_file(study):
+    folder = train(study, dev=True, epochs=30, learning_rate=0.01)
+    trained = load_captioner(folder)
+    captioner = Captioner(trained.recipe, FEATURE_DIM, len(WORDS), 0).eval()
+    captioner.load_course_parameters(trained.parameters)
+    with h5py.File(study / "train_features.h5") as file:
+        features = torch.from_numpy(file["features"][:])
+    with h5py.File(study / "train_captions.h5") as file:
+        captions = torch.from_numpy(file["train_captions"][:].astype(np.int64))
+    loss = captioner(features, captions).item()
+    assert loss == pytest.approx(trained.facts["best_validation_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_the_same_seed_gives_the_same_bytes(study, cell):
+    folders = [train(study, name, cell=cell, dropout=0.3) for name in ("one", "two")]
+    for name in ("model.safetensors", "config.json"):
+        one, two = ((folder / name).read_bytes() for folder in folders)
+        assert one == two
+    for one, two in zip(*map(history, folders), strict=True):
+        one.pop("captions_per_second")
+        two.pop("captions_per_second")
+        assert one == two
+    other = train(study, "other", cell=cell, dropout=0.3, seed=1)
+    name = "model.safetensors"
+    assert (other / name).read_bytes() != (folders[0] / name).read_bytes()
+
+
+def test_the_history_has_a_validation_loss_at_the_end_of_each_epoch(study):
+    rows = history(train(study, epochs=3))
+    assert [int(row["step"]) for row in rows] == sorted({int(row["step"]) for row in rows})
+    for row, following in zip(rows, [*rows[1:], {"epoch": None}], strict=True):
+        assert bool(row["validation_loss"]) == (row["epoch"] != following["epoch"])
+    losses = {int(row["epoch"]): float(row["validation_loss"] or "inf") for row in rows}
+    facts = load_captioner(study / "model").facts
+    assert facts["best_epoch"] == min(losses, key=losses.get)
+    assert facts["best_validation_loss"] == min(losses.values())
+
+
+def test_the_best_epoch_is_kept_and_not_the_last(study):
+    """At an absurd learning rate the loss of held-out captions rises after the first epochs."""
+    folder = train(study, epochs=40, learning_rate=0.05, schedule="constant")
+    facts = load_captioner(folder).facts
+    assert facts["best_epoch"] < 40
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(study):
+    with pytest.raises(InputError, match=r"loss is nan at step \d+ .* lower `learning_rate`"):
+        train(study, learning_rate=1e30, gradient_clip=1e30, schedule="constant", epochs=20)
+    assert not (study / "model").exists()
+
+
+def test_captions_of_another_vocabulary_are_refused(study):
+    vocabulary = {"idx_to_word": WORDS[:6], "word_to_idx": {w: i for i, w in enumerate(WORDS[:6])}}
+    (study / "vocabulary.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(InputError, match="encoded with another vocabulary"):
+        train(study)
+
+
+def test_captions_of_more_images_than_features_are_refused(study):
+    with h5py.File(study / "train_features.h5", "a") as file:
+        del file["features"]
+        file["features"] = np.ones((5, FEATURE_DIM), np.float32)
+    with pytest.raises(InputError, match=r"speaks of image 29 but .* has 5 rows"):
+        train(study)
+
+
+def test_skipped_images_are_not_trained_on(study):
+    with h5py.File(study / "train_features.h5", "a") as file:
+        file["features"][3] = np.nan
+        file["features"].attrs["skipped"] = np.array([3])
+    assert math.isfinite(load_captioner(train(study)).facts["best_validation_loss"])
+
+
+def made_images(count=50, images=20):
+    generator = np.random.default_rng(1)
+    return CaptionedImages(
+        generator.normal(size=(images, 4)).astype(np.float32),
+        made_captions(generator, count),
+        generator.integers(0, images, count).astype(np.int32),
+    )
+
+
+def test_held_out_captions_are_of_other_images():
+    everything = made_images()
+    train, dev = hold_out(everything, 0.2, np.random.default_rng(0))
+    assert not set(train.image_idxs) & set(dev.image_idxs)
+    assert len(train) + len(dev) == len(everything)
+    assert len(np.unique(dev.image_idxs)) == round(0.2 * len(np.unique(everything.image_idxs)))
+
+
+def test_batches_hold_every_caption_once():
+    everything = made_images(1000)
+    batches = draw_batches(everything, 7, 0, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    assert max(map(len, batches)) == 7
+    assert sum(len(batch) < 7 for batch in batches) <= 5  # one a pool
+
+
+def test_batches_hold_little_padding():
+    everything = made_images(2000)
+    lengths = (everything.captions != 0).sum(axis=1)
+    batches = draw_batches(everything, 16, 0, np.random.default_rng(0))
+    computed = sum(lengths[batch].max() * len(batch) for batch in batches)
+    assert computed < 1.1 * lengths.sum()
+    firsts = [lengths[batch].max() for batch in batches]
+    assert firsts != sorted(firsts)
+
+
+def test_a_batch_is_cut_at_its_longest_caption():
+    captions = np.array([[1, 4, 2, 0, 0], [1, 4, 0, 2, 0]], np.int32)
+    images = CaptionedImages(np.eye(2, dtype=np.float32), captions, np.array([1, 0], np.int32))
+    features, cut = images.batch(np.array([0, 1]), 0)
+    assert cut.tolist() == [[1, 4, 2, 0], [1, 4, 0, 2]]
+    assert features.tolist() == [[0, 1], [1, 0]]
+    assert images.batch(np.array([0]), 0)[1].tolist() == [[1, 4, 2]]
+
+
+def test_the_one_cycle_schedule_rises_to_the_learning_rate_and_falls_to_nothing():
+    recipe = Recipe(learning_rate=0.5)
+    rates = [learning_rate(recipe, step, 1000) for step in range(1000)]
+    assert max(rates) == pytest.approx(0.5, rel=1e-4)
+    assert rates.index(max(rates)) == pytest.approx(200, abs=2)
+    assert rates[0] < 0.01
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+    constant = Recipe(learning_rate=0.5, schedule="constant")
+    assert {learning_rate(constant, step, 10) for step in range(10)} == {0.5}
+
+
+def test_the_validation_loss_is_a_mean_over_captions(monkeypatch):
+    class Lengths:
+        def loss(self, features, captions):
+            return (captions != 0).sum() / len(captions)
+
+    images = made_images(50)
+    monkeypatch.setattr("recap.training.VALIDATION_BATCH", 7)
+    expected = (images.captions != 0).sum() / 50
+    assert validate(Lengths(), images, 0) == pytest.approx(expected)
+
+
+def test_a_captioner_returns_from_its_folder(study):
+    trained = load_captioner(train(study))
+    save_captioner(study / "copy", trained)
+    for name in ("model.safetensors", "config.json"):
+        assert (study / "copy" / name).read_bytes() == (study / "model" / name).read_bytes()
+
+
+def test_a_damaged_folder_is_refused(study):
+    folder = train(study)
+    with pytest.raises(InputError, match="holds no trained captioner"):
+        load_captioner(study / "elsewhere")
+    model = folder / "model.safetensors"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-100])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_captioner(folder)
+    model.write_bytes(whole)
+    config = json.loads((folder / "config.json").read_text())
+    config["idx_to_word"].append("more")
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="does not fit config.json"):
+        load_captioner(folder)
