@@ -144,7 +144,7 @@ class Captioner(nn.Module):
             "b_vocab": self.vocabulary.bias,
         }
         return {
-            name: np.array(tensor.detach().float().cpu(), order="C")
+            name: tensor.detach().float().cpu().contiguous().numpy().copy()
             for name, tensor in tensors.items()
         }
 
