@@ -56,18 +56,18 @@ def read_annotations(path: Path) -> Annotations:
         ids = [image["id"] for image in images]
         captions = [(entry["image_id"], str(entry["caption"])) for entry in content["annotations"]]
         description = str(content.get("info", {}).get("description", ""))
+        known = set(ids)
+        lost = next((caption for caption in captions if caption[0] not in known), None)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not in COCO's caption format ({error!r}): it needs `images` with `id` and"
             " `file_name`, and `annotations` with `image_id` and `caption`."
         ) from None
-    known = set(ids)
     if len(known) < len(ids):
         raise InputError(f"{path} lists an image id twice: give every image an id of its own.")
-    for image_id, caption in captions:
-        if image_id not in known:
-            raise InputError(
-                f"{path} has a caption of image {image_id}, which `images` does not list"
-                f" ({caption!r}): add the image or drop the caption."
-            )
+    if lost:
+        raise InputError(
+            f"{path} has a caption of image {lost[0]}, which `images` does not list ({lost[1]!r}):"
+            " add the image or drop the caption."
+        )
     return Annotations(images, captions, description)

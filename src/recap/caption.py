@@ -10,7 +10,7 @@ from recap.decoding import beam_width, caption_features
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
-from recap.features import FeatureExtractor
+from recap.features import BATCH, FeatureExtractor
 from recap.images import BrokenImageError, decode_image
 from recap.pca import read_pca
 
@@ -28,7 +28,7 @@ def caption(
 
     Parameters
     ----------
-    *photos : Path
+    photos : Path
         Picture files.
     model : Path
         Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`.
@@ -56,6 +56,11 @@ def caption(
     pca = pca or model.resolve().parents[2] / "features" / "pca.h5"
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
+    if missing := {"backbone", "weights", "weights_sha256"} - origin.keys():
+        raise InputError(
+            f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
+            " extract-features writes."
+        )
     backbone = load_backbone(origin["backbone"], weights or origin["weights"])
     if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
         raise InputError(
@@ -64,8 +69,10 @@ def caption(
         )
     chosen_device = choose_device(device)
     extractor = FeatureExtractor(backbone, chosen_device)
-    pixels = np.stack([backbone.preprocessing.cut(_read_photo(photo)) for photo in photos])
-    features = read_pca(pca).transform(extractor(pixels)).astype(np.float32)
+    pixels = [backbone.preprocessing.cut(_read_photo(photo)) for photo in photos]
+    batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
+    features = read_pca(pca).transform(features).astype(np.float32)
     captions = caption_features(captioner, features, width, chosen_device)
     for photo, text in zip(photos, captions, strict=True):
         print(f"{photo}: {text}" if len(photos) > 1 else text)

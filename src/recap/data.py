@@ -41,7 +41,7 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
     folder = f"coco/images/{images.name.removesuffix('_images.txt')}"
     for path, lines in (
         (images, [f"{folder}/{record['file_name']}" for record in records]),
-        (urls, [record.get("flickr_url") or record.get("coco_url", "") for record in records]),
+        (urls, [record.get("flickr_url") or record.get("coco_url") or "" for record in records]),
     ):
         with atomic_path(path) as scratch:
             scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -15,6 +15,12 @@ TRIES = 6
 TIMEOUT = 60  # seconds without a byte
 PIECE = 1 << 20
 
+NO_ADDRESS = (
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+)
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -169,6 +175,8 @@ def _download(url: str, part: Path, size: int | None) -> None:
             if error.response.status_code < 500 and error.response.status_code != 429:
                 raise
             failure = error
+        except NO_ADDRESS:
+            raise
         except requests.RequestException as error:
             failure = error
         if attempt + 1 < TRIES:
@@ -178,12 +186,16 @@ def _download(url: str, part: Path, size: int | None) -> None:
 
 def _download_once(url: str, part: Path, size: int | None) -> None:
     start = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"} if start else {}
+    # A compressed answer would tell another length than that of the file.
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416 and start == size:
-            return
         if response.status_code == 416:
+            if start == size:
+                return
             part.unlink()
+            raise requests.ConnectionError("the server has nothing to go on with")
         response.raise_for_status()
         if response.status_code != 206:
             start = 0
@@ -207,6 +219,6 @@ def _in_words(error: requests.RequestException) -> str:
         return f"the server answered {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return "the server did not answer in time"
-    if isinstance(error, requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema):
+    if isinstance(error, NO_ADDRESS):
         return "not a URL"
     return "the server could not be reached or cut the connection"

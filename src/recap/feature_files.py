@@ -25,7 +25,7 @@ def open_features(path: Path) -> h5py.File:
         If the file is missing, damaged, or has no features.
     """
     file = open_hdf5(path)
-    if FEATURES not in file or file[FEATURES].ndim != 2:
+    if getattr(file.get(FEATURES), "ndim", None) != 2:
         raise InputError(f"{path} has no table `{FEATURES}`: it is not a feature file.")
     return file
 

@@ -3,6 +3,7 @@
 import io
 import warnings
 import zipfile
+import zlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,7 +53,7 @@ class ImageStore(AbstractContextManager):
                     " again."
                 ) from None
             names = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
-        names = sorted(name for name in names if not _added_by_macos(name))
+        names = sorted({name for name in names if not _added_by_macos(name)})
         self._by_path = {name: name for name in names}
         self._by_base_name: dict[str, list[str]] = {}
         for name in names:
@@ -88,7 +89,7 @@ class ImageStore(AbstractContextManager):
             if self._zip is not None:
                 return self._zip.read(matches[0])
             return (self.source / matches[0]).read_bytes()
-        except (OSError, zipfile.BadZipFile, zipfile.zlib.error, EOFError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BrokenImageError(
                 f"{file_name} in {self.source} cannot be read ({error}): download the archive again"
                 " or set broken_images: skip."
@@ -154,12 +155,16 @@ def decode_image(data: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data))
             image.load()
-            image = ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return _to_rgb(ImageOps.exif_transpose(image))
+    # Each of Pillow's decoders has errors of its own, RuntimeError and struct.error among them.
+    except Exception as error:
         raise BrokenImageError(
             f"{name} is not an image that can be read ({error}): replace it or set"
             " broken_images: skip."
         ) from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow clips 16-bit values to 255 when it converts them.
         image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
@@ -208,8 +213,12 @@ class Preprocessing:
         array of shape (crop, crop, 3), uint8
         """
         scale = self.resize / min(image.size)
-        if scale != 1:
-            width, height = (max(self.resize, round(side * scale)) for side in image.size)
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        left, top = ((side - self.crop) // 2 for side in image.size)
-        return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))
+        low, high = [], []
+        for side in image.size:
+            resized = max(self.resize, round(side * scale))
+            start = (resized - self.crop) // 2
+            low.append(start * side / resized)
+            high.append((start + self.crop) * side / resized)
+        # Only what is kept is computed: all of a long strip would not fit into memory.
+        size = (self.crop, self.crop)
+        return np.array(image.resize(size, Image.Resampling.BILINEAR, box=(*low, *high)))

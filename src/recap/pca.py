@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from recap.errors import InputError
@@ -40,12 +40,14 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         Variance along each component (of a sample: divided by n - 1), and its share.
     n_samples_ : int
         Rows seen.
+    n_features_in_ : int
+        Columns seen.
     """
 
     def __init__(self, n_components: int = 512):
         self.n_components = n_components
 
-    def fit(self, X: np.ndarray | h5py.Dataset, y: None = None) -> "StreamingPCA":  # noqa: N803
+    def fit(self, X: np.ndarray | h5py.Dataset, y: None = None) -> "StreamingPCA":
         """Find the components.
 
         Parameters
@@ -60,7 +62,11 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         ValueError
             If there are fewer samples or features than components, or a value is not finite.
         """
-        n_features = X.shape[1]
+        if isinstance(X, h5py.Dataset):
+            self.n_features_in_ = X.shape[1]
+        else:
+            X = validate_data(self, X, dtype="numeric")
+        n_features = self.n_features_in_
         origin = None
         total = np.zeros(n_features)
         products = np.zeros((n_features, n_features), order="F")
@@ -101,7 +107,7 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         self.explained_variance_ratio_ = self.explained_variance_ / all_variance
         return self
 
-    def transform(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def transform(self, X: np.ndarray) -> np.ndarray:
         """Project rows onto the components.
 
         Parameters
@@ -112,9 +118,15 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_samples, n_components), float64
+
+        Raises
+        ------
+        ValueError
+            If the rows have another number of features, or a value is not finite.
         """
         check_is_fitted(self)
-        return (np.asarray(X, dtype=np.float64) - self.mean_) @ self.components_.T
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return (X - self.mean_) @ self.components_.T
 
 
 def fit_pca(
@@ -198,6 +210,8 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
             FEATURES, (len(rows), len(fitted.components_)), dtype=np.float32
         )
         for wanted, chunk in _chunks(rows, "pca: project"):
+            if not np.isfinite(chunk).all():
+                raise InputError(f"A feature of {features} is not finite: extract them again.")
             reduced[wanted] = fitted.transform(chunk).astype(np.float32)
         file.attrs.update(source.attrs)
         reduced.attrs[SKIPPED] = skipped_rows(rows)
@@ -222,7 +236,7 @@ def read_pca(path: Path) -> StreamingPCA:
         except KeyError:
             raise InputError(f"{path} is not a PCA that recap wrote.") from None
     pca = StreamingPCA(len(components))
-    pca.mean_, pca.components_ = mean, components
+    pca.mean_, pca.components_, pca.n_features_in_ = mean, components, len(mean)
     return pca
 
 

@@ -105,8 +105,10 @@ def train_captioner(
         Architecture and training: options such as `--recipe.hidden-dim 256`, or JSON.
     seed : int
         Seed of the initial weights, the order of the captions, dropout and the dev share.
-    dev_features, dev_captions : Path, optional
-        The same files of a dev split, with `dev_captions` and `dev_image_idxs`.
+    dev_features : Path, optional
+        HDF5 file with the features of a dev split's images.
+    dev_captions : Path, optional
+        HDF5 file with `dev_captions` and `dev_image_idxs`.
     dev_share : float
         Share of the training images to validate on where there is no dev split.
     device : {"auto", "cpu", "cuda", "mps"}

@@ -81,8 +81,10 @@ def _check_captions(folder: Path, split: str) -> str:
     captions, image_idxs = read_captions(folder / CAPTIONS, split)
     if captions.ndim != 2 or image_idxs.shape != captions.shape[:1]:
         raise InputError(f"shapes {captions.shape} and {image_idxs.shape} do not fit")
-    if captions.min() < 0 or captions.max() >= len(words):
-        raise InputError(f"word {captions.max()} is outside the vocabulary of {len(words)}")
+    if not len(captions):
+        raise InputError("there are no captions")
+    if (outside := _outside(captions, len(words))).size:
+        raise InputError(f"word {outside[0]} is outside the vocabulary of {len(words)}")
     if (captions[:, 0] != start).any():
         raise InputError("a caption does not begin with <START>")
     if ((captions == end).sum(axis=1) != 1).any():
@@ -118,6 +120,10 @@ def _check_rows(folder: Path, split: str) -> str:
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"the files differ in their number of rows: {listed}")
-    if image_idxs.min() < 0 or image_idxs.max() >= counts["images"]:
-        raise InputError(f"captions speak of image {image_idxs.max()} of {counts['images']}")
+    if (outside := _outside(image_idxs, counts["images"])).size:
+        raise InputError(f"captions speak of image {outside[0]} of {counts['images']}")
     return f"{counts['images']} images, in all files"
+
+
+def _outside(numbers: np.ndarray, count: int) -> np.ndarray:
+    return numbers[(numbers < 0) | (numbers >= count)]

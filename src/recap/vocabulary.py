@@ -98,11 +98,12 @@ def read_vocabulary(path: Path) -> list[str]:
     content = read_json(path)
     try:
         idx_to_word, word_to_idx = content["idx_to_word"], content["word_to_idx"]
+        numbers = {word: number for number, word in enumerate(idx_to_word)}
     except (KeyError, TypeError):
         raise InputError(
             f"{path} is not a vocabulary: it lacks idx_to_word or word_to_idx."
         ) from None
-    if word_to_idx != {word: number for number, word in enumerate(idx_to_word)}:
+    if word_to_idx != numbers or len(numbers) < len(idx_to_word):
         raise InputError(f"{path} is not a vocabulary: idx_to_word and word_to_idx differ.")
     if missing := [word for word in SPECIAL_WORDS if word not in word_to_idx]:
         raise InputError(f"{path} is not a vocabulary of captions: it lacks {missing[0]}.")
@@ -155,8 +156,10 @@ def encode_captions(
     ----------
     vocabulary : Path
         What `build_vocabulary` wrote.
-    train, val : Path
-        COCO caption files.
+    train : Path
+        COCO caption file of the split that is learnt from.
+    val : Path
+        COCO caption file of the split that is scored.
     output : Path
         HDF5 file to write: `train_captions` (M, max_words + 2), `train_image_idxs` (M,), and the
         same for `val`, int32. `image_idxs` are rows of the split's feature file.

@@ -1,13 +1,12 @@
 """Build a backbone and load its weights."""
 
 import math
-import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from recap.backbones.squeezenet import SqueezeNet
@@ -99,21 +98,23 @@ def _read_state(path: Path, network: nn.Module, backbone: str) -> dict[str, torc
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            # torchvision's VGG-16 is in PyTorch's first format, which is no zip archive.
+            mmap = zipfile.is_zipfile(path)
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise InputError(
-            f"The weights {path} do not exist: give a file, or a name that {backbone} knows."
+            f"The weights {path} do not exist: give {RANDOM} or a file, such as"
+            " `recap download-weights` brings."
         ) from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, OSError, EOFError):
+    # A damaged file makes PyTorch's reader fail in many ways, IndexError among them.
+    except Exception:
         raise InputError(
             f"{path} is not a whole file of weights, as safetensors or as a PyTorch state dict:"
             " download it again."
         ) from None
     wanted = network.state_dict()
-    try:
-        wrong = [key for key in wanted if state[key].shape != wanted[key].shape]
-    except (KeyError, TypeError, AttributeError):
-        wrong = [key for key in wanted if key not in state]
+    state = state if isinstance(state, dict) else {}
+    wrong = [key for key in wanted if getattr(state.get(key), "shape", None) != wanted[key].shape]
     if wrong:
         raise InputError(
             f"{path} does not hold the weights of {backbone} ({wrong[0]} is missing or has another"

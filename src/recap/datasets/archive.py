@@ -30,7 +30,7 @@ def read_member(archive: Path, name: str) -> str:
                     return file.read(member).decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{archive} does not exist: check the path.") from None
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{archive} is not a whole zip archive ({error}): delete it and download it again."
         ) from None

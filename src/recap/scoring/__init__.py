@@ -1,0 +1,1 @@
+"""Score captions as COCO does."""

@@ -1,0 +1,245 @@
+import json
+import os
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from recap.annotations import read_annotations
+from recap.datasets import DATASETS, coco, download_dataset, flickr8k, prepare_annotations
+from recap.errors import InputError
+
+COCO_SPLIT = {
+    "info": {"description": "COCO 2014 Dataset", "year": 2014},
+    "licenses": [{"id": 3, "name": "by-nc-nd"}],
+    "images": [
+        {
+            "id": 391895,
+            "file_name": "COCO_val2014_000000391895.jpg",
+            "width": 640,
+            "height": 360,
+            "flickr_url": "http://farm9.staticflickr.com/8186/8119368305_4e622c8349_z.jpg",
+        },
+        {"id": 7, "file_name": "COCO_val2014_000000000007.jpg"},
+    ],
+    "annotations": [
+        {"image_id": 7, "id": 2, "caption": "Café au lait on a table."},
+        {"image_id": 391895, "id": 1, "caption": "A man riding a dirt bike."},
+    ],
+}
+
+# Two photos to train on, one for each of the other splits, and one that no split lists.
+PHOTOS = {
+    "train": ["1000268201_693b08cb0e.jpg", "3_c.jpg"],
+    "dev": ["2_b.jpg"],
+    "val": ["1_a.jpg"],
+}
+TOKENS = """\
+1_a.jpg#0\tA dog runs .
+1_a.jpg#1\tThe dog 's ball\t.
+1000268201_693b08cb0e.jpg#0\tA child in a pink dress .
+2258277193_586949ec62.jpg.1#0\tpeople waiting at bus stop
+2258277193_586949ec62.jpg.1#1\ttwo friends
+1_a.jpg.1#0\tnot the photo 1_a.jpg
+2_b.jpg#0\tUn café .
+3_c.jpg#0\tA cat
+1000268201_693b08cb0e.jpg#1\t A girl going in .
+
+"""
+
+
+def write_zip(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.fixture
+def coco_archive(tmp_path):
+    text = json.dumps(COCO_SPLIT, ensure_ascii=False)
+    members = {
+        "annotations/instances_val2014.json": "{}",
+        "annotations/captions_val2014.json": text,
+        "annotations/captions_train2014.json": json.dumps({**COCO_SPLIT, "images": []}),
+    }
+    return write_zip(tmp_path / "annotations_trainval2014.zip", members)
+
+
+def flickr_members():
+    lists = {
+        flickr8k.SPLIT_LISTS[split]: "\n".join(names) + "\n" for split, names in PHOTOS.items()
+    }
+    added_by_macos = {
+        f"__MACOSX/{name}": "not text" for name in ["Flickr8k.token.txt", *lists, "._readme.txt"]
+    }
+    return {**added_by_macos, "Flickr8k.token.txt": TOKENS, **lists, "readme.txt": "read me"}
+
+
+@pytest.fixture
+def flickr_archive(tmp_path):
+    return write_zip(tmp_path / "Flickr8k_text.zip", flickr_members())
+
+
+def test_coco_is_passed_on_as_it_is(coco_archive, tmp_path):
+    assert coco.read_split(coco_archive, "val") == COCO_SPLIT
+    output = tmp_path / "captions_val.json"
+    prepare_annotations("coco2014", coco_archive, split="val", output=output)
+    assert json.loads(output.read_text()) == COCO_SPLIT
+    annotations = read_annotations(output)
+    assert [image["id"] for image in annotations.images] == [391895, 7]
+    assert annotations.captions[0] == (7, "Café au lait on a table.")
+    assert annotations.description == "COCO 2014 Dataset"
+
+
+def test_coco_archive_with_broken_json(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", {"annotations/captions_val2014.json": '{"images": ['})
+    with pytest.raises(InputError, match=r"captions_val2014\.json in .*a\.zip is not valid JSON"):
+        coco.read_split(archive, "val")
+
+
+def test_flickr8k_in_coco_format(flickr_archive):
+    split = flickr8k.read_split(flickr_archive, "train")
+    assert [image["file_name"] for image in split["images"]] == PHOTOS["train"]
+    girl, cat = (image["id"] for image in split["images"])
+    assert [(entry["image_id"], entry["caption"]) for entry in split["annotations"]] == [
+        (girl, "A child in a pink dress ."),
+        (girl, "A girl going in ."),
+        (cat, "A cat"),
+    ]
+    assert split["images"][0]["flickr_url"].endswith("?id=1000268201")
+    assert "train" in split["info"]["description"]
+
+
+def test_flickr8k_keeps_what_stands_in_a_caption(flickr_archive):
+    captions = [
+        entry["caption"]
+        for split in ("val", "dev")
+        for entry in flickr8k.read_split(flickr_archive, split)["annotations"]
+    ]
+    assert captions == ["A dog runs .", "The dog 's ball\t.", "Un café ."]
+
+
+def test_the_test_split_of_flickr8k_is_what_is_scored(flickr_archive):
+    split = flickr8k.read_split(flickr_archive, "val")
+    assert flickr8k.SPLIT_LISTS["val"] == "Flickr_8k.testImages.txt"
+    assert [image["file_name"] for image in split["images"]] == ["1_a.jpg"]
+    assert "official test split" in split["info"]["description"]
+
+
+def test_ids_are_unique_over_the_splits(flickr_archive):
+    splits = [flickr8k.read_split(flickr_archive, split) for split in PHOTOS]
+    for part in ("images", "annotations"):
+        ids = [entry["id"] for split in splits for entry in split[part]]
+        assert len(ids) == len(set(ids)) == {"images": 4, "annotations": 6}[part]
+
+
+def test_a_listed_photo_without_captions(tmp_path):
+    members = flickr_members()
+    members["Flickr_8k.devImages.txt"] += "9_z.jpg\n"
+    archive = write_zip(tmp_path / "Flickr8k_text.zip", members)
+    with pytest.raises(InputError, match=r"lists 9_z\.jpg in Flickr_8k\.devImages\.txt"):
+        flickr8k.read_split(archive, "dev")
+
+
+@pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
+@pytest.mark.parametrize("share", [0, 0.5, 0.95])
+def test_a_truncated_archive(coco_archive, flickr_archive, tmp_path, dataset, share):
+    archive = {"coco2014": coco_archive, "flickr8k": flickr_archive}[dataset]
+    data = archive.read_bytes()
+    archive.write_bytes(data[: int(len(data) * share)])
+    output = tmp_path / "captions.json"
+    with pytest.raises(InputError, match=rf"{archive.name} is not a whole zip archive"):
+        prepare_annotations(dataset, archive, split="val", output=output)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
+def test_an_archive_with_damaged_bytes(coco_archive, flickr_archive, tmp_path, dataset):
+    archive = {"coco2014": coco_archive, "flickr8k": flickr_archive}[dataset]
+    with zipfile.ZipFile(archive) as file:
+        name = {"coco2014": "annotations/captions_val2014.json", "flickr8k": "Flickr8k.token.txt"}
+        start = file.getinfo(name[dataset]).header_offset
+    data = bytearray(archive.read_bytes())
+    data[start + 80 : start + 90] = b"\xff" * 10
+    archive.write_bytes(data)
+    with pytest.raises(InputError, match=r"is not a whole zip archive .*download it again"):
+        DATASETS[dataset].read_split(archive, "val")
+
+
+@pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
+def test_another_archive(tmp_path, dataset):
+    archive = write_zip(tmp_path / "photos.zip", {"a.jpg": "photo"})
+    with pytest.raises(InputError, match=r"photos\.zip holds no (captions_val2014|Flickr)"):
+        DATASETS[dataset].read_split(archive, "val")
+
+
+def test_a_missing_archive(tmp_path):
+    with pytest.raises(InputError, match=r"none\.zip does not exist"):
+        coco.read_split(tmp_path / "none.zip", "val")
+
+
+def test_an_encrypted_archive(coco_archive):
+    data = bytearray(coco_archive.read_bytes())
+    position = -1
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        while (position := data.find(signature, position + 1)) >= 0:
+            data[position + flags] |= 1
+    coco_archive.write_bytes(data)
+    with pytest.raises(InputError, match="encrypted"):
+        coco.read_split(coco_archive, "val")
+
+
+def test_a_split_that_the_data_set_does_not_have(coco_archive, tmp_path):
+    with pytest.raises(InputError, match="coco2014 has no dev split: it has train, val"):
+        prepare_annotations("coco2014", coco_archive, split="dev", output=tmp_path / "dev.json")
+
+
+def test_a_file_that_the_data_set_does_not_have(tmp_path):
+    with pytest.raises(InputError, match=r"coco2014 has no file test\.zip: it has train2014\.zip"):
+        download_dataset("coco2014", "test.zip", output=tmp_path / "test.zip")
+
+
+def test_a_file_comes_from_a_mirror_folder(flickr_archive, tmp_path, capsys):
+    output = tmp_path / "resources" / flickr_archive.name
+    download_dataset("flickr8k", flickr_archive.name, output=output, mirror=str(tmp_path))
+    assert output.read_bytes() == flickr_archive.read_bytes()
+    assert "unverified" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_archive_that_a_split_needs_can_be_downloaded(dataset):
+    description = DATASETS[dataset]
+    needed = {*description.images.values(), description.annotations}
+    if description.files:
+        assert {file.name for file in description.files} == needed
+    assert {"train", "val"} <= description.images.keys()
+
+
+def test_coco_is_what_its_authors_serve():
+    known = {file.name: (file.size, file.md5) for file in coco.FILES}
+    assert known == {
+        "train2014.zip": (13_510_573_713, "0da8c0bd3d6becc4dcb32757491aca88"),
+        "val2014.zip": (6_645_013_297, "a3d79f5ed8d289b7a7554ce06a5782b3"),
+        "annotations_trainval2014.zip": (252_872_794, None),
+    }
+
+
+@pytest.mark.skipif(
+    "RECAP_DATA" not in os.environ, reason="RECAP_DATA names no folder of real data"
+)
+def test_the_real_flickr8k():
+    folder = Path(os.environ["RECAP_DATA"]) / "flickr8k"
+    splits = {split: flickr8k.read_split(folder / "Flickr8k_text.zip", split) for split in PHOTOS}
+    sizes = {split: len(content["images"]) for split, content in splits.items()}
+    assert sizes == {"train": 6000, "dev": 1000, "val": 1000}
+    with zipfile.ZipFile(folder / "Flickr8k_Dataset.zip") as photos:
+        names = {Path(name).name for name in photos.namelist()}
+    ids = []
+    for content in splits.values():
+        ids += [image["id"] for image in content["images"]]
+        assert {image["file_name"] for image in content["images"]} <= names
+        captions = Counter(entry["image_id"] for entry in content["annotations"])
+        assert set(captions.values()) == {5}
+    assert len(set(ids)) == 8000

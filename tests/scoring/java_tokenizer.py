@@ -1,0 +1,31 @@
+"""Stanford's tokenizer as coco-caption calls it: the reference of the tests that have Java."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pycocoevalcap.tokenizer import ptbtokenizer
+
+needs_java = pytest.mark.skipif(
+    shutil.which("java") is None, reason="the reference is a Java program: put java on the PATH"
+)
+
+
+def tokenize_with_java(captions: list[str], folder: Path) -> list[list[str]]:
+    """Return the tokens of each caption, punctuation left out.
+
+    A line of its own follows each caption, because the tool looks past the end of a line.
+    """
+    text = folder / "captions.txt"
+    text.write_text("".join(f"{caption}\nx\n" for caption in captions), "utf-8", newline="\n")
+    jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
+    command = ["java", "-Xmx1G", "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
+    output = subprocess.run(
+        [*command, "-preserveLines", "-lowerCase", text], capture_output=True, check=True
+    )
+    lines = output.stdout.decode("utf-8").split("\n")[: 2 * len(captions) : 2]
+    return [
+        [token for token in line.split(" ") if token and token not in ptbtokenizer.PUNCTUATIONS]
+        for line in lines
+    ]

@@ -1,0 +1,127 @@
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from recap import caption as module
+from recap.backbones.load import load_backbone
+from recap.caption import caption
+from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
+from recap.captioners.recipe import Recipe
+from recap.errors import InputError
+
+WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
+COMPONENTS = 6
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Return a study's folder with an untrained captioner, a PCA and photos."""
+    folder = tmp_path_factory.mktemp("study")
+    recipe = Recipe(cell="rnn", wordvec_dim=5, hidden_dim=7)
+    generator = np.random.default_rng(0)
+    parameters = {
+        name: generator.standard_normal(shape).astype(np.float32)
+        for name, shape in expected_shapes(recipe, COMPONENTS, len(WORDS)).items()
+    }
+    model = folder / "models" / "rnn" / "seed0"
+    model.mkdir(parents=True)
+    save_captioner(model, TrainedCaptioner(recipe, WORDS, parameters))
+    (folder / "features").mkdir()
+    with h5py.File(folder / "features" / "pca.h5", "w") as file:
+        file["mean"] = np.zeros(2024)
+        file["components"] = generator.standard_normal((COMPONENTS, 2024)) / 45
+        file.attrs.update(load_backbone("squeezenet1_0", "random").attributes)
+    for number in range(3):
+        pixels = generator.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((300, 200)).save(folder / f"{number}.png")
+    return folder
+
+
+def options(study):
+    return {"model": study / "models" / "rnn" / "seed0", "device": "cpu", "threads": 1}
+
+
+def test_one_photo_gives_its_caption_alone(study, capsys):
+    caption(study / "0.png", **options(study))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line
+    assert set(line.split()) <= set(WORDS[4:])
+
+
+def test_several_photos_are_named(study, capsys, monkeypatch):
+    photos = [study / f"{number}.png" for number in range(3)]
+    caption(*photos, **options(study), decoder="greedy")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [str(photo) for photo in photos]
+    # A batch is no larger than it is in extraction, however many photos there are.
+    monkeypatch.setattr(module, "BATCH", 2)
+    sizes = []
+    extract = module.FeatureExtractor.__call__
+
+    def measured(self, pixels):
+        sizes.append(len(pixels))
+        return extract(self, pixels)
+
+    monkeypatch.setattr(module.FeatureExtractor, "__call__", measured)
+    caption(*photos, **options(study), decoder="greedy")
+    assert capsys.readouterr().out.splitlines() == lines
+    assert sizes == [2, 1]
+
+
+def test_the_pca_can_lie_elsewhere(study, tmp_path, capsys):
+    caption(study / "0.png", **options(study))
+    expected = capsys.readouterr().out
+    (tmp_path / "pca.h5").write_bytes((study / "features" / "pca.h5").read_bytes())
+    caption(study / "0.png", **options(study), pca=tmp_path / "pca.h5")
+    assert capsys.readouterr().out == expected
+
+
+def test_no_photo(study):
+    with pytest.raises(InputError, match="There is no photo to caption"):
+        caption(**options(study))
+
+
+def test_a_photo_that_cannot_be_read(study, tmp_path):
+    with pytest.raises(InputError, match=r"none\.jpg cannot be read \(No such file"):
+        caption(tmp_path / "none.jpg", **options(study))
+    (tmp_path / "text.jpg").write_text("no photo")
+    with pytest.raises(InputError, match=r"text\.jpg is not an image"):
+        caption(tmp_path / "text.jpg", **options(study))
+
+
+def test_what_is_no_captioner(study, tmp_path):
+    with pytest.raises(InputError, match="holds no trained captioner"):
+        caption(study / "0.png", model=tmp_path)
+    with pytest.raises(InputError, match="no decoder 'best'"):
+        caption(study / "0.png", **options(study), decoder="best")
+
+
+def changed_pca(study, path, **attributes):
+    path.write_bytes((study / "features" / "pca.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        for key, value in attributes.items():
+            if value is None:
+                del file.attrs[key]
+            else:
+                file.attrs[key] = value
+    return path
+
+
+def test_a_pca_of_other_weights(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", weights_sha256="00ff")
+    with pytest.raises(InputError, match=r"random has changed since .*pca\.h5 was fitted"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+def test_a_pca_that_does_not_tell_its_backbone(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", backbone=None)
+    with pytest.raises(InputError, match=r"pca\.h5 does not tell the backbone"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+def test_weights_that_have_moved(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", weights="elsewhere/weights.pth")
+    with pytest.raises(InputError, match=r"elsewhere/weights\.pth do not exist"):
+        caption(study / "0.png", **options(study), pca=pca)
+    caption(study / "0.png", **options(study), pca=pca, weights="random")

@@ -1,0 +1,211 @@
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recap
+from recap import cli
+from recap.cli import COMMANDS, make_app
+from recap.errors import InputError
+
+SOURCE = Path(recap.__file__).parents[1]
+
+# These tests hand the tokens over where the program finds them: in sys.argv.
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+
+def run(*arguments):
+    """Run `python -m recap` as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "recap", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process; return exit status, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["recap", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def stage(path):
+    module, _, name = path.rpartition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    path = tmp_path / "captions.json"
+    images = [{"id": 1, "file_name": "1.jpg"}]
+    captions = [{"image_id": 1, "caption": "a dog"}]
+    path.write_text(json.dumps({"images": images, "annotations": captions}))
+    return path
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_is_a_function_of_its_own_name(path):
+    function = stage(path)
+    assert inspect.isfunction(function)
+    assert function.__name__ == path.rpartition(":")[2]
+    assert function.__module__ == path.rpartition(":")[0]
+    command = make_app()[function.__name__.replace("_", "-")]
+    assert command.default_command is function
+
+
+def test_every_command_has_a_name_of_its_own():
+    names = [path.rpartition(":")[2] for path in COMMANDS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_parameter_is_explained(path, call):
+    function = stage(path)
+    name = function.__name__.replace("_", "-")
+    arguments = make_app()[name].assemble_argument_collection(parse_docstring=True)
+    explained = {argument.name for argument in arguments if argument.parameter.help}
+    assert len(arguments) >= len(inspect.signature(function).parameters)
+    assert {argument.name for argument in arguments} - explained == set()
+    status, said, _ = call(name, "--help")
+    assert status == 0
+    assert f"Usage: recap {name}" in said
+    assert COMMANDS[path] in said
+    for argument in arguments:
+        assert argument.name in said
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_docstrings_name_the_parameters_that_there_are(path):
+    function = stage(path)
+    section = function.__doc__.partition("Parameters\n    ----------\n")[2].partition("\n\n")[0]
+    named = []
+    for line in section.splitlines():
+        if line.startswith("    ") and not line.startswith("     ") and " : " in line:
+            named += line.split(" : ")[0].strip().split(", ")
+    assert named == list(inspect.signature(function).parameters)
+
+
+def test_help_lists_all_commands_at_once():
+    done = run("--help")
+    assert done.returncode == 0
+    for path, summary in COMMANDS.items():
+        assert path.rpartition(":")[2].replace("_", "-") in done.stdout
+        assert summary in done.stdout
+
+
+def test_help_does_not_wait_for_the_heavy_packages():
+    code = (
+        "import sys; from recap.cli import make_app; make_app();"
+        "print({'torch', 'numpy', 'sklearn', 'matplotlib'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_version(call):
+    assert call("--version")[:2] == (0, f"{recap.__version__}\n")
+
+
+def test_a_users_error_is_one_sentence(tmp_path):
+    missing, output = tmp_path / "none.json", tmp_path / "vocab.json"
+    done = run("build-vocabulary", missing, "--output", output)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {missing} does not exist: check the path.\n"
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_does_its_work(annotations, tmp_path, call):
+    output = tmp_path / "vocab.json"
+    status, said, errors = call("build-vocabulary", annotations, "--output", output, "--size", 1)
+    assert (status, errors) == (0, "")
+    assert "1 of 2 words" in said
+    assert json.loads(output.read_text())["idx_to_word"][4:] == ["a"]
+
+
+def test_a_dictionary_is_given_as_json(tmp_path, call):
+    # The address is not a URL, and so it is refused without a look at the network.
+    status, _, errors = call(
+        "download-dataset",
+        "flickr8k",
+        "Flickr8k_text.zip",
+        "--output",
+        tmp_path / "text.zip",
+        "--urls",
+        '{"Flickr8k_text.zip": "nowhere"}',
+    )
+    assert status == 1
+    assert "nowhere: not a URL" in errors
+
+
+def test_an_unknown_command_suggests_one(call):
+    status, said, errors = call("extract-feature")
+    assert status != 0
+    assert 'Did you mean "extract-features"' in said + errors
+
+
+def test_an_unknown_option_suggests_one(annotations, tmp_path, call):
+    status, said, errors = call("build-vocabulary", annotations, "--output", "x", "--sise", "3")
+    assert status != 0
+    assert "Did you mean --size" in said + errors
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_wrong_choice_names_the_right_ones(call):
+    status, said, errors = call("extract-features", "a", "b", "--output", "c", "--backbone", "vgg")
+    assert status != 0
+    assert all(name in said + errors for name in ("vgg16", "squeezenet1_0"))
+
+
+def test_a_missing_option_is_named(annotations, call):
+    status, said, errors = call("build-vocabulary", annotations)
+    assert status != 0
+    assert "--output" in said + errors
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(InputError("Mend it."), 1), (KeyboardInterrupt(), 130)]
+)
+def test_exit_status(monkeypatch, capsys, error, expected):
+    def app():
+        def run():
+            raise error
+
+        return run
+
+    monkeypatch.setattr(cli, "make_app", app)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == expected
+    assert capsys.readouterr().err == ("error: Mend it.\n" if expected == 1 else "")
+
+
+def test_a_programming_error_keeps_its_traceback(monkeypatch):
+    def app():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "make_app", lambda: app)
+    with pytest.raises(ZeroDivisionError):
+        cli.main()

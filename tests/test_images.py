@@ -1,0 +1,390 @@
+import contextlib
+import io
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recap.errors import InputError
+from recap.images import BrokenImageError, Preprocessing, decode_image, open_images
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def encoded(image, form="png", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def picture(size=(60, 40), colour=RED):
+    return Image.new("RGB", size, colour)
+
+
+def decoded(data):
+    image = decode_image(data, "photo")
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def write_zip(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def black_png(side, rows):
+    """Write a square PNG of one bit a pixel that holds the first rows alone."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes((side // 8 + 1) * rows))
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+# --- decoding -----------------------------------------------------------------------------------
+
+
+def test_gray_is_spread_over_the_channels():
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+    assert (decoded(encoded(Image.fromarray(gray))) == gray[..., None]).all()
+
+
+@pytest.mark.parametrize("form", ["png", "tiff"])
+def test_sixteen_bits_are_scaled_and_not_clipped(form):
+    gray = np.array([[0, 255, 256], [32768, 40000, 65535]], dtype=np.uint16)
+    pixels = decoded(encoded(Image.fromarray(gray), form))
+    assert (pixels == (gray >> 8)[..., None]).all()
+
+
+def test_one_bit():
+    image = Image.new("1", (2, 1))
+    image.putpixel((1, 0), 1)
+    assert decoded(encoded(image)).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+
+def test_palette():
+    image = picture().quantize(4)
+    assert image.mode == "P"
+    assert (decoded(encoded(image)) == RED).all()
+
+
+@pytest.mark.parametrize("form", ["png", "gif"])
+def test_transparent_entry_of_a_palette_becomes_white(form):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putpixel((1, 0), 1)
+    pixels = decoded(encoded(image, form, transparency=1))
+    assert pixels.tolist() == [[list(RED), list(WHITE)]]
+
+
+def test_transparency_is_laid_on_white():
+    pixels = np.zeros((1, 3, 4), dtype=np.uint8)
+    pixels[..., :3] = BLUE
+    pixels[0, :, 3] = 255, 0, 51
+    opaque, clear, faint = decoded(encoded(Image.fromarray(pixels)))[0].tolist()
+    assert opaque == list(BLUE)
+    assert clear == list(WHITE)
+    # 51 of 255 is a fifth of blue on four fifths of white.
+    assert faint == [204, 204, 255]
+
+
+def test_gray_with_alpha():
+    pixels = np.array([[[0, 255], [0, 0]]], dtype=np.uint8)
+    assert decoded(encoded(Image.fromarray(pixels, "LA"))).tolist() == [[[0, 0, 0], [255] * 3]]
+
+
+def test_colour_key_of_an_rgb_png():
+    data = encoded(picture((1, 1)), transparency=RED)
+    assert decoded(data).tolist() == [[list(WHITE)]]
+
+
+@pytest.mark.parametrize("form", ["jpeg", "tiff"])
+def test_cmyk(form):
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # all magenta and yellow: red
+    data = encoded(image, form)
+    assert Image.open(io.BytesIO(data)).mode == "CMYK"
+    assert np.abs(decoded(data).astype(int) - RED).max() <= 3
+
+
+@pytest.mark.parametrize("error", [RuntimeError, struct.error, KeyError, OverflowError])
+def test_whatever_a_decoder_raises_is_a_broken_image(monkeypatch, error):
+    def fail(*_):
+        raise error("Decoding of color planes failed")
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(BrokenImageError, match="photo .*color planes"):
+        decode_image(b"", "photo")
+
+
+# Where the corner of red lies after each of EXIF's orientations, as (row, column) of the corner
+# in what is shown, when it is stored at the top left of a picture 60 wide and 40 high.
+CORNERS = {
+    1: (0, 0),
+    2: (0, -1),
+    3: (-1, -1),
+    4: (-1, 0),
+    5: (0, 0),
+    6: (0, -1),
+    7: (-1, -1),
+    8: (-1, 0),
+}
+
+
+@pytest.mark.parametrize(("orientation", "corner"), CORNERS.items())
+def test_exif_orientation(orientation, corner):
+    image = picture((60, 40), BLUE)
+    image.paste(RED, (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = decoded(encoded(image, "png", exif=exif))
+    assert pixels.shape == ((40, 60, 3) if orientation < 5 else (60, 40, 3))
+    assert tuple(pixels[corner]) == RED
+    others = {(0, 0), (0, -1), (-1, 0), (-1, -1)} - {corner}
+    assert all(tuple(pixels[other]) == BLUE for other in others)
+    # The patch is 16 long along the stored rows.
+    patch = (pixels == RED).all(axis=2)
+    rows, columns = patch.any(axis=1).sum(), patch.any(axis=0).sum()
+    assert (rows, columns) == ((8, 16) if orientation < 5 else (16, 8))
+
+
+def test_one_pixel():
+    assert decoded(encoded(picture((1, 1)))).tolist() == [[list(RED)]]
+
+
+def test_extension_is_not_believed(tmp_path):
+    source = write_zip(tmp_path / "photos.zip", {"photo.jpg": encoded(picture(), "png")})
+    with open_images(source) as store:
+        assert store.read("photo.jpg").size == (60, 40)
+
+
+def noise(size=(64, 48)):
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp", "gif", "tiff", "bmp"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
+def test_truncated(form, share):
+    data = encoded(noise(), form)
+    with pytest.raises(BrokenImageError, match=r"photo is not an image that can be read"):
+        decode_image(data[: int(len(data) * share)], "photo")
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"<html>404 Not Found</html>"])
+def test_no_image_at_all(data):
+    with pytest.raises(BrokenImageError, match="photo"):
+        decode_image(data, "photo")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp", "gif", "tiff", "bmp", "ppm"])
+def test_damaged_bytes_give_an_image_or_a_broken_image_and_nothing_else(form):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = encoded(noise((24, 16)), form, **({"exif": exif} if form in ("jpeg", "png") else {}))
+    generator = np.random.default_rng(1)
+    for _ in range(150):
+        data = np.frombuffer(whole, dtype=np.uint8).copy()
+        # Headers are the first bytes, where damage is the most interesting.
+        reach = min(len(data), int(generator.choice([40, 200, len(data)])))
+        places = generator.integers(0, reach, size=int(generator.integers(1, 6)))
+        data[places] = generator.integers(0, 256, size=len(places))
+        with contextlib.suppress(BrokenImageError):
+            decode_image(data.tobytes(), "photo")
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked():
+    data = black_png(20_000, rows=100)
+    with pytest.raises(BrokenImageError, match="decompression bomb"):
+        decode_image(data, "photo")
+
+
+def test_a_photo_of_a_hundred_megapixels_is_no_bomb(recwarn):
+    data = black_png(10_000, rows=10_000)
+    assert decode_image(data, "photo").size == (10_000, 10_000)
+    assert not recwarn.list
+
+
+# --- the store ----------------------------------------------------------------------------------
+
+
+def test_a_photo_is_found_by_its_path_and_by_its_name(tmp_path):
+    members = {"val2014/": b"", "val2014/a.png": encoded(picture(colour=GREEN))}
+    with open_images(write_zip(tmp_path / "val2014.zip", members)) as store:
+        for name in ("val2014/a.png", "a.png", "elsewhere/a.png"):
+            assert store.read(name).getpixel((0, 0)) == GREEN
+
+
+def test_the_path_decides_between_photos_of_one_name(tmp_path):
+    members = {"x/a.png": encoded(picture(colour=RED)), "y/a.png": encoded(picture(colour=BLUE))}
+    with open_images(write_zip(tmp_path / "photos.zip", members)) as store:
+        assert store.read("y/a.png").getpixel((0, 0)) == BLUE
+        with pytest.raises(BrokenImageError, match=r"^a\.png stands 2 times in .*photos\.zip"):
+            store.read("a.png")
+
+
+def test_a_photo_that_was_replaced_in_the_archive(tmp_path):
+    source = write_zip(tmp_path / "photos.zip", {"x/a.png": encoded(picture(colour=RED))})
+    with (
+        zipfile.ZipFile(source, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("x/a.png", encoded(picture(colour=BLUE)))
+    with open_images(source) as store:
+        assert store.read("a.png").getpixel((0, 0)) == BLUE
+
+
+def test_what_macos_adds_is_passed_over(tmp_path):
+    members = {
+        "photos/a.jpg": encoded(picture(colour=GREEN)),
+        "__MACOSX/photos/._a.jpg": b"not a photo",
+        "__MACOSX/photos/a.jpg": b"not a photo",
+        "photos/._a.jpg": b"not a photo",
+        "photos/.DS_Store": b"not a photo",
+    }
+    with open_images(write_zip(tmp_path / "photos.zip", members)) as store:
+        assert store.read("a.jpg").getpixel((0, 0)) == GREEN
+        with pytest.raises(BrokenImageError, match="is not in"):
+            store.read("._a.jpg")
+
+
+def test_a_missing_photo(tmp_path):
+    source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(picture())})
+    with (
+        open_images(source) as store,
+        pytest.raises(BrokenImageError, match=r"^b\.png is not in .*photos\.zip: check that"),
+    ):
+        store.read("b.png")
+
+
+def test_nothing_is_ever_unpacked(tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    members = {"../escaped.png": encoded(picture()), "/tmp-root.png": encoded(picture())}
+    source = write_zip(inner / "photos.zip", members)
+    with open_images(source) as store:
+        assert store.read("escaped.png").size == (60, 40)
+        assert store.read("tmp-root.png").size == (60, 40)
+    assert sorted(tmp_path.rglob("*")) == [inner, source]
+
+
+def test_a_folder_is_searched_with_its_sub_folders(tmp_path):
+    (tmp_path / "photos/deep").mkdir(parents=True)
+    (tmp_path / "photos/deep/a.png").write_bytes(encoded(picture(colour=BLUE)))
+    (tmp_path / "outside.png").write_bytes(encoded(picture()))
+    with open_images(tmp_path / "photos") as store:
+        assert store.read("deep/a.png").getpixel((0, 0)) == BLUE
+        assert store.read("a.png").getpixel((0, 0)) == BLUE
+        for outside in ("../outside.png", str(tmp_path / "outside.png")):
+            with pytest.raises(BrokenImageError, match="is not in"):
+                store.read(outside)
+
+
+def test_a_photo_that_vanished_from_a_folder(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(picture()))
+    with open_images(tmp_path) as store:
+        (tmp_path / "a.png").unlink()
+        with pytest.raises(BrokenImageError, match=r"a\.png in .* cannot be read"):
+            store.read("a.png")
+
+
+def test_the_archive_is_missing(tmp_path):
+    with pytest.raises(InputError, match=r"none\.zip does not exist"):
+        open_images(tmp_path / "none.zip")
+
+
+@pytest.mark.parametrize("cut", [0, 10, 1000, -5])
+def test_a_truncated_archive(tmp_path, cut):
+    source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(noise())})
+    source.write_bytes(source.read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"photos\.zip is not a whole zip archive .* download it"):
+        open_images(source)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_one_damaged_entry_leaves_the_others_readable(tmp_path, compression):
+    members = {"a.bmp": encoded(noise(), "bmp"), "b.bmp": encoded(picture(), "bmp")}
+    source = write_zip(tmp_path / "photos.zip", members, compression)
+    data = bytearray(source.read_bytes())
+    data[200:210] = bytes(byte ^ 0xFF for byte in data[200:210])
+    source.write_bytes(data)
+    with open_images(source) as store:
+        with pytest.raises(BrokenImageError, match=r"a\.bmp in .*photos\.zip cannot be read"):
+            store.read("a.bmp")
+        assert store.read("b.bmp").size == (60, 40)
+
+
+def test_an_encrypted_entry_is_a_broken_image(tmp_path):
+    source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(picture())})
+    data = bytearray(source.read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + flags] |= 1
+    source.write_bytes(data)
+    with open_images(source) as store, pytest.raises(BrokenImageError, match="cannot be read"):
+        store.read("a.png")
+
+
+# --- preprocessing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (1, 1), (3, 500), (224, 224), (225, 224)])
+def test_cut_has_the_size_that_the_weights_want(size):
+    for preprocessing in (Preprocessing(256, 224), Preprocessing(224, 224)):
+        pixels = preprocessing.cut(picture(size))
+        assert pixels.shape == (224, 224, 3)
+        assert pixels.dtype == np.uint8
+        assert (pixels == RED).all()
+
+
+@pytest.mark.parametrize("landscape", [True, False])
+def test_cut_takes_the_centre(landscape):
+    pixels = np.zeros((100, 300, 3), dtype=np.uint8)
+    pixels[:, 100:200] = RED
+    pixels[:, :100] = GREEN
+    pixels[:, 200:] = BLUE
+    image = Image.fromarray(pixels if landscape else pixels.transpose(1, 0, 2))
+    cut = Preprocessing(100, 100).cut(image)
+    assert (cut == RED).all()
+
+
+def test_cut_of_an_image_that_needs_no_scaling_keeps_its_pixels():
+    image = noise((300, 224))
+    cut = Preprocessing(224, 224).cut(image)
+    assert (cut == np.asarray(image)[:, 38:262]).all()
+    # An odd margin is larger on the far side.
+    odd = noise((225, 224))
+    assert (Preprocessing(224, 224).cut(odd) == np.asarray(odd)[:, :224]).all()
+
+
+@pytest.mark.parametrize("size", [(640, 480), (333, 500), (70, 50)])
+def test_cut_is_a_resize_of_the_whole_and_a_crop(size):
+    image = noise(size)
+    width, height = (round(side * 256 / min(size)) for side in size)
+    whole = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    top, left = (height - 224) // 2, (width - 224) // 2
+    expected = whole[top : top + 224, left : left + 224].astype(int)
+    assert np.abs(Preprocessing(256, 224).cut(image) - expected).max() <= 1
+
+
+def test_cut_of_a_strip_does_not_blow_it_up_whole():
+    # Scaled as a whole, this would be 224 x 6,720,000 pixels: 4.5 GB.
+    strip = Image.new("RGB", (1, 30_000), BLUE)
+    assert (Preprocessing(224, 224).cut(strip) == BLUE).all()
+
+
+def test_preprocessing_is_described_in_words():
+    text = str(Preprocessing(256, 224))
+    assert "shorter side to 256" in text
+    assert "centre 224" in text
+    assert "0.485" in text
+    assert "0.229" in text

@@ -1,0 +1,211 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from recap.errors import InputError
+from recap.verify import verify
+
+WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat"]
+IMAGES = {"train": 5, "val": 3}
+CAPTIONS = "coco2014_captions.h5"
+VOCABULARY = "coco2014_vocab.json"
+
+
+def write_words(path, words):
+    numbers = {word: number for number, word in enumerate(words)}
+    path.write_text(json.dumps({"idx_to_word": words, "word_to_idx": numbers}))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "coco_captioning"
+    path.mkdir()
+    write_words(path / VOCABULARY, WORDS)
+    generator = np.random.default_rng(0)
+    with h5py.File(path / CAPTIONS, "w") as file:
+        for split, count in IMAGES.items():
+            row = [1, 4, 3, 5, 2, *[0] * 12]
+            file[f"{split}_captions"] = np.array([row] * (2 * count), dtype=np.int32)
+            rows = np.arange(2 * count, dtype=np.int32) // 2
+            file[f"{split}_image_idxs"] = rows
+            for suffix, width in (("", 6), ("_pca", 2)):
+                with h5py.File(path / f"{split}2014_vgg16_fc7{suffix}.h5", "w") as features:
+                    features["features"] = generator.random((count, width)).astype(np.float32)
+            for name in ("images", "urls"):
+                (path / f"{split}2014_{name}.txt").write_text("line\n" * count)
+    return path
+
+
+def failures(folder, capsys):
+    """Verify a folder that is not right; return the lines that failed."""
+    capsys.readouterr()
+    with pytest.raises(InputError, match=r"\d+ checks of .*coco_captioning failed") as raised:
+        verify(folder)
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert str(raised.value).startswith(f"{len(failed)} checks")
+    return failed
+
+
+def replace(path, key, change):
+    """Replace a dataset by what `change` makes of its content."""
+    with h5py.File(path, "a") as file:
+        content = file[key][:]
+        del file[key]
+        changed = change(content)
+        if changed is not None:
+            file[key] = changed
+
+
+def set_entry(place, value):
+    def change(array):
+        array[place] = value
+        return array
+
+    return change
+
+
+def test_a_good_folder_passes(folder, capsys):
+    verify(folder)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith("ok ") for line in lines)
+    assert "7 words" in lines[0]
+    assert any("5 images, in all files" in line for line in lines)
+
+
+def test_shorter_captions_are_as_good(folder):
+    for split in IMAGES:
+        replace(folder / CAPTIONS, f"{split}_captions", lambda rows: rows[:, :8])
+    verify(folder)
+
+
+CAPTION_FAULTS = {
+    "a word too large": ((3, 2), 7, "word 7 is outside the vocabulary of 7"),
+    "a negative word": ((3, 2), -1, "word -1 is outside the vocabulary of 7"),
+    "no start": ((0, 0), 4, "does not begin with <START>"),
+    "no end": ((3, 4), 5, "has not exactly one <END>"),
+    "two ends": ((3, 2), 2, "has not exactly one <END>"),
+    "null in the middle": ((3, 2), 0, "has <NULL> elsewhere than after <END>"),
+    "a word after the end": ((3, 6), 4, "has <NULL> elsewhere than after <END>"),
+}
+
+
+@pytest.mark.parametrize("split", IMAGES)
+@pytest.mark.parametrize(
+    ("place", "value", "said"), CAPTION_FAULTS.values(), ids=CAPTION_FAULTS.keys()
+)
+def test_faults_of_a_caption(folder, capsys, split, place, value, said):
+    replace(folder / CAPTIONS, f"{split}_captions", set_entry(place, value))
+    (line,) = failures(folder, capsys)
+    assert f"{split} captions" in line
+    assert said in line
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint32, np.float32])
+@pytest.mark.parametrize("key", ["train_captions", "val_image_idxs"])
+def test_a_wrong_type_of_number(folder, capsys, key, dtype):
+    replace(folder / CAPTIONS, key, lambda array: array.astype(dtype))
+    (line,) = failures(folder, capsys)
+    assert f"{key} is not int32 in one contiguous piece" in line
+
+
+@pytest.mark.parametrize("options", [{"chunks": True}, {"compression": "gzip"}])
+def test_captions_in_pieces(folder, capsys, options):
+    with h5py.File(folder / CAPTIONS, "a") as file:
+        content = file["train_captions"][:]
+        del file["train_captions"]
+        file.create_dataset("train_captions", data=content, **options)
+    (line,) = failures(folder, capsys)
+    assert "train_captions is not int32 in one contiguous piece" in line
+
+
+def test_a_key_too_many(folder, capsys):
+    with h5py.File(folder / CAPTIONS, "a") as file:
+        file["dev_captions"] = np.zeros((1, 17), dtype=np.int32)
+    (line,) = failures(folder, capsys)
+    assert "dev_captions" in line
+    assert CAPTIONS in line
+
+
+def test_a_key_too_few(folder, capsys):
+    replace(folder / CAPTIONS, "val_image_idxs", lambda _: None)
+    lines = failures(folder, capsys)
+    assert CAPTIONS in lines[0]
+    assert any("val captions" in line for line in lines)
+    assert not any("train" in line.split("  ")[1] for line in lines)
+
+
+def test_captions_without_images(folder, capsys):
+    replace(folder / CAPTIONS, "train_image_idxs", lambda rows: rows[:-1])
+    (line,) = failures(folder, capsys)
+    assert "shapes (10, 17) and (9,) do not fit" in line
+
+
+def test_no_captions_at_all(folder, capsys):
+    for part in ("captions", "image_idxs"):
+        replace(folder / CAPTIONS, f"train_{part}", lambda rows: rows[:0])
+    (line,) = failures(folder, capsys)
+    assert "there are no captions" in line
+
+
+@pytest.mark.parametrize("value", [3, -1])
+def test_an_image_that_is_not_there(folder, capsys, value):
+    replace(folder / CAPTIONS, "val_image_idxs", set_entry(2, value))
+    (line,) = failures(folder, capsys)
+    assert "val rows" in line
+    assert f"captions speak of image {value} of 3" in line
+
+
+def test_a_file_with_another_number_of_rows(folder, capsys):
+    replace(folder / "val2014_vgg16_fc7_pca.h5", "features", lambda rows: rows[:-1])
+    (line,) = failures(folder, capsys)
+    assert "val rows" in line
+    assert "fc7 3, fc7_pca 2, images 3, urls 3" in line
+    (folder / "train2014_urls.txt").write_text("line\n" * 6)
+    lines = failures(folder, capsys)
+    assert "fc7 5, fc7_pca 5, images 5, urls 6" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.astype(np.float64), "features are float64, not float32"),
+        (set_entry((1, 1), np.nan), "a feature is not finite"),
+        (set_entry((1, 1), np.inf), "a feature is not finite"),
+        (lambda rows: rows[0], "has no table `features`"),
+        (lambda _: None, "has no table `features`"),
+    ],
+)
+def test_faults_of_features(folder, capsys, change, said):
+    replace(folder / "train2014_vgg16_fc7.h5", "features", change)
+    line = failures(folder, capsys)[0]
+    assert "train2014_vgg16_fc7.h5" in line
+    assert said in line
+
+
+def test_a_vocabulary_in_another_order(folder, capsys):
+    write_words(folder / VOCABULARY, ["<START>", "<NULL>", *WORDS[2:]])
+    lines = failures(folder, capsys)
+    assert VOCABULARY in lines[0]
+    assert "not <NULL> <START> <END> <UNK>" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "name", [VOCABULARY, CAPTIONS, "train2014_vgg16_fc7.h5", "val2014_images.txt"]
+)
+def test_a_missing_file(folder, capsys, name):
+    (folder / name).unlink()
+    lines = failures(folder, capsys)
+    assert all(name in line for line in lines)
+
+
+def test_what_is_no_folder(tmp_path):
+    with pytest.raises(InputError, match="none is not a folder"):
+        verify(tmp_path / "none")
+
+
+def test_an_empty_folder_fails_in_every_line(tmp_path, capsys):
+    (tmp_path / "coco_captioning").mkdir()
+    assert len(failures(tmp_path / "coco_captioning", capsys)) == 10
