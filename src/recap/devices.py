@@ -4,6 +4,7 @@ import os
 from typing import Literal
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from recap.errors import InputError
 
@@ -57,7 +58,7 @@ def choose_precision(device: torch.device) -> torch.dtype:
 
 
 def use_threads(threads: int | None) -> int:
-    """Limit PyTorch to the threads that were given, and to those that the machine has.
+    """Limit PyTorch and NumPy to the threads that were given, and to those that the machine has.
 
     Parameters
     ----------
@@ -72,4 +73,5 @@ def use_threads(threads: int | None) -> int:
     has = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = min(threads or has, has)
     torch.set_num_threads(threads)
+    threadpool_limits(threads)
     return threads

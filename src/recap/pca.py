@@ -8,8 +8,8 @@ import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from recap.devices import use_threads
 from recap.errors import InputError
 from recap.feature_files import FEATURES, SKIPPED, open_features, open_hdf5, skipped_rows
 from recap.files import atomic_path
@@ -151,8 +151,8 @@ def fit_pca(
     InputError
         If the file is missing or damaged, or has fewer rows or columns than components.
     """
+    use_threads(threads)
     with (
-        threadpool_limits(threads),
         open_features(features) as source,
         atomic_path(output) as scratch,
         h5py.File(scratch, "w") as file,
@@ -193,8 +193,8 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
         If a file is missing or damaged, or the features are not of the kind that the PCA was
         fitted on.
     """
+    use_threads(threads)
     with (
-        threadpool_limits(threads),
         open_features(features) as source,
         atomic_path(output) as scratch,
         h5py.File(scratch, "w") as file,

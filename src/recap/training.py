@@ -14,7 +14,7 @@ import torch
 import recap
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
-from recap.captioners.torch import Captioner, Trainer
+from recap.captioners.trainers import Trainer, make_trainer
 from recap.data import read_captions
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
@@ -142,17 +142,16 @@ def train_captioner(
     for part in (train, dev):
         part.features = part.features * np.float32(scale)
 
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    captioner = Captioner(recipe, train.features.shape[1], len(idx_to_word), null)
-    trainer = Trainer(captioner, recipe, choose_device(device))
+    trainer = make_trainer(
+        recipe, train.features.shape[1], idx_to_word, seed, choose_device(device)
+    )
     history: list[HistoryRow] = []
     best_loss, best_epoch, best_parameters = math.inf, 0, {}
     for row in run_epochs(trainer, recipe, train, dev, null, generator):
         history.append(row)
         if row.validation_loss is not None and row.validation_loss < best_loss:
             best_loss, best_epoch = row.validation_loss, row.epoch
-            best_parameters = captioner.course_parameters()
+            best_parameters = trainer.parameters()
     best_parameters["W_proj"] *= np.float32(scale)
 
     facts = {

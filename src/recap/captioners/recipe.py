@@ -12,6 +12,8 @@ class Recipe:
     ----------
     cell : {"rnn", "lstm"}
         Vanilla RNN or LSTM.
+    backend : {"torch", "numpy"}
+        What computes: PyTorch, or the reference in NumPy, which has no dropout.
     wordvec_dim : int
         Numbers a word vector.
     hidden_dim : int
@@ -33,6 +35,7 @@ class Recipe:
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
+    backend: Literal["torch", "numpy"] = "torch"
     wordvec_dim: int = 256
     hidden_dim: int = 512
     dropout: float = 0.0

@@ -1,7 +1,6 @@
 """The captioner in PyTorch: CS231n's model, a vanilla RNN or an LSTM over trained word vectors."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -124,8 +123,13 @@ class Captioner(nn.Module):
             state = (torch.rnn_tanh_cell(x, state[0], *weights),)
         return F.log_softmax(self.vocabulary(state[0]), dim=1), state
 
-    def course_parameters(self) -> dict[str, np.ndarray]:
-        """Return the parameters under CS231n's names and layouts, float32.
+    def course_parameters(self, dtype: torch.dtype = torch.float32) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Number format of the copy.
 
         Returns
         -------
@@ -144,7 +148,7 @@ class Captioner(nn.Module):
             "b_vocab": self.vocabulary.bias,
         }
         return {
-            name: tensor.detach().float().cpu().contiguous().numpy().copy()
+            name: tensor.detach().to("cpu", dtype).contiguous().numpy().copy()
             for name, tensor in tensors.items()
         }
 
@@ -171,66 +175,3 @@ class Captioner(nn.Module):
     def _exchange_gates(self, weights: torch.Tensor) -> torch.Tensor:
         order = EXCHANGE_GATES[self.cell_type]
         return torch.cat([weights.chunk(len(order))[gate] for gate in order])
-
-
-@dataclass
-class Trainer:
-    """Adam on a `Captioner`: one step at a time, whatever the schedule.
-
-    Attributes
-    ----------
-    captioner : Captioner
-        What is trained.
-    recipe : Recipe
-        Weight decay and gradient clipping.
-    device : torch.device
-        Where to compute.
-    """
-
-    captioner: Captioner
-    recipe: Recipe
-    device: torch.device
-
-    def __post_init__(self) -> None:
-        self.captioner.to(self.device)
-        trained = [p for p in self.captioner.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in trained if p.dim() == 2]},
-                {"params": [p for p in trained if p.dim() == 1], "weight_decay": 0.0},
-            ],
-            weight_decay=self.recipe.weight_decay,
-            fused=True,
-        )
-        self._trained = trained
-
-    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
-        """Take one step down the gradient and return the loss before it, in nats a caption.
-
-        Parameters
-        ----------
-        features : array of shape (N, F), float32
-        captions : array of shape (N, T), int32
-        learning_rate : float
-        """
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.captioner.train()
-        self._optimizer.zero_grad(set_to_none=True)
-        loss = self.captioner(*self._tensors(features, captions))
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._trained, self.recipe.gradient_clip)
-        self._optimizer.step()
-        return loss.item()
-
-    @torch.inference_mode()
-    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
-        """Return the loss without dropout, in nats a caption; shapes as in `step`."""
-        self.captioner.eval()
-        return self.captioner(*self._tensors(features, captions)).item()
-
-    def _tensors(self, features: np.ndarray, captions: np.ndarray) -> tuple[torch.Tensor, ...]:
-        return (
-            torch.from_numpy(features).to(self.device),
-            torch.from_numpy(captions.astype(np.int64)).to(self.device),
-        )
