@@ -1,0 +1,99 @@
+"""A copy of the workflow in a folder of its own, with a study that takes half a minute."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TINY = """
+backbone: squeezenet1_0
+pca_components: 8
+shapes: {train_scenes: 24, val_scenes: 6}
+models:
+  lstm: {wordvec_dim: 8, hidden_dim: 16, epochs: 2}
+  reference: {cell: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
+train: [lstm, reference]
+decoders: [beam2]
+"""
+
+# Logs and times differ from run to run, and so does what quotes them.
+QUOTES_TIMES = re.compile(r"/(logs|benchmarks)/|/history\.csv$|/report/index\.html$")
+
+
+@dataclass
+class Workflow:
+    """A folder with the workflow, and what a user does in it."""
+
+    folder: Path
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", *words]
+
+    def run(self, *words: str, config: str = "tiny.yaml", fails: bool = False):
+        """Run Snakemake; returns all that it printed."""
+        # A value of --configfile or --config would swallow targets: they come first.
+        command = self.command(*words, "--configfile", config) if config else self.command(*words)
+        process = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=600,
+        )
+        assert (process.returncode != 0) == fails, process.stdout
+        return process.stdout
+
+    def planned(self, *words: str, **options: str) -> set[str]:
+        """Return the rules that a dry run lists."""
+        table = re.search(
+            r"^Job stats:\n.*\n-.*\n((?:.*\n)*?)total ",
+            self.run("--dry-run", "--cores", "2", *words, **options),
+            re.MULTILINE,
+        )
+        return {line.split()[0] for line in table[1].splitlines()} if table else set()
+
+    def hashes(self) -> dict[str, str]:
+        """Return the sha256 of every result that does not quote times."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.folder.glob("results/*/**/*"))
+            if path.is_file() and not QUOTES_TIMES.search(path.as_posix())
+        }
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which `python` is this one."""
+    binaries = Path(sys.executable).parent
+    return os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+
+
+def copy_workflow(folder: Path) -> Workflow:
+    for name in ("workflow", "config", "src"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "environment.yml", folder)
+    (folder / "tiny.yaml").write_text(TINY)
+    return Workflow(folder)
+
+
+@pytest.fixture
+def workflow(tmp_path) -> Workflow:
+    """A fresh copy in which nothing has run."""
+    return copy_workflow(tmp_path / "recap")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Workflow:
+    """A copy in which the tiny study has run once; tests leave it as they find it."""
+    workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "recap")
+    workflow.output = workflow.run("--cores", "2")
+    return workflow

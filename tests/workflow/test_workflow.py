@@ -1,0 +1,301 @@
+"""The workflow as a user runs it: whole, again, after edits, after accidents, on other data."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import zipfile
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recap.data import load_coco_data
+
+pytestmark = pytest.mark.slow
+
+DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
+EXTRACT = {"extract_features", "fit_pca", "apply_pca"}
+ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
+EVALUATE = {"generate_captions", "score_captions"}
+
+
+@contextmanager
+def edited(path, old="", new="\n# edited\n"):
+    """Change a file for a while: replace `old`, or add to the end."""
+    before = path.read_text()
+    path.write_text(before.replace(old, new) if old else before + new)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def test_a_run_ends_with_a_table_and_the_path_of_the_report(finished):
+    assert re.search(r"^lstm +beam2 +\d", finished.output, re.MULTILINE)
+    assert "Report: results/shapes/report/index.html" in finished.output
+    assert "--configfile config/coco2014.yaml" in finished.output
+    page = (finished.folder / "results/shapes/report/index.html").read_text()
+    for model in ("lstm", "reference"):
+        assert model in page
+
+
+def test_the_files_are_those_of_the_course(finished):
+    folder = finished.folder / "results/shapes/coco_captioning"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["coco2014_captions.h5", "coco2014_vocab.json"]
+        + [
+            f"{split}2014_{name}"
+            for split in ("train", "val")
+            for name in ("images.txt", "urls.txt", "vgg16_fc7.h5", "vgg16_fc7_pca.h5")
+        ]
+    )
+    data = load_coco_data(folder)
+    assert data["train_features"].shape == (24, 8)
+    assert data["val_features"].shape == (6, 8)
+    assert data["train_captions"].shape == (120, 17)
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished):
+    results = finished.folder / "results/shapes"
+    logs = {path.relative_to(results / "logs").with_suffix("") for path in results.rglob("*.log")}
+    times = {
+        path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
+    }
+    assert logs == times
+    assert len(logs) == 19
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.run("--cores", "8")
+
+
+def test_the_default_and_stage_targets(workflow):
+    assert workflow.planned("download", config="") == DOWNLOAD
+    assert workflow.planned("encode", config="") == {
+        "encode",
+        "draw_shapes",
+        "prepare_annotations",
+        *ENCODE,
+    }
+    everything = workflow.planned(config="")
+    assert everything == workflow.planned("all", config="")
+    assert everything == (DOWNLOAD - {"download"}) | EXTRACT | ENCODE | EVALUATE | {
+        "all",
+        "train_captioner",
+        "compare_captioners",
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "first", "not_rerun"),
+    [
+        ("vocabulary.py", ENCODE, {"extract_features", "fit_pca", "draw_shapes"}),
+        ("features.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
+        ("training.py", {"train_captioner"}, EXTRACT | ENCODE),
+        ("decoding.py", {"generate_captions"}, EXTRACT | ENCODE | {"train_captioner"}),
+        ("scoring/score.py", {"score_captions"}, {"generate_captions", "train_captioner"}),
+        ("report/style.css", {"compare_captioners"}, {"score_captions", "generate_captions"}),
+        ("cli.py", set(), EXTRACT | ENCODE | EVALUATE | {"compare_captioners"}),
+    ],
+)
+def test_editing_a_stage_reruns_it_and_what_follows(finished, module, first, not_rerun):
+    with edited(
+        finished.folder / "src/recap" / module, new="\n/**/\n" if "css" in module else "\n#\n"
+    ):
+        planned = finished.planned()
+    assert first <= planned
+    assert not planned & not_rerun
+
+
+@pytest.mark.parametrize(
+    ("change", "first", "not_rerun"),
+    [
+        (("epochs: 2}\n  ref", "epochs: 3}\n  ref"), {"train_captioner"}, EXTRACT | ENCODE),
+        (("pca_components: 8", "pca_components: 7"), {"fit_pca"}, {"extract_features"} | ENCODE),
+        (("[beam2]", "[greedy]"), EVALUATE, {"train_captioner"}),
+    ],
+)
+def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not_rerun):
+    with edited(finished.folder / "tiny.yaml", *change):
+        planned = finished.planned()
+    assert first <= planned
+    assert not planned & not_rerun
+
+
+def test_forcing_a_stage_reruns_it_and_what_follows(finished):
+    planned = finished.planned("--forcerun", "train_captioner")
+    assert planned == {"train_captioner", *EVALUATE, "compare_captioners", "all"}
+
+
+def test_a_mirror_reruns_nothing(finished, tmp_path):
+    assert finished.planned("--config", f"mirror={tmp_path}") == set()
+
+
+def test_two_runs_give_the_same_bytes(finished, workflow):
+    workflow.run("--cores", "2")
+    assert workflow.hashes() == finished.hashes()
+    assert len(workflow.hashes()) > 20
+
+
+def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, workflow):
+    """Kill Snakemake and its jobs with SIGKILL, at the first sign of three different jobs."""
+    results = workflow.folder / "results/shapes"
+    for sign in ("logs/extract_features/train.log", "logs/train_captioner/*.log", "scores"):
+        process = subprocess.Popen(
+            workflow.command("--cores", "2", "--configfile", "tiny.yaml"),
+            cwd=workflow.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 120
+        while not list(results.glob(sign)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert "unlock" in workflow.run("--cores", "2", fails=True)
+        workflow.run("--unlock")
+    workflow.run("--cores", "2")
+    assert workflow.hashes() == finished.hashes()
+
+
+def test_snakemake_makes_its_own_report(finished):
+    finished.run("--report", "report.zip")
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        names = " ".join(archive.namelist())
+        content = "".join(
+            archive.read(name).decode(errors="ignore")
+            for name in archive.namelist()
+            if name.endswith((".html", ".js"))
+        )
+    assert "index.html" in names
+    for words in ("Comparison", "learning curves", "BLEU, METEOR, ROUGE-L and CIDEr-D of each"):
+        assert words in content
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["backbon=vgg16"], "unknown key `backbon`"),
+        (["weights=nowhere.pth"], "The weights nowhere.pth are no file"),
+        (["train=[gru]"], "`train` names the model 'gru'"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_sentence(workflow, settings, sentence):
+    output = workflow.run("--cores", "2", "--config", *settings, fails=True)
+    assert output.splitlines()[-1].startswith("error: ")
+    assert sentence in output.splitlines()[-1]
+    assert "Traceback" not in output
+    assert not (workflow.folder / "resources").exists()
+
+
+PHOTOS = {"train": 20, "val": 4, "dev": 3}
+
+
+def write_photo(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def write_own_data(folder):
+    """Write photos in folders and COCO caption files, as a user would bring them."""
+    first = 1
+    for split, count in PHOTOS.items():
+        images, annotations = [], []
+        for number in range(first, first + count):
+            write_photo(folder / f"photos/{split}/{number}.jpg", number)
+            images.append({"id": number, "file_name": f"{number}.jpg"})
+            for word in ("cat", "dog"):
+                caption = f"A {word} & {number % 3} <b>mice</b>."
+                annotations.append({"image_id": number, "id": len(annotations), "caption": caption})
+        content = {"images": images, "annotations": annotations}
+        (folder / f"{split}.json").write_text(json.dumps(content))
+        first += count
+    splits = "\n".join(
+        f"  {split}: {{images: photos/{split}, annotations: {split}.json}}" for split in PHOTOS
+    )
+    config = TINY_OWN + splits + "\n"
+    (folder / "own.yaml").write_text(config)
+
+
+TINY_OWN = """
+dataset: own
+backbone: squeezenet1_0
+pca_components: 4
+models:
+  rnn: {wordvec_dim: 8, hidden_dim: 8, epochs: 1}
+train: [rnn]
+decoders: [greedy]
+own:
+"""
+
+
+def test_own_photos_and_broken_ones_among_them(workflow):
+    write_own_data(workflow.folder)
+    broken = workflow.folder / "photos/train/2.jpg"
+    broken.write_bytes(broken.read_bytes()[:500])
+    output = workflow.run("--cores", "2", config="own.yaml", fails=True)
+    assert "2.jpg in photos/train is not an image that can be read" in output
+    assert "Traceback" not in output
+    coco_captioning = workflow.folder / "results/own/coco_captioning"
+    assert not (coco_captioning / "train2014_vgg16_fc7.h5").exists()
+    workflow.run("--cores", "2", "--config", "broken_images=skip", config="own.yaml")
+    log = (workflow.folder / "results/own/logs/extract_features/train.log").read_text()
+    assert "skipped: 2.jpg" in log
+    assert (workflow.folder / "results/own/report/index.html").exists()
+    facts = json.loads((workflow.folder / "results/own/models/rnn/seed0/config.json").read_text())
+    assert facts["validation"] == "the dev split: 6 captions"
+
+
+def write_flickr8k(folder):
+    """Write archives in the official layout, with few photos."""
+    names = {split: [f"{split}{n}_f.jpg" for n in range(count)] for split, count in PHOTOS.items()}
+    with zipfile.ZipFile(folder / "Flickr8k_Dataset.zip", "w") as archive:
+        for seed, name in enumerate(sum(names.values(), [])):
+            write_photo(folder / name, seed)
+            archive.write(folder / name, f"Flicker8k_Dataset/{name}")
+            archive.writestr(f"__MACOSX/Flicker8k_Dataset/._{name}", b"junk")
+    lists = {"train": "train", "val": "test", "dev": "dev"}
+    with zipfile.ZipFile(folder / "Flickr8k_text.zip", "w") as archive:
+        for split, name in lists.items():
+            archive.writestr(f"Flickr_8k.{name}Images.txt", "\n".join(names[split]))
+        archive.writestr(
+            "Flickr8k.token.txt",
+            "".join(
+                f"{name}#{k}\tA {word} runs on grass .\n"
+                for name in sum(names.values(), [])
+                for k, word in enumerate(["dog", "cat", "horse", "child", "man"])
+            ),
+        )
+
+
+def test_flickr8k_from_a_mirror(workflow, tmp_path):
+    mirror = tmp_path / "mirror/deep"
+    mirror.mkdir(parents=True)
+    write_flickr8k(mirror)
+    settings = ["--config", f"mirror={mirror.parent}", "weights=random", "backbone=squeezenet1_0"]
+    settings += ["vocabulary={size: 10, min_count: 1}", "pca_components=4", "train=[rnn]"]
+    settings += ["models={rnn: {wordvec_dim: 8, hidden_dim: 8, epochs: 1}}"]
+    workflow.run("--cores", "2", *settings, config="config/flickr8k.yaml")
+    results = workflow.folder / "results/flickr8k"
+    captions = json.loads((results / "captions/rnn/seed0/greedy.json").read_text())
+    assert len(captions) == PHOTOS["val"]
+    # Dropping the mirror, or setting another, reruns nothing.
+    rest = settings[2:]
+    assert workflow.planned("--config", *rest, config="config/flickr8k.yaml") == set()
+
+    # An archive that was cut short: one sentence, and nothing in its place.
+    archive = mirror / "Flickr8k_text.zip"
+    archive.write_bytes(archive.read_bytes()[:-50])
+    (workflow.folder / "resources/flickr8k/Flickr8k_text.zip").unlink()
+    output = workflow.run("--cores", "2", *settings, config="config/flickr8k.yaml", fails=True)
+    assert "error: " in output
+    assert "sha256" in output
+    assert "Traceback" not in output
+    assert not (workflow.folder / "resources/flickr8k/Flickr8k_text.zip").exists()
