@@ -1,9 +1,19 @@
 """What tests of several folders share."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from recap.data import list_images
+from recap.datasets import prepare_annotations
+from recap.datasets.shapes import draw_shapes
+from recap.features import extract_features
+from recap.pca import apply_pca, fit_pca
+from recap.vocabulary import build_vocabulary, encode_captions
+
+SPLITS = ("train", "val")
 
 
 @pytest.fixture
@@ -34,3 +44,52 @@ def relative_error() -> Callable[[np.ndarray, np.ndarray], float]:
         return np.abs(actual - wanted).max() / max(np.abs(wanted).max(), 1e-12)
 
     return error
+
+
+@pytest.fixture(scope="session")
+def shapes_study(tmp_path_factory) -> Path:
+    """Return a folder with a small study of `shapes`, laid out as the workflow lays it out.
+
+    60 scenes to learn from and 10 to score; SqueezeNet's features with random weights, and 32
+    principal components of them. Tests read it and write elsewhere.
+    """
+    folder = tmp_path_factory.mktemp("shapes_study")
+    resources = folder / "resources/shapes"
+    captioning = folder / "results/shapes/coco_captioning"
+    pca = folder / "results/shapes/features/pca.h5"
+    for directory in (resources / "annotations", captioning, pca.parent):
+        directory.mkdir(parents=True)
+
+    archive = resources / "annotations_trainval2014.zip"
+    draw_shapes(
+        train_images=resources / "train2014.zip",
+        val_images=resources / "val2014.zip",
+        annotations=archive,
+        train_scenes=60,
+        val_scenes=10,
+    )
+    captions = {split: resources / f"annotations/captions_{split}.json" for split in SPLITS}
+    features = {split: captioning / f"{split}2014_vgg16_fc7.h5" for split in SPLITS}
+    for split in SPLITS:
+        prepare_annotations("shapes", archive, split=split, output=captions[split])
+        list_images(
+            captions[split],
+            images=captioning / f"{split}2014_images.txt",
+            urls=captioning / f"{split}2014_urls.txt",
+        )
+        extract_features(
+            resources / f"{split}2014.zip",
+            captions[split],
+            output=features[split],
+            backbone="squeezenet1_0",
+            device="cpu",
+            threads=1,
+        )
+    fit_pca(features["train"], output=pca, components=32, threads=1)
+    for split in SPLITS:
+        reduced = captioning / f"{split}2014_vgg16_fc7_pca.h5"
+        apply_pca(features[split], pca=pca, output=reduced, threads=1)
+    vocabulary = captioning / "coco2014_vocab.json"
+    build_vocabulary(captions["train"], output=vocabulary)
+    encode_captions(vocabulary, **captions, output=captioning / "coco2014_captions.h5")
+    return folder

@@ -14,7 +14,7 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    ["files", "progress", "config", "code_hash", "devices", "feature_files"],
+    ["files", "progress", "threads", "config", "code_hash", "devices", "feature_files"],
     ["annotations", "download", "images"],
     ["datasets", "backbones"],
     ["features", "pca"],

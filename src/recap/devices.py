@@ -1,12 +1,12 @@
 """Choose where and how precisely to compute, and how many threads to use."""
 
-import os
 from typing import Literal
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from recap.errors import InputError
+from recap.threads import available_threads
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -70,8 +70,7 @@ def use_threads(threads: int | None) -> int:
     int
         Threads in use.
     """
-    has = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = min(threads or has, has)
+    threads = available_threads(threads)
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     return threads

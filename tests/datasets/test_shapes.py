@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from recap.annotations import read_annotations
+from recap.datasets import shapes
 from recap.datasets.shapes import draw_scene, draw_shapes, read_scenes
 from recap.datasets.shapes_captions import (
     MAX_WORDS,
@@ -162,12 +163,13 @@ def test_impossible_numbers_are_told_and_leave_nothing_behind(tmp_path, wrong):
 
 
 def test_interrupted_drawing_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(seed, split, number):
-        if (split, number) == (1, 1):
+    def fail(archive, name, content):
+        if name.startswith("val2014/"):
             raise KeyboardInterrupt
-        return draw_scene(seed, split, number)
+        store(archive, name, content)
 
-    monkeypatch.setattr("recap.datasets.shapes.draw_scene", fail)
+    store = shapes._store
+    monkeypatch.setattr(shapes, "_store", fail)
     with pytest.raises(KeyboardInterrupt):
         drawn(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,7 @@ rule draw_shapes:
         f"results/{STUDY}/benchmarks/draw_shapes.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: ALL_CORES
     resources:
         mem_mb=500,
     params:
@@ -40,6 +40,7 @@ rule draw_shapes:
             --train-scenes {params.train_scenes} \
             --val-scenes {params.val_scenes} \
             --seed {params.seed} \
+            --threads {threads} \
             2>&1 | tee {log:q}
         """
 

@@ -7,8 +7,10 @@ the truth about every image at hand.
 import io
 import json
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from recap.datasets.shapes_scenes import SIDE, DrawnObject, Scene, draw_lots
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.progress import progress
+from recap.threads import available_threads
 
 JPEG_QUALITY = 90
 ZIP_DATE = (2014, 1, 1, 0, 0, 0)
@@ -38,6 +41,7 @@ def draw_shapes(
     train_scenes: int = 2000,
     val_scenes: int = 300,
     seed: int = 0,
+    threads: int | None = None,
 ) -> None:
     """Draw the embedded data set `shapes` in COCO 2014's layout.
 
@@ -59,6 +63,8 @@ def draw_shapes(
         Number of scenes to validate on.
     seed : int
         Seed of everything; the same seed gives the same bytes.
+    threads : int, optional
+        Processes that draw; as many as the machine has threads by default.
 
     Raises
     ------
@@ -77,12 +83,14 @@ def draw_shapes(
         ("val", val_images, train_scenes, val_scenes),
     )
     with ExitStack() as outputs:
+        pool = outputs.enter_context(ProcessPoolExecutor(available_threads(threads)))
         described = _open_zip(outputs, annotations)
         for split_number, (split, path, ids_before, count) in enumerate(splits):
             archive = _open_zip(outputs, path)
             records, captions, scenes = [], [], []
-            for number in progress(range(count), desc=f"draw shapes, {split}", unit="scene"):
-                scene, jpeg, sentences = draw_scene(seed, split_number, number)
+            drawn = pool.map(partial(draw_scene, seed, split_number), range(count), chunksize=16)
+            drawn = progress(drawn, desc=f"draw shapes, {split}", total=count, unit="scene")
+            for number, (scene, jpeg, sentences) in enumerate(drawn):
                 image_id = ids_before + number + 1
                 record = _image_record(split, image_id)
                 _store(archive, f"{split}2014/{record['file_name']}", jpeg)

@@ -1,0 +1,74 @@
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+BEFORE_THE_STUDY = PAGE.partition("## The captioner")[0]
+PICTURES = re.findall(r"^!\[.+\]\((tutorial/.+)\)$", PAGE, re.MULTILINE)
+BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def session(shapes_study, tmp_path_factory):
+    """Run the page in a folder of its own; return what each block printed, and the folder."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    for name in ("resources", "results"):
+        (folder / name).symlink_to(shapes_study / name)
+    printed, namespace = [], {}
+    plt.switch_backend("Agg")
+    # The page sets how NumPy prints; other tests should not notice.
+    with contextlib.chdir(folder), np.printoptions():
+        for number, block in enumerate(BLOCK.finditer(PAGE), start=1):
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(compile(block[1], f"block {number} of tutorial.md", "exec"), namespace)
+            printed.append(output.getvalue())
+    plt.close("all")
+    return printed, namespace, folder
+
+
+def test_the_blocks_print_what_the_page_shows(session):
+    printed, _, _ = session
+    shown = [block[2] or "" for block in BLOCK.finditer(BEFORE_THE_STUDY)]
+    assert len(shown) >= 8
+    assert printed[: len(shown)] == shown
+
+
+def test_every_block_that_prints_has_its_output_shown(session):
+    printed, _, _ = session
+    shown = [block[2] or "" for block in BLOCK.finditer(PAGE)]
+    assert [text.count("\n") for text in printed] == [text.count("\n") for text in shown]
+
+
+def test_both_captioners_learn_fifty_captions_by_heart(session):
+    _, namespace, _ = session
+    assert len(namespace["rnn_losses"]) == len(namespace["lstm_losses"]) == 100
+    assert namespace["rnn_losses"][-1] < 0.1
+    assert namespace["lstm_losses"][-1] < 0.5
+    assert namespace["right"] == 50
+
+
+def test_the_lstm_with_open_gates_keeps_the_gradient_that_the_rnn_loses(session):
+    _, namespace, _ = session
+    kept = {name: values[-1] for name, values in namespace["norms"].items()}
+    assert kept["RNN"] < 1e-9
+    assert kept["RNN, Wh three times as large"] > 1e3
+    assert 0.1 < kept["LSTM, forget bias 3"] < 10
+
+
+def test_the_page_shows_the_pictures_that_its_code_makes(session):
+    _, _, folder = session
+    made = sorted(path.relative_to(folder / "docs") for path in (folder / "docs").rglob("*.png"))
+    kept = sorted(path.relative_to(DOCS) for path in (DOCS / "tutorial").iterdir())
+    assert made == kept == sorted(map(Path, PICTURES))
+    for name in made:
+        assert (DOCS / name).stat().st_size < 60_000
+        with Image.open(folder / "docs" / name) as new, Image.open(DOCS / name) as shown:
+            assert new.size == shown.size
