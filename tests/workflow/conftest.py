@@ -34,24 +34,29 @@ class Workflow:
 
     folder: Path
 
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *words]
-
-    def run(self, *words: str, config: str = "tiny.yaml", fails: bool = False):
-        """Run Snakemake; returns all that it printed."""
+    def start(self, *words: str, config: str = "tiny.yaml", **options) -> subprocess.Popen:
+        """Start Snakemake with this Python on the PATH."""
         # A value of --configfile or --config would swallow targets: they come first.
-        command = self.command(*words, "--configfile", config) if config else self.command(*words)
-        process = subprocess.run(
+        command = [sys.executable, "-m", "snakemake", *words]
+        command += ["--configfile", config] if config else []
+        binaries = Path(sys.executable).parent
+        path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.Popen(
             command,
             cwd=self.folder,
-            env=environment(),
+            env=os.environ | {"PATH": path},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=600,
+            **options,
         )
-        assert (process.returncode != 0) == fails, process.stdout
-        return process.stdout
+
+    def run(self, *words: str, config: str = "tiny.yaml", fails: bool = False):
+        """Run Snakemake; returns all that it printed."""
+        process = self.start(*words, config=config)
+        output, _ = process.communicate(timeout=600)
+        assert (process.returncode != 0) == fails, output
+        return output
 
     def planned(self, *words: str, **options: str) -> set[str]:
         """Return the rules that a dry run lists."""
@@ -69,12 +74,6 @@ class Workflow:
             for path in sorted(self.folder.glob("results/*/**/*"))
             if path.is_file() and not QUOTES_TIMES.search(path.as_posix())
         }
-
-
-def environment() -> dict[str, str]:
-    """Return an environment in which `python` is this one."""
-    binaries = Path(sys.executable).parent
-    return os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
 
 
 def copy_workflow(folder: Path) -> Workflow:

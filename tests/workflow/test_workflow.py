@@ -4,13 +4,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 import zipfile
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from recap.data import load_coco_data
@@ -145,19 +145,13 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, work
     """Kill Snakemake and its jobs with SIGKILL, at the first sign of three different jobs."""
     results = workflow.folder / "results/shapes"
     for sign in ("logs/extract_features/train.log", "logs/train_captioner/*.log", "scores"):
-        process = subprocess.Popen(
-            workflow.command("--cores", "2", "--configfile", "tiny.yaml"),
-            cwd=workflow.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = workflow.start("--cores", "2", start_new_session=True)
         deadline = time.monotonic() + 120
         while not list(results.glob(sign)) and time.monotonic() < deadline:
+            assert process.poll() is None
             time.sleep(0.05)
-        assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         assert "unlock" in workflow.run("--cores", "2", fails=True)
         workflow.run("--unlock")
     workflow.run("--cores", "2")
@@ -279,23 +273,28 @@ def test_flickr8k_from_a_mirror(workflow, tmp_path):
     mirror = tmp_path / "mirror/deep"
     mirror.mkdir(parents=True)
     write_flickr8k(mirror)
-    settings = ["--config", f"mirror={mirror.parent}", "weights=random", "backbone=squeezenet1_0"]
-    settings += ["vocabulary={size: 10, min_count: 1}", "pca_components=4", "train=[rnn]"]
-    settings += ["models={rnn: {wordvec_dim: 8, hidden_dim: 8, epochs: 1}}"]
-    workflow.run("--cores", "2", *settings, config="config/flickr8k.yaml")
+    (workflow.folder / "flickr8k.yaml").write_text(
+        yaml.dump(
+            yaml.safe_load((workflow.folder / "config/flickr8k.yaml").read_text())
+            | {"weights": "random", "backbone": "squeezenet1_0", "pca_components": 4}
+            | {"vocabulary": {"min_count": 1}, "train": ["rnn"], "decoders": ["greedy"]}
+            | {"models": {"rnn": {"wordvec_dim": 8, "hidden_dim": 8, "epochs": 1}}}
+        )
+    )
+    settings = ["--config", f"mirror={mirror.parent}"]
+    workflow.run("--cores", "2", *settings, config="flickr8k.yaml")
     results = workflow.folder / "results/flickr8k"
     captions = json.loads((results / "captions/rnn/seed0/greedy.json").read_text())
     assert len(captions) == PHOTOS["val"]
     # Dropping the mirror, or setting another, reruns nothing.
-    rest = settings[2:]
-    assert workflow.planned("--config", *rest, config="config/flickr8k.yaml") == set()
+    assert workflow.planned(config="flickr8k.yaml") == set()
 
     # An archive that was cut short: one sentence, and nothing in its place.
-    archive = mirror / "Flickr8k_text.zip"
+    archive = mirror / "Flickr8k_Dataset.zip"
     archive.write_bytes(archive.read_bytes()[:-50])
-    (workflow.folder / "resources/flickr8k/Flickr8k_text.zip").unlink()
-    output = workflow.run("--cores", "2", *settings, config="config/flickr8k.yaml", fails=True)
+    (workflow.folder / "resources/flickr8k/Flickr8k_Dataset.zip").unlink()
+    output = workflow.run("download", "--cores", "2", *settings, config="flickr8k.yaml", fails=True)
     assert "error: " in output
     assert "sha256" in output
     assert "Traceback" not in output
-    assert not (workflow.folder / "resources/flickr8k/Flickr8k_text.zip").exists()
+    assert not (workflow.folder / "resources/flickr8k/Flickr8k_Dataset.zip").exists()

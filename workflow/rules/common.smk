@@ -37,7 +37,7 @@ def one_of(names):
 
 
 # A job that takes all cores runs alone; it uses no more threads than the machine has.
-ALL_CORES = workflow.cores or 8
+ALL_CORES = workflow.resource_settings.cores or 8
 
 
 wildcard_constraints:
