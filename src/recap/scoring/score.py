@@ -12,9 +12,9 @@ from recap.annotations import read_annotations
 from recap.errors import InputError
 from recap.files import read_json, write_json
 from recap.scoring.meteor import meteor_scores
-from recap.scoring.tokenizer import tokenize_for_scoring
+from recap.scoring.treebank import tokenize_for_scoring
 
-TOKENIZER = "recap's, with the tokens of PTBTokenizer 3.4.1 -preserveLines -lowerCase"
+TOKENIZER = "recap's, after the conventions of the Penn Treebank"
 
 
 def read_results(path: Path) -> dict[int, str]:
@@ -138,7 +138,8 @@ def _tokens(caption: str) -> str:
 def score_captions(results: Path, annotations: Path, *, output: Path | None = None) -> None:
     """Score captions against reference captions: BLEU, METEOR, ROUGE-L and CIDEr-D.
 
-    The scores equal coco-caption's. Only the images of the results are scored. METEOR needs a
+    The scorers are coco-caption's, and so are the words, but for rare exceptions
+    (`recap.scoring.treebank`). Only the images of the results are scored. METEOR needs a
     `java` on the PATH; the others do not. Prints a table.
 
     Parameters
