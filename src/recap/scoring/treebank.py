@@ -70,6 +70,6 @@ def tokenize_for_scoring(caption: str) -> list[str]:
     for token in TOKEN.findall(caption.lower().translate(QUOTES)):
         if token in MERGED:
             words += MERGED[token]
-        elif token not in PUNCTUATION and token.strip('".-'):
+        elif token not in PUNCTUATION and token.strip('".-') and token[0] <= LAST_COUNTED:
             words.append(BRACKETS.get(token, token))
     return words
