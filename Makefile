@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test lint clean
+.PHONY: reproduce test lint
 
 reproduce: .venv/installed
 	snakemake --cores $(CORES)
@@ -29,8 +29,5 @@ lint: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(if $(TORCH_INDEX),pip install --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
-	pip install --constraint constraints.txt --editable '.[dev]'
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
-
-clean:
-	rm -rf .venv results/*/ resources .snakemake

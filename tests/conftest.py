@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recap.data import list_images
-from recap.datasets import prepare_annotations
+from recap.datasets.registry import prepare_annotations
 from recap.datasets.shapes import draw_shapes
 from recap.features import extract_features
 from recap.pca import apply_pca, fit_pca

@@ -110,7 +110,7 @@ def changed_pca(study, path, **attributes):
 
 def test_a_pca_of_other_weights(study, tmp_path):
     pca = changed_pca(study, tmp_path / "pca.h5", weights_sha256="00ff")
-    with pytest.raises(InputError, match=r"random has changed since .*pca\.h5 was fitted"):
+    with pytest.raises(InputError, match=r"random is not the file of weights that .*pca\.h5"):
         caption(study / "0.png", **options(study), pca=pca)
 
 
@@ -122,6 +122,8 @@ def test_a_pca_that_does_not_tell_its_backbone(study, tmp_path):
 
 def test_weights_that_have_moved(study, tmp_path):
     pca = changed_pca(study, tmp_path / "pca.h5", weights="elsewhere/weights.pth")
-    with pytest.raises(InputError, match=r"elsewhere/weights\.pth do not exist"):
+    with pytest.raises(
+        InputError, match=r"elsewhere/weights\.pth are not here: give the file with --weights"
+    ):
         caption(study / "0.png", **options(study), pca=pca)
     caption(study / "0.png", **options(study), pca=pca, weights="random")

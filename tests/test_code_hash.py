@@ -15,6 +15,7 @@ PACKAGE = Path(module.__file__).parent
 LAYERS = [
     ["recap", "errors"],
     ["files", "progress", "threads", "config", "code_hash", "devices", "feature_files"],
+    ["remote_file"],
     ["annotations", "download", "images"],
     ["datasets", "backbones"],
     ["features", "pca"],
@@ -22,7 +23,7 @@ LAYERS = [
     ["data"],
     ["verify"],
     ["layers", "optim", "captioners"],
-    ["training"],
+    ["training", "decoders"],
     ["decoding"],
     ["scoring"],
     ["caption"],
@@ -159,7 +160,12 @@ def test_editing_a_module_changes_what_depends_on_it_and_nothing_else(package, e
 
 
 def test_editing_what_all_use_changes_every_stage(package):
-    assert changed_by(package / "errors.py") == set(STAGES)
+    assert changed_by(package / "files.py") == set(STAGES)
+
+
+@pytest.mark.parametrize("module", ["errors.py", "progress.py", "download.py"])
+def test_editing_what_never_gets_into_results_changes_no_stage(package, module):
+    assert not {stage for stage in changed_by(package / module) if "download" not in stage}
 
 
 def test_an_import_within_a_function_counts(package):
@@ -177,7 +183,7 @@ def test_a_packages_own_init_counts(package):
     "line", ["import recap.images", "from recap import images", "import recap.images as photos"]
 )
 def test_every_form_of_import_is_followed(package, line):
-    path = package / "progress.py"
+    path = package / "files.py"
     path.write_text(f"{line}\n{path.read_text()}")
     assert "recap.pca" in changed_by(package / "images.py")
 

@@ -80,7 +80,7 @@ def test_recipe_and_schema_have_the_same_keys():
         ({"backbon": "vgg16"}, "unknown key `backbon`"),
         ({"models": {"lstm": {"hiden_dim": 3}}}, "unknown key `hiden_dim` in `models.lstm`"),
         ({"dataset": "coco"}, "`dataset` must be one of shapes, coco2014, flickr8k, own"),
-        ({"seeds": "0"}, "`seeds` must be of type array, not '0'"),
+        ({"seeds": "0"}, "`seeds` must be of type list, not '0'"),
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),
         ({"models": {"lstm": {"dropout": -0.1}}}, "`models.lstm.dropout` must be at least 0"),
@@ -95,6 +95,12 @@ def test_recipe_and_schema_have_the_same_keys():
             "`own.train.images` is a, which does not exist",
         ),
         ({"study": "../elsewhere"}, "`study` is '../elsewhere'"),
+        ({"models": {"rnn": {"backend": "numpy"}}}, "`models.rnn` asks for dropout"),
+        ({"shapes": {"train_scenes": 100}}, "512 `pca_components` cannot be found in 100 images"),
+        ({"train": []}, "`train` is empty; give at least 1"),
+        ({"seeds": [1, 1]}, "`seeds` names something twice"),
+        ({"decoders": ["best"]}, "give greedy, or beam3 and the like"),
+        ({"own": {"train": {"images": "a", "annotations": "b"}}}, "has `train` but not `val`"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(overlay, sentence):

@@ -12,7 +12,8 @@ import torch
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
-from recap.decoding import beam_search, beam_width, generate_captions
+from recap.decoders import beam_width
+from recap.decoding import beam_search, generate_captions
 from recap.errors import InputError
 from recap.vocabulary import END, NULL, SPECIAL_WORDS, START, UNK
 

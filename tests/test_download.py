@@ -3,17 +3,19 @@ import http.server
 import re
 import threading
 import time
+import zipfile
 from types import SimpleNamespace
 
 import pytest
 import requests
 
 from recap import download
-from recap.download import RemoteFile, fetch
+from recap.download import fetch
 from recap.errors import InputError
+from recap.remote_file import RemoteFile
 
 CONTENT = bytes(range(256)) * 2000
-NAME = "photos.zip"
+NAME = "photos.bin"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
@@ -249,7 +251,7 @@ def test_no_server_at_all(output):
 
 
 def test_an_address_that_is_none_is_not_tried_again(output, pauses):
-    for address in ("photos", "htp://127.0.0.1/photos.zip"):
+    for address in ("photos", "htp://127.0.0.1/photos.bin"):
         with pytest.raises(InputError, match="not a URL"):
             fetch(RemoteFile(address), output)
     assert pauses == []
@@ -396,3 +398,20 @@ def test_a_configured_address_takes_the_place_of_the_official_one(start_server, 
     assert [path for path, _ in other.requests] == ["/elsewhere/name.zip"]
     assert official.requests == []
     assert output.read_bytes() == CONTENT
+
+
+def test_an_archive_without_a_known_digest_is_read_whole_before_it_is_trusted(tmp_path):
+    mirror, output = tmp_path / "mirror", tmp_path / "resources/photos.zip"
+    mirror.mkdir()
+    archive = mirror / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("1.jpg", b"photo" * 100)
+    whole = archive.read_bytes()
+    for damaged in (whole[:-30], whole.replace(b"photo", b"phoxo", 1), b"<html>Log in</html>"):
+        archive.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"is not a whole photos\.zip"):
+            fetch(RemoteFile("http://127.0.0.1:9/photos.zip"), output, str(mirror))
+        assert not list(output.parent.iterdir())
+    archive.write_bytes(whole)
+    fetch(RemoteFile("http://127.0.0.1:9/photos.zip"), output, str(mirror))
+    assert output.read_bytes() == whole

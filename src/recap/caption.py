@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from recap.backbones.load import load_backbone
+from recap.backbones.weights import RANDOM
 from recap.captioners.folder import load_captioner
-from recap.decoding import beam_width, caption_features
+from recap.decoders import beam_width
+from recap.decoding import caption_features
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
@@ -35,7 +37,7 @@ def caption(
     pca : Path, optional
         What `fit_pca` wrote in the captioner's study; found beside the captioner by default.
     weights : str
-        File of the backbone's weights, if it has moved since the study was run.
+        File of the backbone's weights, where they are not random.
     decoder : str
         `greedy`, or `beam` and a width, such as `beam3`.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -61,11 +63,17 @@ def caption(
             f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
             " extract-features writes."
         )
-    backbone = load_backbone(origin["backbone"], weights or origin["weights"])
+    weights = weights or origin["weights"]
+    if weights != RANDOM and not Path(weights).is_file():
+        raise InputError(
+            f"The study's weights {weights} are not here: give the file with --weights, such as"
+            f" --weights resources/weights/{Path(weights).name}."
+        )
+    backbone = load_backbone(origin["backbone"], weights)
     if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
         raise InputError(
-            f"{weights or origin['weights']} has changed since {pca} was fitted: give the weights"
-            " of the study with --weights."
+            f"{weights} is not the file of weights that {pca} was fitted with: give the study's"
+            " weights with --weights."
         )
     chosen_device = choose_device(device)
     extractor = FeatureExtractor(backbone, chosen_device)

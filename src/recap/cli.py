@@ -1,5 +1,6 @@
 """The command line: a subcommand for each stage, made from the stage's own function."""
 
+import errno
 import sys
 
 from cyclopts import App, Parameter
@@ -10,9 +11,9 @@ from recap.errors import InputError
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
     "recap.datasets.shapes:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
-    "recap.datasets:download_dataset": "Download one file of a data set and verify it.",
+    "recap.datasets.download:download_dataset": "Download one file of a data set and verify it.",
     "recap.backbones.download:download_weights": "Download a backbone's weights and verify them.",
-    "recap.datasets:prepare_annotations": "Write a split's captions as a COCO caption file.",
+    "recap.datasets.registry:prepare_annotations": "Write a split's captions in COCO's format.",
     "recap.data:list_images": "List a split's image files and addresses in row order.",
     "recap.features:extract_features": "Compute the features of a split's images.",
     "recap.pca:fit_pca": "Find the principal components of the training features.",
@@ -26,6 +27,9 @@ COMMANDS = {
     "recap.caption:caption": "Print a caption for any photo.",
     "recap.verify:verify": "Check the files of a coco_captioning folder.",
 }
+
+# Failures that are no mistake of the program's: no space, no permission.
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def make_app() -> App:
@@ -48,6 +52,11 @@ def main() -> None:
         make_app()()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        print(f"error: {error.filename or 'Writing'}: {error.strerror}.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,9 +7,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+# What they hold is seen or said while a stage runs, and never gets into its results.
+WITHOUT_RESULTS = {"recap", "recap.errors", "recap.progress"}
+
 
 def code_hash(*modules: str) -> str:
     """Return a digest of the modules' source and of every module of recap that they import.
+
+    Left out are errors and progress bars, which never get into results.
 
     Imports are read from the source and followed without running it, so this is quick and needs
     none of the packages that the modules use. Data files beside a package's modules count as part
@@ -47,7 +52,7 @@ def _sources(module: str) -> set[Path]:
         found[name] = {path, *_data_files(path)}
         # Importing a.b.c runs a and a.b too; recap itself holds nothing but the version.
         parents = [name.rpartition(".")[0]] if name.count(".") > 1 else []
-        waiting += parents + [other for other in _imports(path) if other != "recap"]
+        waiting += parents + [other for other in _imports(path) if other not in WITHOUT_RESULTS]
     return set().union(*found.values())
 
 

@@ -32,10 +32,22 @@ def check_config(config: dict, schema: Path) -> dict:
         names that do not fit together.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
-    config = {key: _copy(value) for key, value in config.items()}
+    config = _copy(config)
     mistakes = sorted(_filling_validator()(rules).iter_errors(config), key=lambda e: list(e.path))
     if mistakes:
         raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
+    for name, recipe in config["models"].items():
+        if recipe["backend"] == "numpy" and recipe["dropout"]:
+            raise InputError(
+                f"Configuration: `models.{name}` asks for dropout, which `backend: numpy` does not"
+                " have; set `dropout: 0` or `backend: torch`."
+            )
+    scenes = config["shapes"]["train_scenes"]
+    if config["dataset"] == "shapes" and scenes < config["pca_components"]:
+        raise InputError(
+            f"Configuration: {config['pca_components']} `pca_components` cannot be found in"
+            f" {scenes} images; lower it to {scenes}, or raise `shapes.train_scenes`."
+        )
     for name in config["train"]:
         if name not in config["models"]:
             raise InputError(
@@ -59,7 +71,8 @@ def check_config(config: dict, schema: Path) -> dict:
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
+        # YAML reads a name such as 1 as a number; JSON, and the schema, know only text.
+        return {str(key): _copy(item) for key, item in value.items()}
     return list(value) if isinstance(value, list) else value
 
 
@@ -88,7 +101,8 @@ def _in_words(mistake: ValidationError) -> str:
             inside = f" in {key}" if place else ""
             return f"unknown key `{', '.join(unknown)}`{inside}; known are {', '.join(known)}"
         case "type":
-            wanted = " or ".join(value) if isinstance(value, list) else value
+            names = value if isinstance(value, list) else [value]
+            wanted = " or ".join({"array": "list", "object": "mapping"}.get(n, n) for n in names)
             return f"{key} must be of type {wanted}, not {mistake.instance!r}"
         case "enum":
             return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
@@ -101,5 +115,16 @@ def _in_words(mistake: ValidationError) -> str:
         case "required":
             missing = [name for name in value if name not in mistake.instance]
             return f"{key} lacks `{missing[0]}`"
+        case "minItems" | "minProperties":
+            return f"{key} is empty; give at least {value}"
+        case "uniqueItems":
+            return f"{key} names something twice: {mistake.instance!r}"
+        case "pattern" if place.startswith("decoders"):
+            return f"{key} is {mistake.instance!r}; give greedy, or beam3 and the like"
+        case "pattern":
+            return f"{key} is {mistake.instance!r}; use letters, digits, - and _ alone"
+        case "dependentRequired":
+            given = next(name for name in value if name in mistake.instance)
+            return f"{key} has `{given}` but not `{value[given][0]}`"
         case _:
             return f"{key} is {mistake.instance!r}, but {mistake.message}"

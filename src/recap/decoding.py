@@ -1,7 +1,6 @@
 """Find captions for images: greedy decoding and beam search."""
 
 import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from recap.annotations import read_annotations
 from recap.captioners.folder import TrainedCaptioner, load_captioner
 from recap.captioners.torch import Captioner
+from recap.decoders import beam_width
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, skipped_rows
@@ -18,7 +18,7 @@ from recap.progress import progress
 from recap.vocabulary import END, NULL, START, UNK
 
 MAX_WORDS = 30
-BATCH = 250  # images at a time
+BATCH = 750  # partial captions at a time
 
 
 def generate_captions(
@@ -77,25 +77,6 @@ def generate_captions(
     write_json(output, results, ensure_ascii=False, indent=0)
 
 
-def beam_width(decoder: str) -> int:
-    """Return the width that a decoder's name says; 1 for `greedy`.
-
-    Parameters
-    ----------
-    decoder : str
-        `greedy`, or `beam` and a width.
-
-    Raises
-    ------
-    InputError
-        If the name says neither.
-    """
-    match = re.fullmatch(r"greedy|beam([1-9]\d*)", decoder)
-    if match is None:
-        raise InputError(f"There is no decoder {decoder!r}: give greedy, or beam3 and the like.")
-    return int(match[1] or 1)
-
-
 def caption_features(
     captioner: TrainedCaptioner, features: np.ndarray, width: int, device: torch.device
 ) -> list[str]:
@@ -133,8 +114,9 @@ def caption_features(
     model.to(device).eval()
     captions = []
     with progress(desc="captions", total=len(features), unit="image") as bar:
-        for start in range(0, len(features), BATCH):
-            batch = torch.from_numpy(features[start : start + BATCH]).to(device)
+        size = max(1, BATCH // width)
+        for start in range(0, len(features), size):
+            batch = torch.from_numpy(features[start : start + size]).to(device)
             for numbers in beam_search(model, batch, words, width):
                 captions.append(" ".join(words[number] for number in numbers))
             bar.update(len(batch))
@@ -149,11 +131,13 @@ def beam_search(
     width: int,
     max_words: int = MAX_WORDS,
 ) -> list[list[int]]:
-    """Find for each image the caption of the highest mean log-probability a word.
+    """Find for each image a caption of high mean log-probability a word.
 
-    All images go through the search together. `<NULL>`, `<START>` and `<UNK>` are forbidden,
-    `<END>` is as the first word and is forced after `max_words`, so every caption has a word and
-    ends. With width 1 this is greedy decoding.
+    At each step the K likeliest partial captions of an image go on, and those that end are set
+    aside; once K have ended, or after `max_words`, the one with the highest mean wins. With width
+    1 this is greedy decoding. All images go through the search together. `<NULL>`, `<START>` and
+    `<UNK>` are forbidden, `<END>` is as the first word and is forced after `max_words`, so that
+    every caption has a word and ends.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Choose where and how precisely to compute, and how many threads to use."""
 
+import os
 from typing import Literal
 
 import torch
@@ -35,6 +36,9 @@ def choose_device(device: Device) -> torch.device:
         raise InputError(
             f"This machine has no {device} device that PyTorch can use: set `device` to auto."
         )
+    if device == "cuda":
+        # cuBLAS gives the same bytes each time only with a workspace of fixed size.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device(device)
 
 

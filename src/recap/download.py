@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from dataclasses import dataclass
+import zipfile
+import zlib
 from pathlib import Path
 
 import requests
@@ -10,6 +11,7 @@ import requests
 from recap.errors import InputError
 from recap.files import atomic_path, file_hash
 from recap.progress import progress
+from recap.remote_file import RemoteFile
 
 TRIES = 6
 TIMEOUT = 60  # seconds without a byte
@@ -20,31 +22,6 @@ NO_ADDRESS = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
 )
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file that the workflow downloads, and what is known of it.
-
-    Attributes
-    ----------
-    url : str
-        Official address; its last part is the file's name.
-    size : int, optional
-        Bytes.
-    md5, sha256 : str, optional
-        Hexadecimal digest. A digest that ends in `…` is known only by its beginning.
-    """
-
-    url: str
-    size: int | None = None
-    md5: str | None = None
-    sha256: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.url.rsplit("/", 1)[-1]
 
 
 def fetch(
@@ -155,14 +132,33 @@ def verify(file: RemoteFile, path: Path, output: Path) -> None:
     if problem:
         if path.suffix == ".part":
             path.unlink()
-        raise InputError(
-            f"{path} is not the right {file.name}: it {problem}; take it from another source."
-        )
+        remedy = "take it from another source"
+        if record.exists():
+            remedy += f", or delete {record} if the file that it records was the wrong one"
+        raise InputError(f"{path} is not the right {file.name}: it {problem}; {remedy}.")
     if not any(digest for _, digest in expected):
+        if file.name.endswith(".zip"):
+            _check_archive(path, file.name)
         actual = file_hash(path)
         with atomic_path(record) as scratch:
             scratch.write_text(f"{actual}  {file.name}\n")
         print(f"{file.name}: no official checksum is known, so it is unverified; sha256 {actual}")
+
+
+def _check_archive(path: Path, name: str) -> None:
+    """Read a whole zip archive, whose parts bear checksums of their own."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        damaged = str(error)
+    if damaged:
+        if path.suffix == ".part":
+            path.unlink()
+        raise InputError(
+            f"{path} is not a whole {name} ({damaged}): run the same again, or take it from another"
+            " source."
+        )
 
 
 def _download(url: str, part: Path, size: int | None) -> None:

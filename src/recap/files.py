@@ -16,7 +16,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a scratch path beside `path` that becomes `path` if the block succeeds.
 
     A reader never sees a half-written file: the scratch file is renamed over `path` at the
-    end of the block, and removed if the block raises.
+    end of the block, and removed if the block raises. What a killed process left is removed by
+    the next that makes the same file.
 
     Parameters
     ----------
@@ -30,12 +31,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):
+        if not _is_running(left.name.split(".")[-2]):
+            left.unlink(missing_ok=True)
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield scratch
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _is_running(process: str) -> bool:
+    """Return whether a scratch file's process, by its number, may still be writing it."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:

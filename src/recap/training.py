@@ -123,12 +123,14 @@ def train_captioner(
         finite.
     """
     recipe = recipe or Recipe()
+    if (dev_features is None) != (dev_captions is None):
+        raise InputError("A dev split needs both its features and its captions: give the other.")
     use_threads(threads)
     idx_to_word = read_vocabulary(vocabulary)
     null = idx_to_word.index(NULL)
     generator = np.random.default_rng(seed)
     train = read_captioned_images(features, captions, "train", len(idx_to_word))
-    if dev_features is not None and dev_captions is not None:
+    if dev_features and dev_captions:
         dev = read_captioned_images(dev_features, dev_captions, "dev", len(idx_to_word))
         validation = f"the dev split: {len(dev)} captions"
     else:
@@ -138,7 +140,10 @@ def train_captioner(
     # Adam's steps have the size of the learning rate whatever the features' scale, so they are
     # trained on at scale 1; the scale then goes into W_proj.
     used = train.features[np.unique(train.image_idxs)]
-    scale = 1 / np.sqrt(np.mean(np.square(used), dtype=np.float64))
+    size = np.sqrt(np.mean(np.square(used), dtype=np.float64))
+    if not 0 < size < math.inf:
+        raise InputError(f"The features in {features} are all zero or not finite: make them again.")
+    scale = 1 / size
     for part in (train, dev):
         part.features = part.features * np.float32(scale)
 
@@ -278,6 +283,7 @@ def run_epochs(
     steps = steps_an_epoch * recipe.epochs
     every = max(1, steps_an_epoch // ROWS_AN_EPOCH)
     step = 0
+    shown: dict[str, str] = {}
     with progress(desc=recipe.cell, total=len(train) * recipe.epochs, unit="caption") as bar:
         for epoch in range(1, recipe.epochs + 1):
             losses, seen, since = [], 0, time.perf_counter()
@@ -285,11 +291,7 @@ def run_epochs(
                 rate = learning_rate(recipe, step, steps)
                 loss = trainer.step(*train.batch(wanted, null), rate)
                 step += 1
-                if not math.isfinite(loss):
-                    raise InputError(
-                        f"The loss is {loss} at step {step} with learning rate {rate:.2g}: lower"
-                        " `learning_rate` or `gradient_clip`."
-                    )
+                check_finite(loss, "loss", step, rate)
                 losses.append(loss)
                 seen += len(wanted)
                 bar.update(len(wanted))
@@ -300,13 +302,38 @@ def run_epochs(
                 row = HistoryRow(step, epoch, float(np.mean(losses)), rate, speed)
                 if last:
                     row.validation_loss = validate(trainer, dev, null)
-                    bar.set_postfix(
-                        epoch=f"{epoch}/{recipe.epochs}",
-                        loss=f"{row.loss:.2f}",
-                        validation=f"{row.validation_loss:.2f}",
-                    )
+                    check_finite(row.validation_loss, "validation loss", step, rate)
+                    shown["validation"] = f"{row.validation_loss:.2f}"
+                shown |= {"epoch": f"{epoch}/{recipe.epochs}", "loss": f"{row.loss:.2f}"}
+                bar.set_postfix(shown)
                 yield row
                 losses, seen, since = [], 0, time.perf_counter()
+
+
+def check_finite(loss: float, name: str, step: int, rate: float) -> None:
+    """Stop training whose loss has left the numbers.
+
+    Parameters
+    ----------
+    loss : float
+        Of the step.
+    name : str
+        What to call it.
+    step : int
+        Steps taken.
+    rate : float
+        Learning rate of the step.
+
+    Raises
+    ------
+    InputError
+        If the loss is infinite or not a number.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"The {name} is {loss} at step {step} with learning rate {rate:.2g}: lower"
+            " `learning_rate` or `gradient_clip`."
+        )
 
 
 def draw_batches(

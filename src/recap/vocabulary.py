@@ -192,6 +192,12 @@ def _encode_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     split = read_annotations(annotations)
     row_of = {image["id"]: row for row, image in enumerate(split.images)}
+    bare = row_of.keys() - {image_id for image_id, _ in split.captions}
+    if bare:
+        raise InputError(
+            f"{annotations} has no caption of image {min(bare)}: give every image one, or leave it"
+            " out."
+        )
     captions, image_idxs = [], []
     for image_id, caption in split.captions:
         encoded = encode_caption(tokenize(caption), word_to_idx, max_words)

@@ -132,7 +132,7 @@ def test_the_seed_decides_the_initial_weights(backend):
 
 def test_dropout_in_numpy_is_refused():
     with pytest.raises(InputError, match="has no dropout"):
-        make_trainer(recipe("rnn", backend="numpy", dropout=0.5), FEATURE_DIM, WORDS, 0, CPU)
+        recipe("rnn", backend="numpy", dropout=0.5)
 
 
 def test_the_course_captioner_takes_trained_parameters():

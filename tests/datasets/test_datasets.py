@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from recap.annotations import read_annotations
-from recap.datasets import DATASETS, coco, download_dataset, flickr8k, prepare_annotations
+from recap.datasets import coco, flickr8k
+from recap.datasets.download import download_dataset
+from recap.datasets.registry import DATASETS, prepare_annotations
 from recap.errors import InputError
 
 COCO_SPLIT = {

@@ -141,8 +141,8 @@ def write_study(folder: Path, advantage: float) -> None:
         file["explained_variance_ratio"] = np.full(512, 0.0015)
     header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     for name, cells in {
-        "train_captioner/rnn/seed0.tsv": "60.0\t0:01:00\t800.0\t0\t0\t0\t0\t0\t190.0\t110.0",
-        "train_captioner/lstm/seed0.tsv": "90.5\t0:01:30\t1234.5\t0\t0\t0\t0\t0\t190.0\t170.0",
+        "train_captioner/rnn-seed0.tsv": "60.0\t0:01:00\t800.0\t0\t0\t0\t0\t0\t190.0\t110.0",
+        "train_captioner/lstm-seed0.tsv": "90.5\t0:01:30\t1234.5\t0\t0\t0\t0\t0\t190.0\t170.0",
         "encode_captions/all.tsv": "0.4\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA",
     }.items():
         path = folder / "benchmarks" / name

@@ -47,8 +47,10 @@ class Page(HTMLParser):
         return " ".join(self.text.split())
 
 
-def compare(fake, output):
-    compare_captioners(fake.folder, images=fake.images, annotations=fake.annotations, output=output)
+def compare(fake, output, **choice):
+    compare_captioners(
+        fake.folder, images=fake.images, annotations=fake.annotations, output=output, **choice
+    )
     return (output / "index.html").read_text(encoding="utf-8")
 
 
@@ -154,11 +156,38 @@ def test_annotations_of_another_split_are_told(fake, tmp_path):
     assert not (tmp_path / "report").exists()
 
 
+def test_stale_scores_do_not_reach_the_report(fake, tmp_path):
+    wanted = {"models": ["lstm", "rnn"], "seeds": [0, 1], "decoders": ["greedy", "beam3"]}
+    compare(fake, tmp_path / "clean", **wanted)
+    for part in ("models", "captions", "scores"):
+        shutil.copytree(fake.folder / part / "rnn", fake.folder / part / "dropped")
+        shutil.copytree(fake.folder / part / "lstm/seed1", fake.folder / part / "lstm/seed9")
+    for model, seed in [("rnn", 0), ("rnn", 1), ("lstm", 0), ("lstm", 1)]:
+        folder = f"{model}/seed{seed}"
+        shutil.copy(
+            fake.folder / "captions" / folder / "beam3.json",
+            fake.folder / "captions" / folder / "beam9.json",
+        )
+        stale = json.loads((fake.folder / "scores" / folder / "beam3.json").read_text())
+        if model == "rnn":
+            stale["per_image"]["CIDEr-D"] = [5.0] * len(stale["per_image"]["image_id"])
+        (fake.folder / "scores" / folder / "beam9.json").write_text(json.dumps(stale))
+    compare(fake, tmp_path / "chosen", **wanted)
+    for path in (tmp_path / "clean").iterdir():
+        assert path.read_bytes() == (tmp_path / "chosen" / path.name).read_bytes()
+    assert (
+        "beam search of width 9"
+        in Page(compare(fake, tmp_path / "all", models=["rnn", "lstm"])).words
+    )
+
+
 def test_trained_weights_are_named(fake, tmp_path):
     with h5py.File(fake.folder / "coco_captioning/val2014_vgg16_fc7.h5", "a") as file:
-        file.attrs["weights"] = "imagenet"
+        file.attrs["weights"] = "random-looking.pth"
+        file.attrs["weights_sha256"] = "5e0f1a"
     words = Page(compare(fake, tmp_path)).words
-    assert "vgg16 (fc7), weights imagenet" in words
+    assert "vgg16 (fc7), weights random-looking.pth" in words
+    assert "weights_sha256 5e0f1a" in words
     assert "random projection" not in words
     assert features_in_words({"backbone": "vgg16"}).endswith("weights unnamed.")
 
@@ -188,7 +217,7 @@ def test_durations():
 def test_the_strip_keeps_order_and_margins(interval):
     standings = [Standing("a", 0.5, None, 1), Standing("b", 0.4, None, 1)]
     middle = sum(interval) / 2
-    strip = interval_strip(Verdict("greedy", 10, standings, middle, interval))
+    strip = interval_strip(Verdict("greedy", 10, standings, middle, interval, {}))
     assert 8 <= strip.low <= strip.middle <= strip.high <= 92
     assert 8 <= strip.zero <= 92
     assert (strip.zero < strip.low) == (interval[0] > 0)

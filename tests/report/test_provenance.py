@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -67,13 +68,42 @@ def test_a_configuration_of_the_least(fake):
 
 
 def test_stages_add_up_and_the_longest_is_first(fake):
-    stages = read_stages(fake.folder / "benchmarks")
+    study = read_study(fake.folder)
+    stages = read_stages(study)
     assert [stage.rule for stage in stages] == ["train_captioner", "encode_captions"]
     training = stages[0]
     assert (training.jobs, training.seconds, training.cpu_seconds) == (2, 150.5, 280.0)
     assert training.peak_mb == 1234.5
     assert stages[1].peak_mb == 0.0
-    assert read_stages(fake.folder / "absent") == []
+    shutil.rmtree(fake.folder / "benchmarks")
+    assert read_stages(study) == []
+
+
+def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):
+    benchmarks = fake.folder / "benchmarks"
+    line = (benchmarks / "train_captioner/rnn-seed0.tsv").read_text()
+    for name in [
+        "train_captioner/gru-seed0",
+        "train_captioner/lstm-seed7",
+        "generate_captions/lstm-seed0-beam3",
+        "generate_captions/lstm-seed0-beam9",
+        "score_captions/lstm-seed0-beam3",
+        "score_captions/rnn-seed0-beam3",
+        "extract_features/val",
+        "compare_captioners",
+    ]:
+        path = benchmarks / f"{name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(line)
+    study = read_study(fake.folder, models=["lstm"], decoders=["beam3"])
+    assert {stage.rule: stage.jobs for stage in read_stages(study)} == {
+        "train_captioner": 1,
+        "generate_captions": 1,
+        "score_captions": 1,
+        "extract_features": 1,
+        "encode_captions": 1,
+        "compare_captioners": 1,
+    }
 
 
 def test_a_file_that_is_no_benchmark_is_named(fake):
@@ -81,4 +111,4 @@ def test_a_file_that_is_no_benchmark_is_named(fake):
     path.parent.mkdir()
     path.write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match=r"file\.tsv"):
-        read_stages(fake.folder / "benchmarks")
+        read_stages(read_study(fake.folder))

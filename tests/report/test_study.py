@@ -50,6 +50,36 @@ def test_only_what_was_scored_is_read(fake):
     assert len(study.decodings("lstm", "greedy")) == 2
 
 
+def test_only_what_is_asked_for_is_read_in_that_order(fake):
+    (fake.folder / "scores/rnn/seed9").mkdir()
+    (fake.folder / "scores/rnn/seed9/beam3.json").write_text("stale")
+    (fake.folder / "scores/rnn/seed0/beam9.json").write_text("stale")
+    (fake.folder / "scores/dropped/seed0").mkdir(parents=True)
+    (fake.folder / "scores/dropped/seed0/beam3.json").write_text("stale")
+    study = read_study(
+        fake.folder, models=["rnn", "lstm"], seeds=[1, 0], decoders=["beam3", "greedy"]
+    )
+    assert list(study.models) == ["rnn", "lstm"]
+    assert [run.seed for run in study.models["lstm"]] == [1, 0]
+    assert study.decoders("rnn") == ["beam3", "greedy"]
+    assert len(study.all_decodings()) == 8
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing"),
+    [
+        ({"models": ["rnn", "gru"]}, "gru"),
+        ({"seeds": [0, 7]}, "seed7"),
+        ({"decoders": ["greedy", "beam9"]}, "beam9"),
+        ({"models": ["rnn", "lstm"], "seeds": [2]}, "rnn"),
+    ],
+)
+def test_what_is_asked_for_but_was_not_scored_is_named(fake, choice, missing):
+    (fake.folder / "scores/lstm/seed0").rename(fake.folder / "scores/lstm/seed2")
+    with pytest.raises(InputError, match=f"holds no scores of {missing} "):
+        read_study(fake.folder, **choice)
+
+
 def test_nothing_scored_names_the_folder_and_the_command(tmp_path):
     with pytest.raises(InputError, match=r"empty.*snakemake evaluate"):
         read_study(tmp_path / "empty")

@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,13 @@ def test_summary_is_aligned_and_narrow():
     table = text.splitlines()[:4]
     assert {line.index("greedy") for line in table[2:]} == {table[0].index("decoder")}
     assert len({len(line) for line in table}) == 1
+
+
+def test_means_are_told_of_several_seeds_only():
+    row = make_row("a")
+    assert summary_text([row], "", []).endswith("Scores are times 100.\n")
+    several = [row, replace(row, seeds=2)]
+    assert summary_text(several, "", []).endswith("times 100 and means over the seeds.\n")
 
 
 def test_notes_are_told_once(fake):

@@ -6,12 +6,12 @@ import pytest
 
 from recap.errors import InputError
 from recap.report.study import read_study
-from recap.report.verdict import Standing, Verdict, judge, shared_decoder
+from recap.report.verdict import Standing, Verdict, judge, shared_decoders
 
 
-def shift(folder, model, amounts):
-    """Add to a model's CIDEr-D of each image, by every seed and decoder."""
-    for path in (folder / "scores" / model).rglob("*.json"):
+def shift(folder, model, amounts, decoder="*"):
+    """Add to a model's CIDEr-D of each image, by every seed and decoder or by one decoder."""
+    for path in (folder / "scores" / model).rglob(f"{decoder}.json"):
         content = json.loads(path.read_text())
         values = np.array(content["per_image"]["CIDEr-D"]) + amounts
         content["per_image"]["CIDEr-D"] = values.tolist()
@@ -26,7 +26,7 @@ def test_a_clear_lead(fake):
     assert verdict.difference == pytest.approx(0.2)
     assert 0 < verdict.interval[0] < 0.2 < verdict.interval[1]
     assert verdict.conclusive
-    assert "excludes zero" in verdict.sentence
+    assert "excludes zero" in verdict.text
     assert verdict.title == "lstm leads rnn by 20.0 points of CIDEr-D"
 
 
@@ -34,9 +34,9 @@ def test_no_lead_is_called_none(make_fake):
     verdict = judge(read_study(make_fake(0.003).folder), seed=0)
     assert verdict.interval[0] < 0 < verdict.interval[1]
     assert not verdict.conclusive
-    assert "cannot tell the two apart" in verdict.sentence
+    assert "cannot tell the two apart" in verdict.text
     assert "cannot be told apart" in verdict.title
-    assert "from −" in verdict.sentence
+    assert "from −" in verdict.text
 
 
 def test_images_are_paired(fake):
@@ -63,8 +63,8 @@ def test_a_model_alone_has_its_score_only(fake):
     shutil.rmtree(fake.folder / "scores/rnn")
     verdict = judge(read_study(fake.folder), seed=0)
     assert len(verdict.standings) == 1
-    assert verdict.sentence.startswith("With beam search of width 3, lstm scores")
-    assert "interval" not in verdict.sentence
+    assert verdict.text.startswith("With beam search of width 3, lstm scores")
+    assert "interval" not in verdict.text
 
 
 def test_of_three_the_best_meets_the_runner_up(fake):
@@ -74,12 +74,32 @@ def test_of_three_the_best_meets_the_runner_up(fake):
     verdict = judge(read_study(fake.folder), seed=0)
     assert [item.model for item in verdict.standings] == ["attention", "lstm", "rnn"]
     assert verdict.difference == pytest.approx(0.5)
+    assert "These two were picked as the best of 3 models" in verdict.text
+    assert "picked" not in judge(read_study(fake.folder, models=["rnn", "lstm"]), seed=0).text
+
+
+def test_one_seed_each_is_told(fake):
+    study = read_study(fake.folder, seeds=[1])
+    assert "excludes zero (one seed each: other seeds may differ)." in judge(study, seed=0).text
+    alone = read_study(fake.folder, models=["rnn"], seeds=[1])
+    assert "images (one seed: other seeds may differ)." in judge(alone, seed=0).text
+    assert "may differ" not in judge(read_study(fake.folder), seed=0).text
+
+
+def test_decoders_that_disagree_are_told(fake):
+    assert "disagree" not in judge(read_study(fake.folder), seed=0).text
+    shift(fake.folder, "rnn", 0.5, decoder="greedy")
+    verdict = judge(read_study(fake.folder), seed=0)
+    assert verdict.other_leaders == {"greedy": "rnn"}
+    assert verdict.text.endswith(
+        "The decoders disagree about which model leads: with greedy decoding, rnn scores highest."
+    )
 
 
 def test_the_widest_shared_decoder_is_compared(fake):
     for seed in (0, 1):
         (fake.folder / f"scores/rnn/seed{seed}/beam3.json").unlink()
-    assert shared_decoder(read_study(fake.folder)) == "greedy"
+    assert shared_decoders(read_study(fake.folder)) == ["greedy"]
     for seed in (0, 1):
         (fake.folder / f"scores/lstm/seed{seed}/greedy.json").unlink()
     with pytest.raises(InputError, match="no decoder that all models share"):
@@ -88,13 +108,13 @@ def test_the_widest_shared_decoder_is_compared(fake):
 
 def test_an_interval_that_touches_zero_includes_it():
     standings = [Standing("a", 0.61, None, 1), Standing("b", 0.60, None, 1)]
-    verdict = Verdict("greedy", 5, standings, 0.01, (0.0, 0.02))
+    verdict = Verdict("greedy", 5, standings, 0.01, (0.0, 0.02), {})
     assert not verdict.conclusive
-    assert "from +0.0 to +2.0, which includes zero" in verdict.sentence
+    assert "from +0.0 to +2.0, which includes zero" in verdict.text
 
 
 def test_an_interval_without_zero_does_not_print_one():
     standings = [Standing("a", 0.61, None, 1), Standing("b", 0.60, None, 1)]
-    verdict = Verdict("greedy", 5000, standings, 0.0021, (0.00031, 0.004))
+    verdict = Verdict("greedy", 5000, standings, 0.0021, (0.00031, 0.004), {})
     assert verdict.interval_text == ("+0.03", "+0.40")
     assert verdict.title == "a leads b by 0.21 points of CIDEr-D"

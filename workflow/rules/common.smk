@@ -12,8 +12,8 @@ sys.path.insert(0, str(SOURCE))
 from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
-from recap.datasets import DATASETS
-from recap.download import RemoteFile
+from recap.datasets.registry import DATASETS
+from recap.remote_file import RemoteFile
 from recap.errors import InputError
 
 try:

@@ -125,7 +125,7 @@ rule prepare_annotations:
     resources:
         mem_mb=4000,
     params:
-        code=code_hash("recap.datasets"),
+        code=lambda wildcards: code_hash(DATASETS[wildcards.dataset].read_split.__module__),
     shell:
         """
         python -m recap prepare-annotations \

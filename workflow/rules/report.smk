@@ -16,6 +16,8 @@ rule compare_captioners:
         scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
         captions=runs("results/{study}/captions/{model}/seed{seed}/{decoder}.json"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
+        configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
+        features="results/{study}/coco_captioning/val2014_vgg16_fc7.h5",
         pca="results/{study}/features/pca.h5",
         images=images_of("val"),
         annotations=annotations_of("val"),
@@ -51,6 +53,9 @@ rule compare_captioners:
     params:
         study=subpath(output.page, ancestor=2),
         folder=subpath(output.page, parent=True),
+        models=config["train"],
+        seeds=config["seeds"],
+        decoders=config["decoders"],
         code=code_hash("recap.report.compare"),
     shell:
         """
@@ -59,5 +64,8 @@ rule compare_captioners:
             --images {input.images:q} \
             --annotations {input.annotations:q} \
             --output {params.folder:q} \
+            --models {params.models:q} \
+            --seeds {params.seeds} \
+            --decoders {params.decoders} \
             2>&1 | tee {log:q}
         """

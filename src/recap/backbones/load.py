@@ -73,7 +73,7 @@ def load_backbone(backbone: str, weights: str) -> Backbone:
         preprocessing = PREPROCESSING.get(backbone, WHOLE_HEIGHT)
     attributes = {
         "backbone": backbone,
-        "weights": weights,
+        "weights": weights if weights == RANDOM else Path(weights).name,
         "weights_sha256": "" if weights == RANDOM else file_hash(Path(weights)),
         "layer": network.layer,
         "preprocessing": str(preprocessing),

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from recap.download import RemoteFile
 from recap.errors import InputError
+from recap.remote_file import RemoteFile
 
 # Weights drawn from a seed: a random projection, for runs that can download nothing.
 RANDOM = "random"

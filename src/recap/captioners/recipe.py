@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from recap.errors import InputError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,15 +17,15 @@ class Recipe:
     backend : {"torch", "numpy"}
         What computes: PyTorch, or the reference in NumPy, which has no dropout.
     wordvec_dim : int
-        Numbers a word vector.
+        Dimension of the word vectors, D.
     hidden_dim : int
-        Numbers in the hidden state.
+        Dimension of the hidden state, H.
     dropout : float
-        Share of the word vectors' and hidden states' numbers that is dropped in training.
+        Probability with which an entry of a word vector or hidden state is dropped in training.
     epochs : int
         Passes over the training captions.
     batch_size : int
-        Captions a step.
+        Captions in a minibatch.
     learning_rate : float
         Adam's step size at its highest.
     schedule : {"constant", "one_cycle"}
@@ -31,7 +33,12 @@ class Recipe:
     weight_decay : float
         AdamW's decoupled decay of the weight matrices.
     gradient_clip : float
-        Longest gradient, as the Euclidean norm over all parameters.
+        Largest norm of the gradient, over all parameters; a longer one is scaled down.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or dropout is asked of NumPy.
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
@@ -45,3 +52,19 @@ class Recipe:
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     weight_decay: float = 0.0
     gradient_clip: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        for name in ("wordvec_dim", "hidden_dim", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
+        for name in ("learning_rate", "gradient_clip"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"`{name}` must be more than 0, not {getattr(self, name)}.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"`dropout` must be at least 0 and below 1, not {self.dropout}.")
+        if self.backend == "numpy" and self.dropout:
+            raise InputError(
+                f"The captioner in NumPy has no dropout, but its recipe asks for {self.dropout}:"
+                " set `dropout: 0` or `backend: torch`."
+            )

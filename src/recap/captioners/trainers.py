@@ -9,7 +9,6 @@ from torch import nn
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
-from recap.errors import InputError
 from recap.optim import adam
 from recap.vocabulary import NULL
 
@@ -48,11 +47,6 @@ def make_trainer(
         Seed of the initial weights and of dropout.
     device : torch.device
         Where PyTorch computes; NumPy always computes on the CPU.
-
-    Raises
-    ------
-    InputError
-        If the recipe asks for dropout in NumPy.
     """
     if recipe.backend == "numpy":
         return NumpyTrainer(recipe, feature_dim, idx_to_word, seed)
@@ -120,11 +114,6 @@ class NumpyTrainer:
     """Trains `recap.captioners.numpy.CaptioningRNN`; parameters as in `make_trainer`."""
 
     def __init__(self, recipe: Recipe, feature_dim: int, idx_to_word: list[str], seed: int):
-        if recipe.dropout:
-            raise InputError(
-                f"The captioner in NumPy has no dropout, but its recipe asks for {recipe.dropout}:"
-                " set `dropout: 0` or `backend: torch`."
-            )
         np.random.seed(seed)  # noqa: NPY002  (CaptioningRNN draws as the course's code does)
         self.captioner = CaptioningRNN(
             {word: number for number, word in enumerate(idx_to_word)},

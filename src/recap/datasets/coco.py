@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from recap.datasets.archive import read_member
-from recap.download import RemoteFile
 from recap.errors import InputError
+from recap.remote_file import RemoteFile
 
 # The server answers plain http; its https shows the storage provider's certificate.
 FILES = (

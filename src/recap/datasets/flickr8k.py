@@ -4,8 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from recap.datasets.archive import read_member
-from recap.download import RemoteFile
 from recap.errors import InputError
+from recap.remote_file import RemoteFile
 
 RELEASE = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
 IMAGES = RemoteFile(f"{RELEASE}/Flickr8k_Dataset.zip")

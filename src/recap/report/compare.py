@@ -14,12 +14,20 @@ from recap.report.verdict import judge
 
 
 def compare_captioners(
-    study: Path, *, images: Path, annotations: Path, output: Path, seed: int = 0
+    study: Path,
+    *,
+    images: Path,
+    annotations: Path,
+    output: Path,
+    models: list[str] | None = None,
+    seeds: list[int] | None = None,
+    decoders: list[str] | None = None,
+    seed: int = 0,
 ) -> None:
     """Compare the captioners of a study on one self-contained page.
 
     Writes `index.html`, `comparison.csv`, `learning_curves.svg` and `summary.txt`, and prints
-    the summary. Models, seeds and decoders are compared as far as they were scored.
+    the summary.
 
     Parameters
     ----------
@@ -31,15 +39,22 @@ def compare_captioners(
         COCO caption file of the photos that were scored.
     output : Path
         Folder to write into.
+    models : list of str, optional
+        Compare only these models, in this order; all that were scored by default.
+    seeds : list of int, optional
+        Compare only trainings from these seeds; all that were scored by default.
+    decoders : list of str, optional
+        Compare only captions by these decoders; all that were scored by default.
     seed : int
         Seed of the bootstrap and of the photos that are drawn.
 
     Raises
     ------
     InputError
-        If nothing was scored, or a file is missing, broken, or about other images.
+        If nothing was scored, what is named was not, or a file is missing, broken, or about
+        other images.
     """
-    scored = read_study(study)
+    scored = read_study(study, models=models, seeds=seeds, decoders=decoders)
     references = read_annotations(annotations)
     known = {image["id"] for image in references.images}
     for image_id in scored.image_ids:
@@ -61,7 +76,7 @@ def compare_captioners(
         gallery=gallery,
         seed=seed,
     )
-    summary = summary_text(rows, verdict.sentence, notes(scored))
+    summary = summary_text(rows, verdict.text, notes(scored))
     for name, text in {
         "comparison.csv": comparison_csv(rows),
         "learning_curves.svg": f"{curves}\n",

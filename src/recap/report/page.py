@@ -76,7 +76,7 @@ def features_in_words(attributes: dict[str, str]) -> str:
         return "The study does not say which backbone its image features come from."
     layer = f" ({attributes['layer']})" if "layer" in attributes else ""
     weights = attributes.get("weights", "unnamed")
-    if weights.startswith("random"):
+    if weights == "random":
         return (
             f"The image features come from {attributes['backbone']}{layer} with random weights:"
             " they are a random projection of the pixels, and no network was trained to see."
@@ -162,7 +162,7 @@ def render_page(
         versions=version_rows(study),
         attributes=_attribute_rows(study),
         attribute_files=[FEATURES, PCA],
-        stages=read_stages(study.folder / "benchmarks"),
+        stages=read_stages(study),
         seed=seed,
         version=recap.__version__,
     )

@@ -13,6 +13,7 @@ from recap.report.study import Run, Study
 
 FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
 PCA = "features/pca.h5"
+STAGES_OF_A_CAPTIONER = ("train_captioner", "generate_captions", "score_captions")
 
 
 @dataclass(frozen=True)
@@ -112,24 +113,34 @@ def version_rows(study: Study) -> list[SettingRow]:
     return _side_by_side(columns)
 
 
-def read_stages(folder: Path) -> list[Stage]:
+def read_stages(study: Study) -> list[Stage]:
     """Add up Snakemake's benchmark files, a stage a folder, the longest stage first.
 
     Format: https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules
 
     Parameters
     ----------
-    folder : Path
-        `benchmarks`, with `{rule}/….tsv`; where it is missing there are no stages.
+    study : Study
+        Its folder may hold `benchmarks`, with `{rule}.tsv` and `{rule}/….tsv`; of the stages of
+        a captioner, `{model}-seed{seed}.tsv` and `{model}-seed{seed}-{decoder}.tsv` count only
+        for what is compared.
 
     Raises
     ------
     InputError
         If a file lacks the columns that Snakemake writes.
     """
+    compared = set()
+    for model, runs in study.models.items():
+        for run in runs:
+            training = f"{model}-seed{run.seed}"
+            compared |= {training, *(f"{training}-{decoder}" for decoder in run.decodings)}
+    folder = study.folder / "benchmarks"
     jobs: dict[str, list[tuple[float, float, float]]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        if rule in STAGES_OF_A_CAPTIONER and path.stem not in compared:
+            continue
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file, delimiter="\t"):

@@ -1,12 +1,12 @@
 """Read what a study left behind: recipes, training histories, captions and scores."""
 
 import csv
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from recap.decoders import beam_width
 from recap.errors import InputError
 from recap.files import read_json
 
@@ -84,7 +84,7 @@ class Run:
     history : History
         The model's `history.csv`.
     decodings : dict of str to Decoding
-        By name of the decoder, narrowest first: `greedy`, `beam3`, ...
+        By name of the decoder: `greedy`, `beam3`, ...
     """
 
     seed: int
@@ -108,7 +108,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """The scored part of a study.
+    """The scored part of a study, or what was chosen of it.
 
     Attributes
     ----------
@@ -117,12 +117,16 @@ class Study:
     image_ids : list of int
         The images that were scored, N of them.
     models : dict of str to list of Run
-        By name of the model, in alphabetical order; the runs by seed.
+        By name of the model, in the order asked for or else the alphabetical; the runs in the
+        order asked for or else by seed.
+    decoder_names : list of str
+        Every decoder of any run, in the order asked for or else the narrowest beam first.
     """
 
     folder: Path
     image_ids: list[int]
     models: dict[str, list[Run]]
+    decoder_names: list[str]
 
     @property
     def name(self) -> str:
@@ -130,9 +134,9 @@ class Study:
         return self.folder.resolve().name
 
     def decoders(self, model: str) -> list[str]:
-        """Return the decoders by which a model was scored from any seed, narrowest first."""
+        """Return the decoders by which a model was scored from any seed."""
         names = {name for run in self.models[model] for name in run.decodings}
-        return sorted(names, key=decoder_order)
+        return [name for name in self.decoder_names if name in names]
 
     def decodings(self, model: str, decoder: str) -> list[Decoding]:
         """Return a model's decodings by one decoder, in the order of the seeds."""
@@ -149,39 +153,38 @@ class Study:
         ]
 
 
-def beam_width(decoder: str) -> int:
-    """Return the width that a decoder's name tells: 3 for `beam3`, 1 for any without a beam."""
-    match = re.fullmatch(r"beam(\d+)", decoder)
-    return int(match[1]) if match else 1
-
-
 def decoder_order(decoder: str) -> tuple[int, str]:
     """Return the key by which decoders are sorted: the narrowest beam first."""
     return beam_width(decoder), decoder
 
 
-def read_study(folder: Path) -> Study:
-    """Read every model, seed and decoder of a study that has a score file.
+def read_study(
+    folder: Path,
+    *,
+    models: list[str] | None = None,
+    seeds: list[int] | None = None,
+    decoders: list[str] | None = None,
+) -> Study:
+    """Read the models, seeds and decoders of a study that have a score file.
 
     Parameters
     ----------
     folder : Path
         `results/S`, with `models`, `captions` and `scores`.
+    models : list of str, optional
+        Read only these, in this order; all by default.
+    seeds : list of int, optional
+        Read only these, in this order; all by default.
+    decoders : list of str, optional
+        Read only these, in this order; all by default.
 
     Raises
     ------
     InputError
-        If nothing was scored, a file is missing or lacks what it should hold, or the score
-        files are not about the same images.
+        If nothing was scored, what is named was not, a file is missing or lacks what it should
+        hold, or the score files are not about the same images.
     """
-    found = folder.glob("scores/*/seed*/*.json")
-    # A killed job may leave a scratch file, whose name begins with a dot.
-    score_paths = sorted(path for path in found if not path.name.startswith("."))
-    if not score_paths:
-        raise InputError(
-            f"{folder} holds no scores to compare: make them with `snakemake evaluate`."
-        )
-    score_paths.sort(key=lambda path: decoder_order(path.stem))
+    score_paths = _score_paths(folder, models, seeds, decoders)
     image_ids = _image_ids(score_paths[0])
     decodings: dict[tuple[str, int], dict[str, Decoding]] = {}
     for path in score_paths:
@@ -193,10 +196,12 @@ def read_study(folder: Path) -> Study:
         run = (path.parts[-3], _seed(path.parent))
         captions = folder / "captions" / path.relative_to(folder / "scores")
         decodings.setdefault(run, {})[path.stem] = _read_decoding(path, captions, image_ids)
-    models: dict[str, list[Run]] = {}
-    for model, seed in sorted(decodings):
+    runs: dict[str, list[Run]] = {}
+    for model, seed in sorted(
+        decodings, key=lambda run: (_place(run[0], models), _place(run[1], seeds))
+    ):
         trained = folder / "models" / model / f"seed{seed}"
-        models.setdefault(model, []).append(
+        runs.setdefault(model, []).append(
             Run(
                 seed=seed,
                 config=read_json(trained / "config.json"),
@@ -204,7 +209,9 @@ def read_study(folder: Path) -> Study:
                 decodings=decodings[model, seed],
             )
         )
-    return Study(folder, image_ids, models)
+    if decoders is None:
+        decoders = sorted({path.stem for path in score_paths}, key=decoder_order)
+    return Study(folder, image_ids, runs, list(dict.fromkeys(decoders)))
 
 
 def read_history(path: Path) -> History:
@@ -240,6 +247,44 @@ def read_history(path: Path) -> History:
         raise InputError(
             f"{path} cannot be read as a training history ({error!r}): train the model again."
         ) from None
+
+
+def _score_paths(
+    folder: Path,
+    models: list[str] | None,
+    seeds: list[int] | None,
+    decoders: list[str] | None,
+) -> list[Path]:
+    """Return the score files to read, those of the narrowest beam first."""
+    found = folder.glob("scores/*/seed*/*.json")
+    # A killed job may leave a scratch file, whose name begins with a dot.
+    paths = sorted(path for path in found if not path.name.startswith("."))
+    if not paths:
+        raise InputError(
+            f"{folder} holds no scores to compare: make them with `snakemake evaluate`."
+        )
+    seed_folders = None if seeds is None else [f"seed{seed}" for seed in seeds]
+    choices = [
+        (models, lambda path: path.parts[-3]),
+        (seed_folders, lambda path: path.parts[-2]),
+        (decoders, lambda path: path.stem),
+    ]
+    for names, name_of in choices:
+        if names is not None:
+            paths = [path for path in paths if name_of(path) in names]
+    for names, name_of in choices:
+        for name in names or []:
+            if name not in map(name_of, paths):
+                raise InputError(
+                    f"{folder / 'scores'} holds no scores of {name} for what is to be compared:"
+                    f" make them with `snakemake evaluate`, or leave {name} out."
+                )
+    return sorted(paths, key=lambda path: decoder_order(path.stem))
+
+
+def _place(name: str | int, order: list[str] | list[int] | None) -> str | int:
+    """Return the key that sorts names as they were asked for, or else by themselves."""
+    return name if order is None else order.index(name)
 
 
 def _seed(folder: Path) -> int:

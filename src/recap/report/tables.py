@@ -94,7 +94,7 @@ def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
     rows : list of ScoreRow
         From `score_rows`.
     verdict : str
-        One sentence.
+        One or more sentences.
     remarks : list of str
         From `notes`.
     """
@@ -113,7 +113,7 @@ def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
         ]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    paragraphs = [verdict, *remarks, "Scores are times 100 and means over the seeds."]
-    for paragraph in paragraphs:
+    means = " and means over the seeds" if any(row.seeds > 1 for row in rows) else ""
+    for paragraph in [verdict, *remarks, f"Scores are times 100{means}."]:
         lines += ["", *textwrap.wrap(paragraph, SUMMARY_WIDTH)]
     return "\n".join(lines) + "\n"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recap.decoders import beam_width
 from recap.errors import InputError
 from recap.report.statistics import bootstrap_interval, mean_and_deviation
-from recap.report.study import Study, beam_width, decoder_order
+from recap.report.study import Study, decoder_order
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class Verdict:
         Best minus runner-up, as a fraction; 0 for a single model.
     interval : tuple of (float, float)
         95% bootstrap interval of the difference over the images.
+    other_leaders : dict of str to str
+        By each other decoder that the models share and by which another model is the best: the
+        name of that model.
     """
 
     decoder: str
@@ -61,6 +65,7 @@ class Verdict:
     standings: list[Standing]
     difference: float
     interval: tuple[float, float]
+    other_leaders: dict[str, str]
 
     @property
     def conclusive(self) -> bool:
@@ -98,12 +103,14 @@ class Verdict:
         return f"{best} leads {others[0]} by {self.difference_text} points of CIDEr-D"
 
     @property
-    def sentence(self) -> str:
-        """The verdict in one sentence."""
+    def text(self) -> str:
+        """The verdict in a sentence, and in further ones what weakens it."""
         best = self.standings[0]
         opening = f"With {decoder_in_words(self.decoder)}, {best.model} scores {best.text} CIDEr-D"
+        one_seed = all(standing.seeds == 1 for standing in self.standings)
         if len(self.standings) == 1:
-            return f"{opening} on {self.images:,} images."
+            caveat = " (one seed: other seeds may differ)" if one_seed else ""
+            return f"{opening} on {self.images:,} images{caveat}."
         runner_up = self.standings[1]
         low, high = self.interval_text
         conclusion = (
@@ -114,11 +121,24 @@ class Verdict:
         spread = ""
         if best.deviation is not None or runner_up.deviation is not None:
             spread = " (mean ± standard deviation over the seeds)"
-        return (
+        caveat = " (one seed each: other seeds may differ)" if one_seed else ""
+        sentences = [
             f"{opening} and {runner_up.model} {runner_up.text}{spread}: a difference of"
             f" {self.difference_text}, with a 95% bootstrap interval over {self.images:,}"
-            f" images from {low} to {high}, {conclusion}."
-        )
+            f" images from {low} to {high}, {conclusion}{caveat}."
+        ]
+        if len(self.standings) > 2:
+            sentences.append(
+                f"These two were picked as the best of {len(self.standings)} models by the same"
+                " scores, so that the lead may look surer than it is."
+            )
+        if self.other_leaders:
+            others = " and ".join(
+                f"with {decoder_in_words(decoder)}, {model} scores highest"
+                for decoder, model in self.other_leaders.items()
+            )
+            sentences.append(f"The decoders disagree about which model leads: {others}.")
+        return " ".join(sentences)
 
 
 def decoder_in_words(decoder: str) -> str:
@@ -128,8 +148,8 @@ def decoder_in_words(decoder: str) -> str:
     return f"{decoder} decoding"
 
 
-def shared_decoder(study: Study) -> str:
-    """Return the decoder with the widest beam by which every model was scored.
+def shared_decoders(study: Study) -> list[str]:
+    """Return the decoders by which every model was scored, the widest beam first.
 
     Raises
     ------
@@ -142,7 +162,7 @@ def shared_decoder(study: Study) -> str:
             f"{study.folder / 'scores'} holds no decoder that all models share: score them all by"
             " `greedy`, or remove the models that are not to be compared."
         )
-    return max(shared, key=decoder_order)
+    return sorted(shared, key=decoder_order, reverse=True)
 
 
 def judge(study: Study, *, seed: int) -> Verdict:
@@ -158,22 +178,32 @@ def judge(study: Study, *, seed: int) -> Verdict:
     seed : int
         Seed of the bootstrap.
     """
-    decoder = shared_decoder(study)
-    by_image = {}
-    standings = []
-    for model in study.models:
-        cider = np.stack([decoding.cider for decoding in study.decodings(model, decoder)])
-        by_image[model] = cider.mean(axis=0)
-        score, deviation = mean_and_deviation(list(cider.mean(axis=1)))
-        standings.append(Standing(model, score, deviation, len(cider)))
-    standings.sort(key=lambda standing: -standing.score)
+    decoder, *other_decoders = shared_decoders(study)
+    standings = _standings(study, decoder)
     difference = np.zeros(len(study.image_ids))
     if len(standings) > 1:
-        difference = by_image[standings[0].model] - by_image[standings[1].model]
+        first, second = (
+            np.mean([decoding.cider for decoding in study.decodings(standing.model, decoder)], 0)
+            for standing in standings[:2]
+        )
+        difference = first - second
+    leaders = {other: _standings(study, other)[0].model for other in other_decoders}
     return Verdict(
         decoder=decoder,
         images=len(study.image_ids),
         standings=standings,
         difference=float(difference.mean()),
         interval=bootstrap_interval(difference, seed=seed),
+        other_leaders={
+            other: model for other, model in leaders.items() if model != standings[0].model
+        },
     )
+
+
+def _standings(study: Study, decoder: str) -> list[Standing]:
+    """Return how every model stands by a decoder, the best first."""
+    standings = []
+    for model in study.models:
+        scores = [float(decoding.cider.mean()) for decoding in study.decodings(model, decoder)]
+        standings.append(Standing(model, *mean_and_deviation(scores), len(scores)))
+    return sorted(standings, key=lambda standing: -standing.score)

@@ -1,0 +1,42 @@
+"""Download the files of a data set."""
+
+from pathlib import Path
+from typing import Literal
+
+from recap.datasets.registry import DATASETS
+from recap.download import fetch
+from recap.errors import InputError
+
+
+def download_dataset(
+    dataset: Literal["coco2014", "flickr8k"],
+    file: str,
+    *,
+    output: Path,
+    mirror: str = "",
+    urls: dict[str, str] | None = None,
+) -> None:
+    """Download one file of a data set and verify it.
+
+    Parameters
+    ----------
+    dataset : {"coco2014", "flickr8k"}
+        Data set.
+    file : str
+        File name, such as `train2014.zip`.
+    output : Path
+        Where to put it.
+    mirror : str
+        Folder or URL where the file is looked for first.
+    urls : dict, optional
+        Addresses to use in place of the official ones, by file name; JSON on the command line.
+
+    Raises
+    ------
+    InputError
+        If the data set has no such file, no source has it, or its size or checksum is wrong.
+    """
+    files = {remote.name: remote for remote in DATASETS[dataset].files}
+    if file not in files:
+        raise InputError(f"{dataset} has no file {file}: it has {', '.join(files)}.")
+    fetch(files[file], output, mirror, urls)

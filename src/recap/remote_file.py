@@ -1,0 +1,28 @@
+"""What is known of a file that the workflow downloads."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that the workflow downloads, and what is known of it.
+
+    Attributes
+    ----------
+    url : str
+        Official address; its last part is the file's name.
+    size : int, optional
+        Bytes.
+    md5, sha256 : str, optional
+        Hexadecimal digest. A digest that ends in `…` is known only by its beginning.
+    """
+
+    url: str
+    size: int | None = None
+    md5: str | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rsplit("/", 1)[-1]
