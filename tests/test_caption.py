@@ -124,7 +124,5 @@ def test_weights_that_have_moved(study, tmp_path):
     pca = changed_pca(study, tmp_path / "pca.h5", weights="elsewhere/weights.pth")
     message = r"elsewhere/weights\.pth are not here: give the file with --weights"
     with pytest.raises(InputError, match=message):
-        InputError, match=r"elsewhere/weights\.pth are not here: give the file with --weights"
-    ):
         caption(study / "0.png", **options(study), pca=pca)
     caption(study / "0.png", **options(study), pca=pca, weights="random")
