@@ -121,3 +121,12 @@ def test_checking_leaves_the_given_config_alone():
     config = read(DEFAULT)
     check_config(config, SCHEMA)
     assert config == read(DEFAULT)
+
+
+def test_numbers_within_lists_of_the_command_line_are_read():
+    config = check(seeds=["0", "1"], vocabulary={"size": "10"}, models={"lstm": {"dropout": "0.1"}})
+    assert config["seeds"] == [0, 1]
+    assert config["vocabulary"]["size"] == 10
+    assert config["models"]["lstm"]["dropout"] == 0.1
+    with pytest.raises(InputError, match="must be of type integer, not 'one'"):
+        check(seeds=["one"])

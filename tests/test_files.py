@@ -1,4 +1,6 @@
 import hashlib
+import os
+import subprocess
 
 import pytest
 
@@ -92,3 +94,16 @@ def test_a_missing_file_and_a_folder(tmp_path):
         read_json(tmp_path / "none.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_json(tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed_and_what_runs_is_left_alone(tmp_path):
+    path = tmp_path / "features.h5"
+    process = subprocess.Popen(["true"])
+    process.wait()
+    dead = tmp_path / f".features.{process.pid}.h5"
+    running = tmp_path / f".features.{os.getppid()}.h5"
+    for file in (dead, running):
+        file.write_text("half")
+    with atomic_path(path) as scratch:
+        scratch.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, running])

@@ -245,3 +245,30 @@ def test_a_damaged_folder_is_refused(study):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="does not fit config.json"):
         load_captioner(folder)
+
+
+def test_half_a_dev_split_is_refused(study):
+    with pytest.raises(InputError, match="needs both its features and its captions"):
+        train_captioner(
+            study / "train_features.h5",
+            study / "train_captions.h5",
+            study / "vocabulary.json",
+            output=study / "model",
+            dev_features=study / "dev_features.h5",
+        )
+
+
+def test_features_that_are_all_zero_are_refused(study):
+    with h5py.File(study / "train_features.h5", "a") as file:
+        file["features"][:] = 0
+    with pytest.raises(InputError, match="all zero"):
+        train(study)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0}, {"dropout": 1}, {"gradient_clip": -1}],
+)
+def test_a_recipe_out_of_range_is_refused(setting):
+    with pytest.raises(InputError, match=f"`{next(iter(setting))}` must be"):
+        Recipe(**setting)

@@ -33,7 +33,9 @@ def check_config(config: dict, schema: Path) -> dict:
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     config = _copy(config)
-    mistakes = sorted(_filling_validator()(rules).iter_errors(config), key=lambda e: list(e.path))
+    validator = _filling_validator()(rules)
+    _read_numbers(config, validator)
+    mistakes = sorted(validator.iter_errors(config), key=lambda mistake: list(mistake.path))
     if mistakes:
         raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
     for name, recipe in config["models"].items():
@@ -67,6 +69,23 @@ def check_config(config: dict, schema: Path) -> dict:
                 )
     config["study"] = config["study"] or config["dataset"]
     return config
+
+
+def _read_numbers(config: dict, validator: Any) -> None:
+    """Turn text into the numbers that the schema wants in its place.
+
+    Snakemake reads `--config seeds=[0,1]` as a list of text.
+    """
+    for mistake in list(validator.iter_errors(config)):
+        wants_number = mistake.validator_value in ("integer", "number")
+        if mistake.validator == "type" and wants_number and isinstance(mistake.instance, str):
+            number = yaml.safe_load(mistake.instance)
+            if isinstance(number, int | float):
+                *place, key = mistake.absolute_path
+                holder = config
+                for step in place:
+                    holder = holder[step]
+                holder[key] = number
 
 
 def _copy(value: Any) -> Any:

@@ -92,11 +92,13 @@ def closing_words():
     summary = Path(f"results/{STUDY}/report/summary.txt")
     if not summary.exists() or not set(workflow.dag_settings.targets) <= {"all", "report"}:
         return ""
-    words = f"\n{summary.read_text()}\nReport: {summary.with_name('index.html')}\n"
+    words = f"\n{summary.read_text(encoding='utf-8')}\nReport: {summary.with_name('index.html')}\n"
     if config["dataset"] == "shapes":
         words += (
-            "\nThese scenes are drawn. The same study on photographs, COCO 2014 (25 GB of disk, 21 GB"
-            " of it to download; on two cores about 5 hours with bfloat16 units, 8 without):\n"
+            "\nThese scenes are drawn. The same study on photographs, COCO 2014, in this environment (after"
+            " make: source .venv/bin/activate):\n"
             "  snakemake --cores all --configfile config/coco2014.yaml\n"
+            "It takes 25 GB of disk, 21 GB of it to download, and by our estimate 5 hours on two cores"
+            " with bfloat16 instructions, 8 without.\n"
         )
     return words
