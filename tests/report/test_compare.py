@@ -221,3 +221,11 @@ def test_the_strip_keeps_order_and_margins(interval):
     assert 8 <= strip.low <= strip.middle <= strip.high <= 92
     assert 8 <= strip.zero <= 92
     assert (strip.zero < strip.low) == (interval[0] > 0)
+
+
+def test_the_settings_of_the_study_are_shown(fake, tmp_path):
+    settings = {"dataset": "shapes", "vocabulary": {"size": 10}, "note": "<i>hostile</i>"}
+    page = compare(fake, tmp_path / "report", settings=settings)
+    assert "<td>shapes</td>" in page
+    assert "&#34;size&#34;: 10" in page
+    assert "<i>hostile</i>" not in page

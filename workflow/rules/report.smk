@@ -56,6 +56,14 @@ rule compare_captioners:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
+        # Not where bytes come from, and not the models, whose recipes lie in their folders.
+        settings=json.dumps(
+            {
+                key: value
+                for key, value in config.items()
+                if key not in ("mirror", "urls", "models", "own")
+            }
+        ),
         code=code_hash("recap.report.compare"),
     shell:
         """
@@ -67,5 +75,6 @@ rule compare_captioners:
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders} \
+            --settings {params.settings:q} \
             2>&1 | tee {log:q}
         """

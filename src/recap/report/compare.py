@@ -1,6 +1,7 @@
 """Compare the captioners of a study: the last stage."""
 
 from pathlib import Path
+from typing import Any
 
 from recap.annotations import read_annotations
 from recap.errors import InputError
@@ -22,6 +23,7 @@ def compare_captioners(
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
+    settings: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> None:
     """Compare the captioners of a study on one self-contained page.
@@ -45,6 +47,8 @@ def compare_captioners(
         Compare only trainings from these seeds; all that were scored by default.
     decoders : list of str, optional
         Compare only captions by these decoders; all that were scored by default.
+    settings : dict, optional
+        What the study was configured with, to be shown; JSON on the command line.
     seed : int
         Seed of the bootstrap and of the photos that are drawn.
 
@@ -74,6 +78,7 @@ def compare_captioners(
         verdict=verdict,
         curves=curves,
         gallery=gallery,
+        settings=settings or {},
         seed=seed,
     )
     summary = summary_text(rows, verdict.text, notes(scored))

@@ -1,7 +1,9 @@
 """The comparison as one HTML page that needs nothing but itself."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -108,6 +110,7 @@ def render_page(
     verdict: Verdict,
     curves: str,
     gallery: list[Group],
+    settings: dict[str, Any],
     seed: int,
 ) -> str:
     """Return the page as HTML. Whatever a caption, a name or a setting holds is escaped.
@@ -126,6 +129,8 @@ def render_page(
         SVG from `learning_curves`.
     gallery : list of Group
         Photos from `build_gallery`.
+    settings : dict
+        What the study was configured with, to be told.
     seed : int
         Seed of the bootstrap and of the gallery, to be told.
     """
@@ -157,6 +162,10 @@ def render_page(
         gallery=gallery,
         models_wording=wording_of_models(study, verdict.decoder),
         people_wording=wording_of_people(study, annotations),
+        settings={
+            name: json.dumps(value) if isinstance(value, dict | list) else value
+            for name, value in settings.items()
+        },
         recipes=recipe_rows(study),
         trainings=training_rows(study),
         versions=version_rows(study),
