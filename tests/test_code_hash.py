@@ -21,7 +21,7 @@ LAYERS = [
     ["features", "pca"],
     ["vocabulary"],
     ["data"],
-    ["verify"],
+    ["verify", "captioned_images"],
     ["layers", "optim", "captioners"],
     ["training", "decoders"],
     ["decoding"],

@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from recap.captioned_images import CaptionedImages, draw_batches, hold_out
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.errors import InputError
-from recap.training import (
-    CaptionedImages,
-    draw_batches,
-    hold_out,
-    learning_rate,
-    train_captioner,
-    validate,
-)
+from recap.training import learning_rate, train_captioner, validate
 from recap.vocabulary import SPECIAL_WORDS
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]

@@ -12,13 +12,17 @@ import numpy as np
 import torch
 
 import recap
+from recap.captioned_images import (
+    CaptionedImages,
+    draw_batches,
+    hold_out,
+    read_captioned_images,
+)
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import Trainer, make_trainer
-from recap.data import read_captions
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features, skipped_rows
 from recap.files import atomic_path
 from recap.progress import progress
 from recap.vocabulary import NULL, read_vocabulary
@@ -26,38 +30,7 @@ from recap.vocabulary import NULL, read_vocabulary
 HISTORY = "history.csv"
 ROWS_AN_EPOCH = 20
 WARM_UP = 0.2  # share of the steps in which the one-cycle schedule rises
-POOL = 32  # batches among which captions are ordered by length
 VALIDATION_BATCH = 512
-
-
-@dataclass
-class CaptionedImages:
-    """Captions and the features of the images they are of.
-
-    Attributes
-    ----------
-    features : array of shape (I, F), float32
-    captions : array of shape (M, T), int32
-    image_idxs : array of shape (M,), int32
-        For each caption its image's row.
-    """
-
-    features: np.ndarray
-    captions: np.ndarray
-    image_idxs: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.captions)
-
-    def take(self, wanted: np.ndarray) -> "CaptionedImages":
-        """Return the captions that an index or mask of shape (M,) names."""
-        return CaptionedImages(self.features, self.captions[wanted], self.image_idxs[wanted])
-
-    def batch(self, wanted: np.ndarray, null: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return features (N, F) and captions (N, T'), cut at the longest of them."""
-        captions = self.captions[wanted]
-        longest = np.flatnonzero((captions != null).any(axis=0))[-1] + 1
-        return self.features[self.image_idxs[wanted]], captions[:, :longest]
 
 
 @dataclass
@@ -176,76 +149,6 @@ def train_captioner(
     print(f"best epoch: {best_epoch} of {recipe.epochs}, validation loss {best_loss:.3f}")
 
 
-def read_captioned_images(
-    features: Path, captions: Path, split: str, vocabulary_size: int
-) -> CaptionedImages:
-    """Read a split's features and captions, without those of images that were skipped.
-
-    Parameters
-    ----------
-    features, captions : Path
-        HDF5 files of the same split.
-    split : str
-        `train` or `dev`.
-    vocabulary_size : int
-        Words that the captions may use.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged, or the three do not belong together.
-    """
-    encoded, image_idxs = read_captions(captions, split)
-    with open_features(features) as file:
-        rows = file[FEATURES][:]
-        usable = ~np.isin(image_idxs, skipped_rows(file[FEATURES]))
-    if image_idxs.max() >= len(rows):
-        raise InputError(
-            f"{captions} speaks of image {image_idxs.max()} but {features} has {len(rows)} rows:"
-            " make both from the same annotations."
-        )
-    if encoded.max() >= vocabulary_size:
-        raise InputError(
-            f"{captions} was encoded with another vocabulary (word {encoded.max()} of"
-            f" {vocabulary_size}): encode the captions again."
-        )
-    if not usable.any():
-        raise InputError(f"{captions} has no caption of an image that could be read.")
-    return CaptionedImages(rows, encoded[usable], image_idxs[usable])
-
-
-def hold_out(
-    train: CaptionedImages, share: float, generator: np.random.Generator
-) -> tuple[CaptionedImages, CaptionedImages]:
-    """Set a share of the images aside for validation.
-
-    Parameters
-    ----------
-    train : CaptionedImages
-        All that there is.
-    share : float
-        Share of the images; at least one is taken, and one left.
-    generator : numpy.random.Generator
-        Draws the images.
-
-    Returns
-    -------
-    train, dev : CaptionedImages
-        Of different images.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two images.
-    """
-    images = np.unique(train.image_idxs)
-    if len(images) < 2:
-        raise InputError("Training needs at least two captioned images: give more.")
-    count = min(max(1, round(share * len(images))), len(images) - 1)
-    held_out = np.isin(train.image_idxs, generator.permutation(images)[:count])
-    return train.take(~held_out), train.take(held_out)
-
-
 def run_epochs(
     trainer: Trainer,
     recipe: Recipe,
@@ -334,41 +237,6 @@ def check_finite(loss: float, name: str, step: int, rate: float) -> None:
             f"The {name} is {loss} at step {step} with learning rate {rate:.2g}: lower"
             " `learning_rate` or `gradient_clip`."
         )
-
-
-def draw_batches(
-    train: CaptionedImages, batch_size: int, null: int, generator: np.random.Generator
-) -> list[np.ndarray]:
-    """Cut the captions into batches of similar length, in random order.
-
-    Within pools of shuffled captions the batches are cut along the length, so that little of a
-    batch is padding.
-
-    Parameters
-    ----------
-    train : CaptionedImages
-        All captions, M.
-    batch_size : int
-        Captions a batch; the last may have fewer.
-    null : int
-        The number of `<NULL>`.
-    generator : numpy.random.Generator
-        Draws the order.
-
-    Returns
-    -------
-    list of arrays of int
-        Each caption's number in exactly one of them.
-    """
-    lengths = (train.captions != null).sum(axis=1)
-    order = generator.permutation(len(train))
-    pool = POOL * batch_size
-    batches = []
-    for start in range(0, len(order), pool):
-        pooled = order[start : start + pool]
-        pooled = pooled[np.argsort(lengths[pooled], kind="stable")]
-        batches += [pooled[i : i + batch_size] for i in range(0, len(pooled), batch_size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
