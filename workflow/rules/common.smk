@@ -13,8 +13,8 @@ from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
 from recap.datasets.registry import DATASETS
-from recap.remote_file import RemoteFile
 from recap.errors import InputError
+from recap.remote_file import RemoteFile
 
 try:
     config.update(check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml"))

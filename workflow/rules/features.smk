@@ -38,7 +38,7 @@ rule extract_features:
         mem_mb=4000,
     params:
         backbone=config["backbone"],
-        weights=str(*weights_of_backbone()) or "random",
+        weights=lambda wildcards, input: str(input.weights) or "random",
         broken_images=config["broken_images"],
         device=config["device"],
         code=code_hash("recap.features"),
