@@ -22,7 +22,7 @@ LAYERS = [
     ["vocabulary"],
     ["data"],
     ["verify", "captioned_images"],
-    ["layers", "optim", "captioners"],
+    ["metrics", "layers", "optim", "captioners"],
     ["training", "decoders"],
     ["decoding"],
     ["scoring"],

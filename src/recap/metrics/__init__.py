@@ -1,0 +1,1 @@
+"""What captions are worth, counted on their words: CIDEr-D, BLEU and ROUGE-L."""
