@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -76,7 +77,7 @@ def test_layout_of_the_file(study):
             "backbone": "squeezenet1_0",
             "weights": "random",
             "weights_sha256": "",
-            "layer": "fire9 (mean, maximum), conv10 (mean)",
+            "layer": "fire9_conv10",
             "preprocessing": file.attrs["preprocessing"],
             "precision": file.attrs["precision"],
         }
@@ -228,6 +229,28 @@ def test_a_killed_extraction_leaves_nothing_that_could_be_taken_for_a_result(stu
     # The same command finishes afterwards.
     few = write_annotations(annotations, names[:3])
     assert extract(images, few, output).tobytes() == features[:3].tobytes()
+
+
+def test_channels_are_in_the_order_that_the_weights_want():
+    backbone = load_backbone("squeezenet1_0", "random", "conv1")
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    rgb = FeatureExtractor(backbone, torch.device("cpu"))(pixels[..., ::-1].copy())
+    bgr = replace(
+        backbone,
+        preprocessing=replace(backbone.preprocessing, channels="BGR"),
+    )
+    assert (FeatureExtractor(bgr, torch.device("cpu"))(pixels) == rgb).all()
+    assert (FeatureExtractor(bgr, torch.device("cpu"))(pixels[..., ::-1].copy()) != rgb).any()
+
+
+def test_another_layer_is_recorded(study, tmp_path):
+    images, annotations, _, features = study
+    output = tmp_path / "conv10.h5"
+    rows = extract(images, annotations, output, layer="conv10")
+    assert (rows == features[:, 1024:]).all()
+    with h5py.File(output) as file:
+        assert file.attrs["layer"] == "conv10"
 
 
 def test_extractor_of_one_photo_agrees_with_the_file(study):

@@ -339,7 +339,7 @@ def test_an_encrypted_entry_is_a_broken_image(tmp_path):
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (1, 1), (3, 500), (224, 224), (225, 224)])
 def test_cut_has_the_size_that_the_weights_want(size):
-    for preprocessing in (Preprocessing(256, 224), Preprocessing(224, 224)):
+    for preprocessing in (Preprocessing(256), Preprocessing(224)):
         pixels = preprocessing.cut(picture(size))
         assert pixels.shape == (224, 224, 3)
         assert pixels.dtype == np.uint8
@@ -359,11 +359,11 @@ def test_cut_takes_the_centre(landscape):
 
 def test_cut_of_an_image_that_needs_no_scaling_keeps_its_pixels():
     image = noise((300, 224))
-    cut = Preprocessing(224, 224).cut(image)
+    cut = Preprocessing(224).cut(image)
     assert (cut == np.asarray(image)[:, 38:262]).all()
     # An odd margin is larger on the far side.
     odd = noise((225, 224))
-    assert (Preprocessing(224, 224).cut(odd) == np.asarray(odd)[:, :224]).all()
+    assert (Preprocessing(224).cut(odd) == np.asarray(odd)[:, :224]).all()
 
 
 @pytest.mark.parametrize("size", [(640, 480), (333, 500), (70, 50)])
@@ -373,17 +373,25 @@ def test_cut_is_a_resize_of_the_whole_and_a_crop(size):
     whole = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     top, left = (height - 224) // 2, (width - 224) // 2
     expected = whole[top : top + 224, left : left + 224].astype(int)
-    assert np.abs(Preprocessing(256, 224).cut(image) - expected).max() <= 1
+    assert np.abs(Preprocessing(256).cut(image) - expected).max() <= 1
 
 
 def test_cut_of_a_strip_does_not_blow_it_up_whole():
     # Scaled as a whole, this would be 224 x 6,720,000 pixels: 4.5 GB.
     strip = Image.new("RGB", (1, 30_000), BLUE)
-    assert (Preprocessing(224, 224).cut(strip) == BLUE).all()
+    assert (Preprocessing(224).cut(strip) == BLUE).all()
+
+
+def test_the_whole_image_can_be_scaled_to_the_square():
+    image = noise((333, 500))
+    preprocessing = Preprocessing(None, resample="bicubic")
+    expected = image.resize((224, 224), Image.Resampling.BICUBIC)
+    assert (preprocessing.cut(image) == np.asarray(expected)).all()
+    assert "whole image to 224 x 224 (bicubic, antialiased)" in str(preprocessing)
 
 
 def test_preprocessing_is_described_in_words():
-    text = str(Preprocessing(256, 224))
+    text = str(Preprocessing(256))
     assert "shorter side to 256" in text
     assert "centre 224" in text
     assert "0.485" in text

@@ -58,7 +58,7 @@ def caption(
     pca = pca or model.resolve().parents[2] / "features" / "pca.h5"
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
-    if missing := {"backbone", "weights", "weights_sha256"} - origin.keys():
+    if missing := {"backbone", "weights", "weights_sha256", "layer"} - origin.keys():
         raise InputError(
             f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
             " extract-features writes."
@@ -69,7 +69,7 @@ def caption(
             f"The study's weights {weights} are not here: give the file with --weights, such as"
             f" --weights resources/weights/{Path(weights).name}."
         )
-    backbone = load_backbone(origin["backbone"], weights)
+    backbone = load_backbone(origin["backbone"], weights, origin["layer"])
     if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
         raise InputError(
             f"{weights} is not the file of weights that {pca} was fitted with: give the study's"

@@ -32,6 +32,7 @@ def extract_features(
     output: Path,
     backbone: Literal["vgg16", "squeezenet1_0"] = "vgg16",
     weights: str = "random",
+    layer: str = "default",
     broken_images: Literal["stop", "skip"] = "stop",
     device: Device = "auto",
     threads: int | None = None,
@@ -50,7 +51,11 @@ def extract_features(
     backbone : {"vgg16", "squeezenet1_0"}
         Network.
     weights : str
-        `random`, or a file of weights with torchvision's key names.
+        `random`, or a file of weights.
+    layer : str
+        Which of the network's layers gives the features; for `vgg16` `fc6`, `fc7` (the default),
+        either with `_before_relu`, `fc8`, or a convolution such as `conv5_3`, pooled; for
+        `squeezenet1_0` `conv1`, `fire2` and so on, `conv10`, or `fire9_conv10` (the default).
     broken_images : {"stop", "skip"}
         Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
         and is listed in the attribute `skipped`, and no later stage uses it.
@@ -62,14 +67,14 @@ def extract_features(
     Raises
     ------
     InputError
-        If images, annotations or weights are missing or damaged.
+        If images, annotations or weights are missing or damaged, or there is no such layer.
     """
     threads = use_threads(threads)
     records = read_annotations(annotations).images
     if not records:
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
     with open_images(images) as store:
-        extractor = FeatureExtractor(load_backbone(backbone, weights), choose_device(device))
+        extractor = FeatureExtractor(load_backbone(backbone, weights, layer), choose_device(device))
         with atomic_path(output) as scratch, h5py.File(scratch, "w") as file:
             rows = file.create_dataset(
                 FEATURES, (len(records), extractor.feature_dim), dtype=np.float32
@@ -138,6 +143,8 @@ class FeatureExtractor:
         """
         # The channels are last in memory already; the view in torch's order costs nothing.
         batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+        if self.backbone.preprocessing.channels == "BGR":
+            batch = batch.flip(1)
         batch = ((batch / 255 - self._mean) / self._std).to(self.precision)
         return self._network(batch).float().cpu().numpy()
 

@@ -7,6 +7,7 @@ import zlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -180,25 +181,34 @@ class Preprocessing:
 
     Attributes
     ----------
-    resize : int
-        Length in pixels that the shorter side is scaled to.
+    resize : int or None
+        Length in pixels that the shorter side is scaled to before the centre is cut out; None to
+        scale the whole image to the square, whatever its shape.
     crop : int
-        Side in pixels of the square cut from the centre.
+        Side in pixels of the square.
+    resample : {"bilinear", "bicubic"}
+        How pixels are interpolated; with antialiasing.
+    channels : {"RGB", "BGR"}
+        Their order.
     mean, std : tuple of float
-        Per channel (red, green, blue), of values in [0, 1].
+        Per channel, in that order, of values in [0, 1].
     """
 
-    resize: int
-    crop: int
+    resize: int | None
+    crop: int = 224
+    resample: Literal["bilinear", "bicubic"] = "bilinear"
+    channels: Literal["RGB", "BGR"] = "RGB"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __str__(self) -> str:
         """Describe the steps in words, for the attributes of a feature file."""
-        return (
-            f"RGB, shorter side to {self.resize} (bilinear, antialiased), centre {self.crop},"
-            f" scaled to [0, 1], mean {self.mean}, std {self.std}"
-        )
+        how = f"({self.resample}, antialiased)"
+        if self.resize is None:
+            scaled = f"whole image to {self.crop} x {self.crop} {how}"
+        else:
+            scaled = f"shorter side to {self.resize} {how}, centre {self.crop}"
+        return f"{self.channels}, {scaled}, scaled to [0, 1], mean {self.mean}, std {self.std}"
 
     def cut(self, image: Image.Image) -> np.ndarray:
         """Resize an image and cut out its centre.
@@ -211,7 +221,12 @@ class Preprocessing:
         Returns
         -------
         array of shape (crop, crop, 3), uint8
+            In RGB.
         """
+        size = (self.crop, self.crop)
+        resample = Image.Resampling[self.resample.upper()]
+        if self.resize is None:
+            return np.array(image.resize(size, resample))
         scale = self.resize / min(image.size)
         low, high = [], []
         for side in image.size:
@@ -220,5 +235,4 @@ class Preprocessing:
             low.append(start * side / resized)
             high.append((start + self.crop) * side / resized)
         # Only what is kept is computed: all of a long strip would not fit into memory.
-        size = (self.crop, self.crop)
-        return np.array(image.resize(size, Image.Resampling.BILINEAR, box=(*low, *high)))
+        return np.array(image.resize(size, resample, box=(*low, *high)))

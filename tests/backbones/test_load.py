@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torch.nn import functional
 
 from recap.backbones.download import download_weights
-from recap.backbones.load import load_backbone
+from recap.backbones.layers import LAYERS, choose_layer
+from recap.backbones.load import NETWORKS, load_backbone
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weights import RANDOM, WEIGHTS, weights_source
@@ -72,6 +74,7 @@ def squeezenet_shapes():
 
 
 SHAPES = {"vgg16": vgg16_shapes(), "squeezenet1_0": squeezenet_shapes()}
+ALL_SHAPES = SHAPES | {"vgg16": SHAPES["vgg16"] | with_biases({"classifier.6": (1000, 4096)})}
 
 
 def made_state(shapes, dtype=torch.float32):
@@ -108,11 +111,83 @@ def test_names_and_shapes_are_those_of_torchvision(make, name, parameters):
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-@pytest.mark.parametrize("make", [VGG16, SqueezeNet])
-def test_features_have_the_dimension_that_is_promised(make):
+@pytest.mark.parametrize(
+    ("backbone", "layer"), [(name, layer) for name, layers in LAYERS.items() for layer in layers]
+)
+def test_features_have_the_dimension_that_is_promised(backbone, layer):
     with torch.device("meta"):
-        network = make().eval()
+        network = NETWORKS[backbone](layer).eval()
         assert network(torch.empty(2, 3, 224, 224)).shape == (2, network.feature_dim)
+    # What lies behind the layer is not there, and what is there has torchvision's names.
+    assert {key: tuple(value.shape) for key, value in network.state_dict().items()}.items() <= (
+        ALL_SHAPES[backbone].items()
+    )
+
+
+def plain_vgg16(state, images):
+    """Return every layer of VGG-16 by name, each step written out."""
+    found, x = {}, images
+    places = iter(VGG16_CONVOLUTIONS)
+    for block, convolutions in enumerate([2, 2, 3, 3, 3], start=1):
+        for number in range(1, convolutions + 1):
+            name = f"features.{next(places)}"
+            x = functional.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+            x = torch.relu(x)
+            found[f"conv{block}_{number}"] = x.flatten(2).mean(dim=2)
+        x = functional.max_pool2d(x, 2)
+    x = x.flatten(1)
+    for name, place in (("fc6", 0), ("fc7", 3), ("fc8", 6)):
+        x = x @ state[f"classifier.{place}.weight"].T + state[f"classifier.{place}.bias"]
+        if name == "fc8":
+            found[name] = x
+        else:
+            found[f"{name}_before_relu"] = x
+            x = torch.relu(x)
+            found[name] = x
+    return found
+
+
+@pytest.mark.slow
+def test_layers_of_vgg16_are_what_their_names_say():
+    full = load_backbone("vgg16", RANDOM, "fc8").network
+    state = full.state_dict()
+    for key, value in state.items():
+        if key.endswith("bias"):
+            value += 0.1
+    images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = plain_vgg16(state, images)
+        assert (expected["fc7_before_relu"] < 0).any()
+        assert expected.keys() == set(LAYERS["vgg16"])
+        for layer in LAYERS["vgg16"]:
+            with torch.device("meta"):
+                network = VGG16(layer).eval()
+            network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
+            torch.testing.assert_close(network(images), expected[layer], rtol=1e-4, atol=1e-4)
+
+
+def test_layers_of_squeezenet_are_what_their_names_say():
+    full = load_backbone("squeezenet1_0", RANDOM).network
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        both = full(images)
+        for layer, columns in (("fire9", both[:, :1024]), ("conv10", both[:, 1024:])):
+            network = load_backbone("squeezenet1_0", RANDOM, layer).network
+            torch.testing.assert_close(network(images), columns)
+        fire4 = full.features[:6](images)
+        assert isinstance(full.features[6], torch.nn.MaxPool2d)
+        pooled = torch.cat([fire4.mean((2, 3)), fire4.amax((2, 3))], dim=1)
+        network = load_backbone("squeezenet1_0", RANDOM, "fire4").network
+        torch.testing.assert_close(network(images), pooled)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layer"), [("vgg16", "fc9"), ("vgg16", "fire9"), ("squeezenet1_0", "fc7")]
+)
+def test_a_layer_that_is_not_there(backbone, layer):
+    with pytest.raises(InputError, match=f"{backbone} has no layer '{layer}': set `layer` to def"):
+        load_backbone(backbone, RANDOM, layer)
+    assert choose_layer(backbone) == LAYERS[backbone][0]
 
 
 def test_squeezenet_pools_fire9_and_conv10():
@@ -180,8 +255,7 @@ def test_a_backbone_is_frozen_and_in_evaluation_mode():
 @pytest.mark.parametrize("zipped", [True, False])
 def test_torchvision_file_of_vgg16(tmp_path, zipped):
     # vgg16-397923af.pth is in the format that PyTorch wrote before 1.6, which is no zip archive.
-    last = {"classifier.6.weight": (1000, 4096), "classifier.6.bias": (1000,)}
-    state = made_state({**SHAPES["vgg16"], **last})
+    state = made_state(ALL_SHAPES["vgg16"])
     path = tmp_path / "vgg16-397923af.pth"
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     backbone = load_backbone("vgg16", str(path))
@@ -189,6 +263,32 @@ def test_torchvision_file_of_vgg16(tmp_path, zipped):
     assert backbone.attributes["weights"] == path.name
     assert backbone.attributes["weights_sha256"] == file_hash(path)
     assert backbone.attributes["layer"] == "fc7"
+
+
+def test_file_of_the_caffe_model(tmp_path):
+    # Its linear layers are 1, 4 and 6, because its dropouts stand before the first two.
+    state = made_state(ALL_SHAPES["vgg16"])
+    renamed = {"classifier.0": "classifier.1", "classifier.3": "classifier.4"}
+    caffe = {
+        ".".join(
+            [renamed.get(key.rpartition(".")[0], key.rpartition(".")[0]), key.split(".")[-1]]
+        ): value
+        for key, value in state.items()
+    }
+    assert "classifier.1.weight" in caffe
+    assert "classifier.3.bias" not in caffe
+    path = tmp_path / "vgg16-00b39a1b.pth"
+    torch.save(caffe, path, _use_new_zipfile_serialization=False)
+    for layer in ("fc8", "conv3_1"):
+        backbone = load_backbone("vgg16", str(path), layer)
+        assert_holds(backbone.network, state)
+        assert backbone.attributes["layer"] == layer
+        assert backbone.preprocessing.channels == "BGR"
+        assert backbone.preprocessing.resize is None
+    # Blue, green and red from 0 to 255, less Caffe's mean.
+    white = (1 - np.array(backbone.preprocessing.mean)) / backbone.preprocessing.std
+    np.testing.assert_allclose(white, [255 - 103.939, 255 - 116.779, 255 - 123.68])
+    assert "BGR, whole image to 224 x 224" in backbone.attributes["preprocessing"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -207,7 +307,7 @@ def test_preprocessing_belongs_to_the_weights(tmp_path):
     path = tmp_path / "vgg16.pth"
     torch.save(made_state(SHAPES["vgg16"]), path)
     imagenet = load_backbone("vgg16", str(path)).preprocessing
-    assert (imagenet.resize, imagenet.crop) == (256, 224)
+    assert (imagenet.resize, imagenet.crop, imagenet.channels) == (256, 224, "RGB")
     assert imagenet.mean == (0.485, 0.456, 0.406)
     assert imagenet.std == (0.229, 0.224, 0.225)
     squeezenet = load_backbone("squeezenet1_0", RANDOM)
@@ -308,7 +408,8 @@ def test_sources_of_weights(tmp_path):
     assert source.url == "https://download.pytorch.org/models/vgg16-397923af.pth"
     assert source.size == 553_433_881
     assert source.sha256.startswith("397923af8e79cdbb6a71")
-    with pytest.raises(InputError, match="imagnet are no file, .*one of random, imagenet"):
+    assert weights_source("vgg16", "caffe").name == "vgg16-00b39a1b.pth"
+    with pytest.raises(InputError, match="imagnet are no file, .*one of random, imagenet, caffe"):
         weights_source("vgg16", "imagnet")
 
 

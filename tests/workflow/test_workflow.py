@@ -177,6 +177,7 @@ def test_snakemake_makes_its_own_report(finished):
     [
         (["backbon=vgg16"], "unknown key `backbon`"),
         (["weights=nowhere.pth"], "The weights nowhere.pth are no file"),
+        (["layer=fc9"], "squeezenet1_0 has no layer 'fc9'"),
         (["train=[gru]"], "`train` names the model 'gru'"),
     ],
 )

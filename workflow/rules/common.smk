@@ -9,6 +9,7 @@ from pathlib import Path
 SOURCE = Path(workflow.basedir).parent / "src"
 sys.path.insert(0, str(SOURCE))
 
+from recap.backbones.layers import choose_layer
 from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
@@ -19,6 +20,7 @@ from recap.remote_file import RemoteFile
 try:
     config.update(check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml"))
     WEIGHTS = weights_source(config["backbone"], config["weights"])
+    LAYER = choose_layer(config["backbone"], config["layer"])
 except InputError as error:
     sys.exit(f"error: {error}")
 

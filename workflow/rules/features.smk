@@ -39,6 +39,7 @@ rule extract_features:
     params:
         backbone=config["backbone"],
         weights=lambda wildcards, input: str(input.weights) or "random",
+        layer=LAYER,
         broken_images=config["broken_images"],
         device=config["device"],
         code=code_hash("recap.features"),
@@ -50,6 +51,7 @@ rule extract_features:
             --output {output:q} \
             --backbone {params.backbone:q} \
             --weights {params.weights:q} \
+            --layer {params.layer} \
             --broken-images {params.broken_images} \
             --device {params.device} \
             --threads {threads} \

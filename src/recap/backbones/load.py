@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from recap.backbones.layers import DEFAULT, choose_layer
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weights import RANDOM
@@ -18,9 +19,26 @@ from recap.images import Preprocessing
 
 NETWORKS = {"vgg16": VGG16, "squeezenet1_0": SqueezeNet}
 
+WHOLE_HEIGHT = Preprocessing(resize=224)
 # torchvision evaluates its VGG-16 on the centre of the image; the others see the whole height.
-PREPROCESSING = {"vgg16": Preprocessing(resize=256, crop=224)}
-WHOLE_HEIGHT = Preprocessing(resize=224, crop=224)
+TORCHVISION_VGG16 = Preprocessing(resize=256)
+# The whole image, in Caffe's channel order and 0 to 255, less the mean, as in Karpathy's extraction
+# (github.com/karpathy/neuraltalk, matlab_features_reference); CS231n's own has not been published.
+CAFFE = Preprocessing(
+    resize=None,
+    resample="bicubic",
+    channels="BGR",
+    mean=(103.939 / 255, 116.779 / 255, 123.68 / 255),
+    std=(1 / 255, 1 / 255, 1 / 255),
+)
+
+# Keys of the Caffe model's PyTorch conversion (github.com/jcjohnson/pytorch-vgg), whose dropouts
+# stand before the linear layers, and torchvision's for the same weights.
+CAFFE_KEYS = {
+    f"classifier.{caffe}.{part}": f"classifier.{torchvision}.{part}"
+    for caffe, torchvision in ((1, 0), (4, 3))
+    for part in ("weight", "bias")
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class Backbone:
     attributes: dict[str, str]
 
 
-def load_backbone(backbone: str, weights: str) -> Backbone:
+def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone:
     """Build a backbone and load its weights.
 
     Parameters
@@ -51,31 +69,40 @@ def load_backbone(backbone: str, weights: str) -> Backbone:
     backbone : {"vgg16", "squeezenet1_0"}
         Network.
     weights : str
-        `random` for He-normal weights drawn from a fixed seed, or a file of weights with
-        torchvision's key names: a safetensors file or a PyTorch state dict.
+        `random` for He-normal weights drawn from a fixed seed, or a file of weights, as a
+        safetensors file or a PyTorch state dict: with torchvision's key names, or for VGG-16 with
+        those of the Caffe model's conversion. The names decide the preprocessing.
+    layer : str
+        Which layer gives the features: a name of `recap.backbones.layers.LAYERS`, or `default`.
 
     Raises
     ------
     InputError
-        If there is no such backbone, or the file is missing, damaged, or another network's.
+        If there is no such backbone or layer, or the file is missing, damaged, or another
+        network's.
     """
     if backbone not in NETWORKS:
         raise InputError(f"There is no backbone {backbone!r}: choose {' or '.join(NETWORKS)}.")
+    layer = choose_layer(backbone, layer)
     with torch.device("meta"):
-        network = NETWORKS[backbone]()
+        network = NETWORKS[backbone](layer)
+    preprocessing = WHOLE_HEIGHT
     if weights == RANDOM:
         network = network.to_empty(device="cpu")
         _draw_weights(network)
-        preprocessing = WHOLE_HEIGHT
     else:
-        state = _read_state(Path(weights), network, backbone)
-        network.load_state_dict(state, assign=True)
-        preprocessing = PREPROCESSING.get(backbone, WHOLE_HEIGHT)
+        state = _read_state(Path(weights))
+        if backbone == "vgg16":
+            preprocessing = TORCHVISION_VGG16
+            if CAFFE_KEYS.keys() <= state.keys():
+                preprocessing = CAFFE
+                state |= {torchvision: state[caffe] for caffe, torchvision in CAFFE_KEYS.items()}
+        network.load_state_dict(_wanted(state, network, backbone, weights), assign=True)
     attributes = {
         "backbone": backbone,
         "weights": weights if weights == RANDOM else Path(weights).name,
         "weights_sha256": "" if weights == RANDOM else file_hash(Path(weights)),
-        "layer": network.layer,
+        "layer": layer,
         "preprocessing": str(preprocessing),
     }
     return Backbone(network.eval().requires_grad_(False), preprocessing, attributes)
@@ -92,8 +119,8 @@ def _draw_weights(network: nn.Module) -> None:
             nn.init.normal_(parameter, std=math.sqrt(2 / fan_in), generator=generator)
 
 
-def _read_state(path: Path, network: nn.Module, backbone: str) -> dict[str, torch.Tensor]:
-    """Read what the network needs from a file of weights, in float32."""
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a file of weights."""
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
@@ -112,8 +139,14 @@ def _read_state(path: Path, network: nn.Module, backbone: str) -> dict[str, torc
             f"{path} is not a whole file of weights, as safetensors or as a PyTorch state dict:"
             " download it again."
         ) from None
+    return state if isinstance(state, dict) else {}
+
+
+def _wanted(
+    state: dict[str, torch.Tensor], network: nn.Module, backbone: str, path: str
+) -> dict[str, torch.Tensor]:
+    """Return what the network needs of a file's weights, in float32."""
     wanted = network.state_dict()
-    state = state if isinstance(state, dict) else {}
     wrong = [key for key in wanted if getattr(state.get(key), "shape", None) != wanted[key].shape]
     if wrong:
         raise InputError(

@@ -3,6 +3,18 @@
 import torch
 from torch import nn
 
+# Channels of each fire module: squeezed, and of each half that is expanded.
+FIRES = [
+    ("fire2", 16, 64),
+    ("fire3", 16, 64),
+    ("fire4", 32, 128),
+    ("fire5", 32, 128),
+    ("fire6", 48, 192),
+    ("fire7", 48, 192),
+    ("fire8", 64, 256),
+    ("fire9", 64, 256),
+]
+
 
 class Fire(nn.Module):
     """A 1x1 convolution that squeezes, then 1x1 and 3x3 convolutions side by side."""
@@ -20,36 +32,45 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """SqueezeNet 1.0 with its last two layers pooled over the image.
+    """SqueezeNet 1.0 up to one of its layers, pooled over the image.
 
     State dict keys are torchvision's. The network has no fully connected layer to take the place
     of fc7; the mean and the maximum of fire9 say which patterns there are, and the mean of conv10
     which ImageNet classes.
+
+    Parameters
+    ----------
+    layer : str
+        Where to stop. `conv1`, `fire2` to `fire9`: mean and maximum over the image's positions,
+        (N, 2 channels); `conv10`: the class scores, (N, 1000); `fire9_conv10`: both, (N, 2024).
+
+    Attributes
+    ----------
+    feature_dim : int
+        Numbers an image.
     """
 
-    layer = "fire9 (mean, maximum), conv10 (mean)"
-    feature_dim = 512 + 512 + 1000
-
-    def __init__(self) -> None:
+    def __init__(self, layer: str = "fire9_conv10") -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 96, 7, stride=2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, stride=2, ceil_mode=True),
-            Fire(96, 16, 64),
-            Fire(128, 16, 64),
-            Fire(128, 32, 128),
-            nn.MaxPool2d(3, stride=2, ceil_mode=True),
-            Fire(256, 32, 128),
-            Fire(256, 48, 192),
-            Fire(384, 48, 192),
-            Fire(384, 64, 256),
-            nn.MaxPool2d(3, stride=2, ceil_mode=True),
-            Fire(512, 64, 256),
-        )
-        self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True)
-        )
+        layers: list[nn.Module] = [nn.Conv2d(3, 96, 7, stride=2), nn.ReLU(inplace=True)]
+        ends = {"conv1": (len(layers), 96)}
+        channels_in = 96
+        for name, squeezed, expanded in FIRES:
+            if name in ("fire2", "fire5", "fire9"):
+                layers.append(nn.MaxPool2d(3, stride=2, ceil_mode=True))
+            layers.append(Fire(channels_in, squeezed, expanded))
+            channels_in = 2 * expanded
+            ends[name] = len(layers), channels_in
+        end, channels = ends.get(layer, ends["fire9"])
+        self.features = nn.Sequential(*layers[:end])
+        self.classifier = None
+        self.pooled = layer != "conv10"
+        self.feature_dim = 2 * channels if self.pooled else 0
+        if layer.endswith("conv10"):
+            self.classifier = nn.Sequential(
+                nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True)
+            )
+            self.feature_dim += 1000
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the pooled features.
@@ -61,9 +82,11 @@ class SqueezeNet(nn.Module):
 
         Returns
         -------
-        tensor of shape (N, 2024)
+        tensor of shape (N, feature_dim)
             Not negative.
         """
-        fire9 = self.features(images)
-        conv10 = self.classifier(fire9)
-        return torch.cat([fire9.mean((2, 3)), fire9.amax((2, 3)), conv10.mean((2, 3))], dim=1)
+        maps = self.features(images)
+        parts = [maps.mean((2, 3)), maps.amax((2, 3))] if self.pooled else []
+        if self.classifier is not None:
+            parts.append(self.classifier(maps).mean((2, 3)))
+        return torch.cat(parts, dim=1)

@@ -3,21 +3,34 @@
 import torch
 from torch import nn
 
+from recap.backbones.layers import VGG16_CONVOLUTIONS, VGG16_LINEAR
+
 CHANNELS = [64, 64, "pool", 128, 128, "pool", *[256] * 3, "pool", *2 * [*[512] * 3, "pool"]]
 
 
 class VGG16(nn.Module):
-    """VGG-16 up to fc7, after its ReLU; the class scores are left out.
+    """VGG-16 up to one of its layers; what follows is left out.
 
     State dict keys are torchvision's.
+
+    Parameters
+    ----------
+    layer : str
+        Where to stop. `fc6`, `fc7`: after the ReLU, (N, 4096); `fc6_before_relu`,
+        `fc7_before_relu`: without it; `fc8`: the class scores, (N, 1000); `conv1_1` to `conv5_3`:
+        after the ReLU, the mean over the image's positions, (N, channels).
+
+    Attributes
+    ----------
+    feature_dim : int
+        Numbers an image.
     """
 
-    layer = "fc7"
-    feature_dim = 4096
-
-    def __init__(self) -> None:
+    def __init__(self, layer: str = "fc7") -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        ends = {}
+        names = iter(VGG16_CONVOLUTIONS)
         channels_in = 3
         for channels in CHANNELS:
             if channels == "pool":
@@ -25,18 +38,27 @@ class VGG16(nn.Module):
             else:
                 layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True)]
                 channels_in = channels
-        self.features = nn.Sequential(*layers)
-        # Dropout keeps the keys of the linear layers at torchvision's 0 and 3.
-        self.classifier = nn.Sequential(
-            nn.Linear(512 * 7 * 7, 4096),
-            nn.ReLU(inplace=True),
-            nn.Dropout(),
-            nn.Linear(4096, 4096),
-            nn.ReLU(inplace=True),
-        )
+                ends[next(names)] = len(layers), channels
+        convolutions, self.feature_dim = ends.get(layer, (len(layers), 0))
+        self.features = nn.Sequential(*layers[:convolutions])
+        self.classifier = None
+        if layer in VGG16_LINEAR:
+            # Dropout keeps the keys of the linear layers at torchvision's 0, 3 and 6.
+            linear = [
+                nn.Linear(512 * 7 * 7, 4096),
+                nn.ReLU(inplace=True),
+                nn.Dropout(),
+                nn.Linear(4096, 4096),
+                nn.ReLU(inplace=True),
+                nn.Dropout(),
+                nn.Linear(4096, 1000),
+            ]
+            end = [1, 2, 4, 5, 7][VGG16_LINEAR.index(layer)]
+            self.classifier = nn.Sequential(*linear[:end])
+            self.feature_dim = 1000 if layer == "fc8" else 4096
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Compute fc7.
+        """Compute the layer.
 
         Parameters
         ----------
@@ -45,7 +67,9 @@ class VGG16(nn.Module):
 
         Returns
         -------
-        tensor of shape (N, 4096)
-            Not negative.
+        tensor of shape (N, feature_dim)
         """
-        return self.classifier(self.features(images).flatten(1))
+        features = self.features(images)
+        if self.classifier is None:
+            return features.mean((2, 3))
+        return self.classifier(features.flatten(1))

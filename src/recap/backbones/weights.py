@@ -14,7 +14,10 @@ WEIGHTS = {
             "https://download.pytorch.org/models/vgg16-397923af.pth",
             size=553_433_881,
             sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        )
+        ),
+        "caffe": RemoteFile(
+            "https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth", sha256="00b39a1b…"
+        ),
     },
     "squeezenet1_0": {
         "imagenet": RemoteFile(
