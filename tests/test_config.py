@@ -123,8 +123,9 @@ def test_checking_leaves_the_given_config_alone():
     assert config == read(DEFAULT)
 
 
-def test_numbers_within_lists_of_the_command_line_are_read():
+def test_numbers_and_truths_of_the_command_line_are_read():
     config = check(seeds=["0", "1"], vocabulary={"size": "10"}, models={"lstm": {"dropout": "0.1"}})
+    assert check(spice="true")["spice"] is True
     assert config["seeds"] == [0, 1]
     assert config["vocabulary"]["size"] == 10
     assert config["models"]["lstm"]["dropout"] == 0.1

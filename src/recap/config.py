@@ -72,12 +72,12 @@ def check_config(config: dict, schema: Path) -> dict:
 
 
 def _read_numbers(config: dict, validator: Any) -> None:
-    """Turn text into the numbers that the schema wants in its place.
+    """Turn text into the numbers and truths that the schema wants in its place.
 
-    Snakemake reads `--config seeds=[0,1]` as a list of text.
+    Snakemake reads `--config seeds=[0,1]` as a list of text, and `spice=true` as text.
     """
     for mistake in list(validator.iter_errors(config)):
-        wants_number = mistake.validator_value in ("integer", "number")
+        wants_number = mistake.validator_value in ("integer", "number", "boolean")
         if mistake.validator == "type" and wants_number and isinstance(mistake.instance, str):
             number = yaml.safe_load(mistake.instance)
             if isinstance(number, int | float):

@@ -1,15 +1,21 @@
 """Stanford's tokenizer as coco-caption calls it: the reference of the tests that have Java."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from pycocoevalcap.tokenizer import ptbtokenizer
 
-needs_java = pytest.mark.skipif(
-    shutil.which("java") is None, reason="the reference is a Java program: put java on the PATH"
-)
+from recap.scoring.java import JavaProblem, find_java
+
+try:
+    JAVA = find_java()
+except JavaProblem as problem:
+    JAVA, REASON = "", f"the reference is a Java program, and {problem}"
+else:
+    REASON = ""
+
+needs_java = pytest.mark.skipif(not JAVA, reason=REASON)
 
 
 def tokenize_with_java(captions: list[str], folder: Path) -> list[list[str]]:
@@ -20,9 +26,11 @@ def tokenize_with_java(captions: list[str], folder: Path) -> list[list[str]]:
     text = folder / "captions.txt"
     text.write_text("".join(f"{caption}\nx\n" for caption in captions), "utf-8", newline="\n")
     jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
-    command = ["java", "-Xmx1G", "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer"]
+    command = [JAVA, "-Xmx1G", "-Dfile.encoding=UTF-8", "-cp", jar]
     output = subprocess.run(
-        [*command, "-preserveLines", "-lowerCase", text], capture_output=True, check=True
+        [*command, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", text],
+        capture_output=True,
+        check=True,
     )
     lines = output.stdout.decode("utf-8").split("\n")[: 2 * len(captions) : 2]
     return [

@@ -1,17 +1,23 @@
-"""Scores equal pycocoevalcap's, and bad input is told in a sentence."""
+"""Scores equal pycocoevalcap's with its Java tokenizer, and bad input is told in a sentence."""
 
 import json
-import math
-import shutil
+import os
+import re
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
-from java_tokenizer import needs_java, tokenize_with_java
+from java_tokenizer import JAVA, needs_java
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from recap.errors import InputError
+from recap.scoring import java, meteor
+from recap.scoring.references import PreparedReferences
 from recap.scoring.score import compute_scores, score_captions
 
 REFERENCES = {
@@ -26,11 +32,17 @@ CAPTIONS = {
     3: "a black dog runs on the beach .",
     4: "a boy in a red shirt jumps over a fence",
 }
+METRICS = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D"]
 
 
 @pytest.fixture
 def no_java(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(java, "find_spec", lambda name: None)
+
+
+def score(captions, references, **options):
+    return compute_scores(captions, PreparedReferences(references), **options)
 
 
 def write_files(folder, captions, references):
@@ -49,34 +61,41 @@ def write_files(folder, captions, references):
     return results, annotations
 
 
-def official_scores(captions, references, folder, with_meteor=False):
-    """Return pycocoevalcap's scores on the Java tool's tokens."""
+def assert_equal_to_official(captions, references, with_meteor=False):
+    """Hold scores against pycocoevalcap's; every line of the official pipeline is run."""
+    scores = score(captions, references, meteor=with_meteor)
     images = sorted(captions)
-    texts = [text for image in images for text in (captions[image], *references[image])]
-    tokenized = iter(tokenize_with_java(texts, folder))
-    hypotheses, truths = {}, {}
-    for image in images:
-        hypotheses[image] = [" ".join(next(tokenized))]
-        truths[image] = [" ".join(next(tokenized)) for _ in references[image]]
-    scorers = {"BLEU": Bleu(4), "ROUGE-L": Rouge(), "CIDEr-D": Cider()}
-    if with_meteor:
-        scorers["METEOR"] = Meteor()
-    return {name: scorer.compute_score(truths, hypotheses) for name, scorer in scorers.items()}
-
-
-def assert_equal_to_official(scores, official):
+    tokenizer = PTBTokenizer()
+    truths = tokenizer.tokenize(
+        {image: [{"caption": text} for text in references[image]] for image in images}
+    )
+    hypotheses = tokenizer.tokenize({image: [{"caption": captions[image]}] for image in images})
+    official = {}
+    corpus, per_image = Bleu(4).compute_score(truths, hypotheses, verbose=0)
     for n in range(4):
-        assert scores["scores"][f"BLEU-{n + 1}"] == official["BLEU"][0][n]
-    assert scores["per_image"]["BLEU-4"] == official["BLEU"][1][3]
-    for name in official.keys() - {"BLEU"}:
-        assert scores["scores"][name] == pytest.approx(official[name][0], rel=0, abs=1e-12)
-        assert scores["per_image"][name] == pytest.approx(official[name][1], rel=0, abs=1e-12)
+        official[f"BLEU-{n + 1}"] = corpus[n], per_image[n]
+    scorers = {"ROUGE-L": Rouge(), "CIDEr-D": Cider()} | (
+        {"METEOR": Meteor()} if with_meteor else {}
+    )
+    for name, scorer in scorers.items():
+        official[name] = scorer.compute_score(truths, hypotheses)
+    for name, (wanted, wanted_per_image) in official.items():
+        assert scores["scores"][name] == pytest.approx(wanted, rel=0, abs=1e-12), name
+        np.testing.assert_allclose(
+            scores["per_image"][name], wanted_per_image, rtol=0, atol=1e-12, err_msg=name
+        )
+    return scores
+
+
+@pytest.fixture
+def official_java(monkeypatch):
+    """Let pycocoevalcap find the Java that recap finds."""
+    monkeypatch.setenv("PATH", str(Path(JAVA).parent), prepend=os.pathsep)
 
 
 @needs_java
-def test_equals_pycocoevalcap_with_its_java_tokenizer(tmp_path):
-    scores = compute_scores(CAPTIONS, REFERENCES)
-    assert_equal_to_official(scores, official_scores(CAPTIONS, REFERENCES, tmp_path, True))
+def test_equals_pycocoevalcap_with_its_java_programs(official_java):
+    scores = assert_equal_to_official(CAPTIONS, REFERENCES, with_meteor=True)
     assert 0 < scores["scores"]["METEOR"] < 1
     assert scores["notes"] == []
 
@@ -85,42 +104,52 @@ def test_equals_pycocoevalcap_with_its_java_tokenizer(tmp_path):
 @pytest.mark.parametrize(
     "captions",
     [
-        {image: "" for image in REFERENCES},
         {**CAPTIONS, 3: "", 4: " . "},
-        {image: "dog" for image in REFERENCES},
+        dict.fromkeys(REFERENCES, ""),
+        dict.fromkeys(REFERENCES, "dog"),
         {image: texts[0] for image, texts in REFERENCES.items()},
         {image: f"{texts[0]} {texts[0]}" for image, texts in REFERENCES.items()},
-        {7: "ein Café öffnet 日本語 😀"},
+        {1: "zwei Männer", 3: "ein Hund 🐕 läuft", 4: "少年 跳ぶ", 7: "Café öffnet — naïve"},
         {3: "a black dog"},
     ],
-    ids=["all empty", "some empty", "one word", "references", "doubled", "letters", "one image"],
+    ids=["some empty", "empty", "one word", "repeated", "doubled", "non-ASCII", "one image"],
 )
-def test_equals_pycocoevalcap_on_odd_captions(captions, tmp_path, monkeypatch):
-    official = official_scores(captions, REFERENCES, tmp_path)
-    monkeypatch.setenv("PATH", "")
-    assert_equal_to_official(compute_scores(captions, REFERENCES), official)
+def test_equals_pycocoevalcap_on_odd_captions(captions, official_java):
+    assert_equal_to_official(captions, REFERENCES)
 
 
-def test_bleu_by_hand(no_java):
-    """Right are 4 of 5 words, 3 of 4 pairs, 2 of 3 triples and 1 of 2 runs of four.
+@needs_java
+@pytest.mark.skipif(
+    "RECAP_DATA" not in os.environ, reason="RECAP_DATA names no folder with Flickr8k_text.zip"
+)
+def test_equals_pycocoevalcap_on_flickr8k(official_java):
+    """One person's captions of the 1,000 test photos are scored against the other four's."""
+    archive = zipfile.ZipFile(next(Path(os.environ["RECAP_DATA"]).rglob("Flickr8k_text.zip")))
+    photos = archive.read("Flickr_8k.testImages.txt").decode().split()
+    captions = {photo: [] for photo in photos}
+    for line in archive.read("Flickr8k.token.txt").decode().splitlines():
+        name, _, caption = line.partition("\t")
+        if name.split("#")[0] in captions:
+            captions[name.split("#")[0]].append(caption)
+    texts = dict(enumerate(captions.values()))
+    said = {image: of_image[4] for image, of_image in texts.items()}
+    references = {image: of_image[:4] for image, of_image in texts.items()}
+    scores = assert_equal_to_official(said, references)
+    assert scores["images"] == 1000
+    assert scores["scores"]["CIDEr-D"] > 0.7
 
-    The caption is short: its 5 words are held against the 6 of the second reference, which is 1
-    word off, where the first is 2 off.
-    """
-    references = {1: ["the cat sat", "a cat sat on the mat"]}
-    scores = compute_scores({1: "A cat sat on tiles."}, references)["scores"]
-    brevity = math.exp(1 - 6 / 5)
-    assert scores["BLEU-1"] == pytest.approx(brevity * 4 / 5, abs=1e-8)
-    assert scores["BLEU-2"] == pytest.approx(brevity * (4 / 5 * 3 / 4) ** (1 / 2), abs=1e-8)
-    assert scores["BLEU-3"] == pytest.approx(brevity * (4 / 5 * 3 / 4 * 2 / 3) ** (1 / 3), abs=1e-8)
-    fours = (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)
-    assert scores["BLEU-4"] == pytest.approx(brevity * fours, abs=1e-8)
+
+def test_more_references_than_images_do_no_harm():
+    some = {image: CAPTIONS[image] for image in (3, 7)}
+    wanted = score(some, {image: REFERENCES[image] for image in (3, 7)}, meteor=False)
+    assert score(some, REFERENCES, meteor=False) == wanted
+    assert wanted["references"] == 6
 
 
-def test_perfect_captions(no_java):
+def test_perfect_captions():
     captions = {image: texts[0] for image, texts in REFERENCES.items()}
     references = {image: texts[:1] for image, texts in REFERENCES.items()}
-    scores = compute_scores(captions, references)["scores"]
+    scores = score(captions, references, meteor=False)["scores"]
     for name in ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L"):
         assert scores[name] == pytest.approx(1, abs=1e-8)
     assert scores["CIDEr-D"] == pytest.approx(10, abs=1e-8)
@@ -129,50 +158,80 @@ def test_perfect_captions(no_java):
 def test_file_and_table(no_java, tmp_path, capsys):
     results, annotations = write_files(tmp_path, list(CAPTIONS.items())[:3], REFERENCES)
     output = tmp_path / "deep" / "scores.json"
-    score_captions(results, annotations, output=output)
+    score_captions(results, annotations, output=output, subset=True)
     scores = json.loads(output.read_text())
-    assert list(scores["scores"]) == [
-        *("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
-    ]
+    assert list(scores["scores"]) == METRICS
+    assert list(scores["per_image"]) == ["image_id", *METRICS]
     assert scores["images"] == 3
     assert scores["references"] == 8
-    assert scores["scorers"] == "pycocoevalcap 1.2"
     assert scores["scores"]["METEOR"] is None
     assert scores["per_image"]["METEOR"] is None
     assert scores["per_image"]["image_id"] == [1, 3, 7]
-    assert all(len(scores["per_image"][name]) == 3 for name in ("BLEU-4", "ROUGE-L", "CIDEr-D"))
-    assert any("METEOR" in note and "java" in note for note in scores["notes"])
+    computed = set(METRICS) - {"METEOR"}
+    assert all(len(scores["per_image"][name]) == 3 for name in computed)
+    assert any("METEOR" in note and "there is no Java" in note for note in scores["notes"])
     assert any("1 of the 4 images" in note for note in scores["notes"])
     table = capsys.readouterr().out
     assert f"BLEU-4{scores['scores']['BLEU-4']:>10.4f}" in table
+    assert "METEOR         -" in table
     assert "testlen" not in table
     first = output.read_bytes()
     results.write_text(json.dumps(json.loads(results.read_text())[::-1]))
-    score_captions(results, annotations, output=output)
+    score_captions(results, annotations, output=output, subset=True)
     assert output.read_bytes() == first
 
 
-def test_single_image_has_no_cider(no_java):
-    scores = compute_scores({3: "a black dog"}, REFERENCES)
+def test_json_on_the_command_line(tmp_path, capsys):
+    results, annotations = write_files(tmp_path, CAPTIONS.items(), REFERENCES)
+    output = tmp_path / "scores.json"
+    score_captions(results, annotations, output=output, meteor=False, format="json")
+    assert json.loads(capsys.readouterr().out) == json.loads(output.read_text())
+
+
+def test_single_image_has_no_cider():
+    scores = score({3: "a black dog"}, REFERENCES, meteor=False)
     assert scores["scores"]["CIDEr-D"] == 0
     assert any("single image" in note for note in scores["notes"])
 
 
-def test_references_without_words(no_java):
-    scores = compute_scores({1: "a dog", 2: ""}, {1: ["."], 2: [""]})
+def test_references_without_words():
+    scores = score({1: "a dog", 2: ""}, {1: ["."], 2: [""]}, meteor=False)
     assert scores["scores"]["CIDEr-D"] == 0
     assert any("no reference caption has a word" in note for note in scores["notes"])
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo openjdk; [ $1 = -version ]"])
-def test_broken_java_is_a_note(script, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("exit 1", "does not work"),
+        ("echo 'version \"17\"' >&2; [ $1 = -version ]", "failed"),
+        (
+            "echo 'version \"17\"' >&2; [ $1 = -version ] || echo 'no memory' >&2",
+            r"its Java program failed \(no memory\)",
+        ),
+    ],
+)
+def test_broken_java_is_a_note(script, told, no_java, tmp_path):
     java = tmp_path / "java"
-    java.write_text(f"#!{shutil.which('sh')}\n{script}\n")
+    java.write_text(f"#!/bin/sh\n{script}\n")
     java.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    scores = compute_scores(CAPTIONS, REFERENCES)
+    scores = score(CAPTIONS, REFERENCES)
     assert scores["scores"]["METEOR"] is None
-    assert any(f"because {java} failed" in note for note in scores["notes"])
+    assert scores["scores"]["CIDEr-D"] > 0
+    (note,) = scores["notes"]
+    assert note.startswith("METEOR was not computed, because ")
+    assert re.search(told, note)
+
+
+def test_java_that_hangs_is_a_note(no_java, tmp_path, monkeypatch):
+    monkeypatch.setattr(meteor, "TIME_LIMIT", 0.5)
+    java = tmp_path / "java"
+    java.write_text(
+        "#!/bin/sh\necho 'version \"17\"' >&2\n[ $1 = -version ] || exec /bin/sleep 60\n"
+    )
+    java.chmod(0o755)
+    (note,) = score(CAPTIONS, REFERENCES)["notes"]
+    assert note == "METEOR was not computed, because it took longer than 0.5 s."
 
 
 @pytest.mark.parametrize(
@@ -181,6 +240,7 @@ def test_broken_java_is_a_note(script, monkeypatch, tmp_path):
         ([(1, "a"), (3, "b"), (1, "c")], "more than one caption of image 1"),
         ([(1, "a"), (8, "b"), (9, "c")], "captions of images 8, 9, which .*annotations.json"),
         ([(1, "a"), (5, "b")], "annotations.json has no reference caption of image 5"),
+        ([(1, "a"), (3, "b")], "no caption of images 7, 4 of .*annotations.json.*--subset"),
         ([], "results.json holds no caption"),
         ([(1, None)], "results.json is not a COCO caption results file"),
         ([("one", "a")], "results.json is not a COCO caption results file"),

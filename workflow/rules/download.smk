@@ -4,6 +4,7 @@
 # Makes: resources/{dataset}/*.zip
 #        resources/{dataset}/annotations/captions_{split}.json
 #        resources/weights/*
+#        resources/spice/stanford-corenlp-full-2015-12-09.zip
 
 
 rule download:
@@ -102,6 +103,31 @@ rule download_weights:
         python -m recap download-weights \
             {params.backbone:q} \
             {params.weights:q} \
+            --output {output:q} \
+            --mirror {resources.mirror:q} \
+            --urls {resources.urls:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule download_spice:
+    """Download the parser that SPICE uses."""
+    output:
+        "resources/spice/stanford-corenlp-full-2015-12-09.zip",
+    log:
+        f"results/{STUDY}/logs/download_spice.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/download_spice.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        mirror=config["mirror"],
+        urls=json.dumps(config["urls"]),
+    shell:
+        """
+        python -m recap download-spice \
             --output {output:q} \
             --mirror {resources.mirror:q} \
             --urls {resources.urls:q} \

@@ -61,32 +61,23 @@ class CiderD:
 
     def score(self, candidates: Candidates) -> np.ndarray:
         """Return the CIDEr-D of matched captions, an array of shape (N,), float64, from 0 to 10."""
-        first = self._references.first
-        n_references = np.diff(first)[candidates.images]
-        pairs = np.concatenate([[0], np.cumsum(n_references)])
-        # Of each caption with each reference of its image:
-        caption = np.repeat(np.arange(len(n_references)), n_references)
-        reference = np.arange(pairs[-1]) + (first[candidates.images] - pairs[:-1])[caption]
-        similarity = np.zeros(pairs[-1])
+        pairs, caption, reference = candidates.pairs, candidates.caption, candidates.reference
+        similarity = np.zeros(len(caption))
         for order, counts in enumerate(candidates.orders):
             weight = self._weights[order][counts.ngram]
-            weighted = counts.count * weight
-            norms = _norms(counts.caption, weighted, len(n_references))
+            norms = _norms(counts.caption, counts.count * weight, len(pairs) - 1)
             norm = norms[caption] * self._norms[order][reference]
-            shift = pairs[:-1] - first[candidates.images]
-            dot = self._dots(order, counts, weight, shift, len(similarity))
-            similarity += dot / np.where(norm > 0, norm, 1)
+            similarity += self._dots(order, counts, weight, candidates) / np.where(norm, norm, 1)
         # Lengths are counted in bigrams.
         longer = np.maximum(candidates.lengths - 1, 0)[caption]
         longer -= np.maximum(self._references.lengths - 1, 0)[reference]
         similarity *= np.exp(-(longer**2) / (2 * SIGMA**2))
-        total = np.add.reduceat(similarity, pairs[:-1])
-        return 10 * total / ORDERS / n_references
+        return 10 * np.add.reduceat(similarity, pairs[:-1]) / ORDERS / np.diff(pairs)
 
     def _dots(
-        self, order: int, counts: Counts, weight: np.ndarray, shift: np.ndarray, n_pairs: int
+        self, order: int, counts: Counts, weight: np.ndarray, candidates: Candidates
     ) -> np.ndarray:
-        """Return the products of clipped captions with references, by pair."""
+        """Return the products of the captions, clipped, with the references, by pair."""
         index = self._references.orders[order]
         shared = np.flatnonzero(counts.group >= 0)
         start = index.starts[counts.group[shared]]
@@ -96,8 +87,9 @@ class CiderD:
         there = np.arange(len(here)) + np.repeat(start - np.cumsum(size) + size, size)
         clipped = np.minimum(counts.count[here], index.count[there])
         products = clipped * index.count[there] * weight[here] ** 2
+        shift = candidates.pairs[:-1] - self._references.first[candidates.images]
         pair = index.reference[there] + shift[counts.caption[here]]
-        return np.bincount(pair, weights=products, minlength=n_pairs)
+        return np.bincount(pair, weights=products, minlength=len(candidates.caption))
 
 
 def _norms(row: np.ndarray, weighted: np.ndarray, n_rows: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Count the n-grams that captions share with the references of their images.
 
-Words and n-grams are numbered, so that counting and matching are sorts and searches of whole
+Words and n-grams are numbered, so that counting and matching are sorts and look-ups of whole
 arrays. A pair of numbers is packed into one of 64 bits, the first of them in the upper half.
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 
 ORDERS = 4  # n-grams of 1 to 4 words
 LOWER_HALF = (1 << 32) - 1
@@ -51,11 +52,20 @@ class Candidates:
         Words of each caption.
     orders : list of Counts
         Of 1, 2, 3 and 4 words.
+    pairs : ndarray of shape (N + 1,), int64
+        Where the pairs of each caption with the references of its image begin among all pairs.
+    caption : ndarray of shape (P,), int64
+        Row of the caption of each pair.
+    reference : ndarray of shape (P,), int64
+        Row of the reference of each pair.
     """
 
     images: np.ndarray
     lengths: np.ndarray
     orders: list[Counts]
+    pairs: np.ndarray
+    caption: np.ndarray
+    reference: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,8 @@ class OrderIndex:
 
     Attributes
     ----------
-    keys : ndarray of shape (K,), int64
-        The distinct n-grams, ascending: the number of all words but the last with that of the last.
+    keys : Index of length K, int64
+        The distinct n-grams: the number of all words but the last with that of the last.
     groups : ndarray of shape (G,), int64
         The distinct n-grams of each image, ascending: the image's row with the n-gram's in `keys`.
     starts : ndarray of shape (G + 1,), int64
@@ -76,7 +86,7 @@ class OrderIndex:
         How often that reference holds the n-gram.
     """
 
-    keys: np.ndarray
+    keys: pd.Index
     groups: np.ndarray
     starts: np.ndarray
     reference: np.ndarray
@@ -104,19 +114,20 @@ class References:
     def __init__(self, references: Sequence[Sequence[Caption]]):
         per_image = np.fromiter(map(len, references), np.int64, len(references))
         self.first = np.concatenate([[0], np.cumsum(per_image)])
-        self._numbers: dict[Hashable, int] = {}
+        self._numbers = _Numbers()
         words, self.lengths = _flatten(list(chain.from_iterable(references)), self._numbers)
         image = np.repeat(np.arange(len(references)), per_image)
-        self.orders: list[OrderIndex] = []
-        known: list[np.ndarray] = []
+        distinct: list[np.ndarray] = []
 
-        def number(order: int, keys: np.ndarray) -> np.ndarray:
-            distinct, numbers = np.unique(keys, return_inverse=True)
-            known.append(distinct)
+        def number(order: int, ngrams: np.ndarray) -> np.ndarray:
+            numbers, keys = pd.factorize(ngrams)
+            distinct.append(keys)
             return numbers
 
-        for row, ngram in _ngrams(words, self.lengths, number):
-            self.orders.append(_index(known[-1], image[row], row, ngram))
+        self.orders = [
+            _index(distinct[-1], self.first, image[reference], reference, ngram)
+            for reference, ngram in _ngrams(words, self.lengths, number)
+        ]
 
     def match(self, images: Sequence[int], captions: Sequence[Caption]) -> Candidates:
         """Count the n-grams of captions and find them among the references of their images.
@@ -129,23 +140,36 @@ class References:
             Each a sequence of words of the same kind as the references'.
         """
         images = np.asarray(images, dtype=np.int64)
-        words, lengths = _flatten(captions, dict(self._numbers))
-        found = []
+        words, lengths = _flatten(captions, _Numbers(self._numbers))
 
-        def number(order: int, keys: np.ndarray) -> np.ndarray:
+        def number(order: int, ngrams: np.ndarray) -> np.ndarray:
             known = self.orders[order].keys
-            numbers = find(known, keys)
+            numbers = known.get_indexer(ngrams)
             new = numbers < 0
-            numbers[new] = len(known) + np.unique(keys[new], return_inverse=True)[1]
+            numbers[new] = len(known) + pd.factorize(ngrams[new])[0]
             return numbers
 
-        for index, (row, ngram) in zip(self.orders, _ngrams(words, lengths, number), strict=True):
-            keys, count = np.unique(row << 32 | ngram, return_counts=True)
+        orders = []
+        for order, (caption, ngram) in enumerate(_ngrams(words, lengths, number)):
+            index = self.orders[order]
+            keys, count = np.unique(caption << 32 | ngram, return_counts=True)
             caption, ngram = keys >> 32, keys & LOWER_HALF
             group = find(index.groups, images[caption] << 32 | ngram)
             known = np.where(ngram < len(index.keys), ngram, -1)
-            found.append(Counts(caption, known, count, group))
-        return Candidates(images, lengths, found)
+            orders.append(Counts(caption, known, count, group))
+        first, n_references = self.first[images], np.diff(self.first)[images]
+        pairs = np.concatenate([[0], np.cumsum(n_references)])
+        caption = np.repeat(np.arange(len(images)), n_references)
+        reference = np.arange(pairs[-1]) + (first - pairs[:-1])[caption]
+        return Candidates(images, lengths, orders, pairs, caption, reference)
+
+
+class _Numbers(dict):
+    """The number of each word; a new word gets the next."""
+
+    def __missing__(self, word: Hashable) -> int:
+        self[word] = number = len(self)
+        return number
 
 
 def find(ascending: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -155,17 +179,11 @@ def find(ascending: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.where(ascending[place] == wanted, place, -1) if len(ascending) else place
 
 
-def _flatten(
-    captions: Sequence[Caption], numbers: dict[Hashable, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the words of all captions as numbers, and the length of each caption.
-
-    Words that `numbers` does not have are added to it.
-    """
+def _flatten(captions: Sequence[Caption], numbers: _Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """Return the words of all captions as numbers, and the length of each caption."""
     lengths = np.fromiter(map(len, captions), np.int64, len(captions))
-    words = chain.from_iterable(captions)
-    flat = (numbers.setdefault(word, len(numbers)) for word in words)
-    return np.fromiter(flat, np.int64, lengths.sum()), lengths
+    words = map(numbers.__getitem__, chain.from_iterable(captions))
+    return np.fromiter(words, np.int64, lengths.sum()), lengths
 
 
 def _ngrams(
@@ -176,7 +194,7 @@ def _ngrams(
     `number` is given the order, from 0, and the n-grams as pairs of the number of all words but
     the last with the last word, and returns numbers for them.
     """
-    row = np.repeat(np.arange(len(lengths)), lengths)
+    caption = np.repeat(np.arange(len(lengths)), lengths)
     left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(words))  # to the caption's end
     start = np.arange(len(words))
     ngram = np.zeros(len(words), dtype=np.int64)
@@ -184,28 +202,34 @@ def _ngrams(
         fits = left[start] > order
         start, ngram = start[fits], ngram[fits]
         ngram = number(order, ngram << 32 | words[start + order])
-        yield row[start], ngram
+        yield caption[start], ngram
 
 
 def _index(
-    keys: np.ndarray, image: np.ndarray, reference: np.ndarray, ngram: np.ndarray
+    keys: np.ndarray,
+    first: np.ndarray,
+    image: np.ndarray,
+    reference: np.ndarray,
+    ngram: np.ndarray,
 ) -> OrderIndex:
-    """Sort the n-grams of one order, given in running order, by image."""
-    group = image << 32 | ngram
-    order = np.argsort(group, kind="stable")
-    group, reference = group[order], reference[order]
-    new_group = _changes(group)
-    new_entry = new_group | _changes(reference)
-    entries = np.flatnonzero(new_entry)
+    """Sort the n-grams of one order by image, n-gram and reference, and count them."""
+    # All three in one number sort several times as fast as an order of rows is found.
+    among_image = int(np.diff(first).max(initial=0)).bit_length()
+    among_ngrams = len(keys).bit_length()
+    packed = (image << among_ngrams | ngram) << among_image | (reference - first[image])
+    entries, count = np.unique(packed, return_counts=True)
+    group = entries >> among_image
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    groups = group[starts]
+    image_of_group = groups >> among_ngrams
+    reference_in_image = entries & ((1 << among_image) - 1)
+    starts = np.append(starts, len(entries))
     return OrderIndex(
-        keys=keys,
-        groups=group[new_group],
-        starts=np.append(np.flatnonzero(new_group[entries]), len(entries)),
-        reference=reference[entries].astype(np.int32),
-        count=np.diff(np.append(entries, len(group))).astype(np.int32),
+        keys=pd.Index(keys),
+        groups=image_of_group << 32 | groups & ((1 << among_ngrams) - 1),
+        starts=starts,
+        reference=(reference_in_image + np.repeat(first[image_of_group], np.diff(starts))).astype(
+            np.int32
+        ),
+        count=count.astype(np.int32),
     )
-
-
-def _changes(numbers: np.ndarray) -> np.ndarray:
-    """Return where a number differs from that before it; the first does."""
-    return np.diff(numbers, prepend=-1) != 0

@@ -1,58 +1,60 @@
-"""METEOR 1.5, the one score that needs Java."""
+"""METEOR 1.5, which needs Java."""
 
-import shutil
 import subprocess
+import tempfile
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from pycocoevalcap.meteor import meteor
+
+from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words
 
 TIME_LIMIT = 1800  # seconds, well above what 40,000 captions should take
 
 
 class MeteorProcess(meteor.Meteor):
-    """pycocoevalcap's METEOR with a Java process that cannot hang.
+    """pycocoevalcap's METEOR with another Java process and lock.
 
-    The package's own lets the machine's locale decide how numbers and letters are read and
-    written, never reads the error stream, which fills up and blocks, has no time limit, and waits
-    forever for its own lock once a caption has failed. Use it in a `with` block.
+    The package's own process takes its locale from the machine, and its error stream is never
+    read, so that it fills up and blocks; its lock is waited for forever once a caption has failed.
 
     Parameters
     ----------
     java : str
         Path of the `java` program.
+    errors : file
+        What takes the error stream.
     """
 
-    def __init__(self, java: str):
+    def __init__(self, java: str, errors: IO):
         self.lock = threading.RLock()
         self.meteor_p = subprocess.Popen(
-            [java, "-Xmx2G", "-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8"]
-            + ["-jar", meteor.METEOR_JAR, "-", "-", "-stdio", "-l", "en", "-norm"],
+            [java, "-Xmx2G", *OPTIONS, "-jar", meteor.METEOR_JAR, "-", "-", "-stdio"]
+            + ["-l", "en", "-norm"],
             cwd=Path(meteor.__file__).parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
         )
-        self._watchdog = threading.Timer(TIME_LIMIT, self.meteor_p.kill)
-        self._watchdog.daemon = True
-        self._watchdog.start()
 
-    def __enter__(self) -> "MeteorProcess":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._watchdog.cancel()
+    def end(self) -> None:
+        """End the process."""
         self.meteor_p.kill()
         self.meteor_p.communicate()
 
     def __del__(self) -> None:
-        """Do nothing: `__exit__` has ended the process."""
+        """Do nothing: `end` has ended the process."""
 
 
 def meteor_scores(
     references: dict[int, list[str]], captions: dict[int, list[str]]
-) -> tuple[float, list[float]] | str:
-    """Return METEOR of a corpus and of each caption, or why there is none.
+) -> tuple[float, list[float]]:
+    """Return METEOR of a corpus and of each caption, fractions.
+
+    M. Denkowski and A. Lavie, WMT 2014.
 
     Parameters
     ----------
@@ -61,17 +63,31 @@ def meteor_scores(
     captions : dict of int to list of str
         A list of the one caption of each of these images, in the same order.
 
-    Returns
-    -------
-    tuple of (float, list of float), or str
-        The corpus's score and the images', fractions; or one sentence where no Java works.
+    Raises
+    ------
+    JavaProblem
+        If no Java works.
     """
-    java = shutil.which("java")
-    if java is None:
-        return "METEOR was not computed, because there is no `java` on the PATH."
-    try:
-        subprocess.run([java, "-version"], capture_output=True, check=True, timeout=60)
-        with MeteorProcess(java) as process:
+    java = find_java()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        try:
+            process = MeteorProcess(java, errors)
+        except OSError as error:
+            raise JavaProblem(f"{java} does not start ({error.strerror})") from None
+        watchdog = threading.Timer(TIME_LIMIT, process.meteor_p.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        start = time.monotonic()
+        try:
             return process.compute_score(references, captions)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return f"METEOR was not computed, because {java} failed ({type(error).__name__})."
+        except (OSError, ValueError) as error:
+            if time.monotonic() - start >= TIME_LIMIT:
+                raise JavaProblem(f"it took longer than {TIME_LIMIT} s") from None
+            with suppress(subprocess.TimeoutExpired):
+                process.meteor_p.wait(10)
+            errors.seek(0)
+            error.stderr = errors.read()
+            raise JavaProblem(f"its Java program failed ({in_words(error)})") from None
+        finally:
+            watchdog.cancel()
+            process.end()
