@@ -14,7 +14,16 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    ["files", "progress", "threads", "config", "code_hash", "devices", "feature_files"],
+    [
+        "files",
+        "progress",
+        "threads",
+        "config",
+        "code_hash",
+        "devices",
+        "feature_files",
+        "python2_dict",
+    ],
     ["remote_file"],
     ["annotations", "download", "images"],
     ["datasets", "backbones"],

@@ -1,6 +1,6 @@
 """Words and their numbers: tokenise, count, encode, decode."""
 
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,19 +11,28 @@ import numpy as np
 from recap.annotations import read_annotations
 from recap.errors import InputError
 from recap.files import atomic_path, read_json, write_json
+from recap.python2_dict import python2_order
 
 NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"
 SPECIAL_WORDS = [NULL, START, END, UNK]
 
-DELETED = str.maketrans("", "", "'’-")
-NOT_IN_WORDS = re.compile(r"[\W_]+")
+
+class _WithoutPunctuation(dict):
+    """A table for `str.translate` that deletes punctuation and symbols of every script."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code))[0] in "PS" else code
+        return self[code]
+
+
+WITHOUT_PUNCTUATION = _WithoutPunctuation()
 
 
 def tokenize(caption: str) -> list[str]:
     """Cut a caption into words as CS231n's captions are cut.
 
-    Lower case; apostrophes and hyphens vanish within a word (`man's` is `mans`), other punctuation
-    parts words.
+    Lower case; punctuation vanishes (`man's` is `mans`, `close-up` is `closeup`); words are what
+    white space parts.
 
     Parameters
     ----------
@@ -35,16 +44,22 @@ def tokenize(caption: str) -> list[str]:
     list of str
         Words, without punctuation.
     """
-    return NOT_IN_WORDS.sub(" ", caption.lower().translate(DELETED)).split()
+    return caption.lower().translate(WITHOUT_PUNCTUATION).split()
 
 
 def build_vocabulary(
-    annotations: Path, *, output: Path, size: int = 1000, min_count: int = 1
+    annotations: Path,
+    *,
+    output: Path,
+    size: int = 1000,
+    min_count: int = 1,
+    max_words: int = 15,
 ) -> None:
     """Give the most frequent words of the training captions their numbers.
 
-    Words are counted in all captions, long ones too, and those of equal count are put in
-    alphabetical order.
+    Words are counted in the captions that are learnt from, those of at most `max_words` words.
+    Words of equal count stand in the order in which a dict of Python 2 gives them, as they seem to
+    in CS231n's vocabulary (docs/data.md says what speaks for these rules).
 
     Parameters
     ----------
@@ -57,29 +72,49 @@ def build_vocabulary(
         Words to keep at most, the special ones not counted.
     min_count : int
         Leave out words that occur less often.
+    max_words : int
+        Words that a caption may have to be counted.
 
     Raises
     ------
     InputError
         If the annotations are missing or not in COCO's format, or no word is left.
     """
-    counts = Counter(
-        word for _, caption in read_annotations(annotations).captions for word in tokenize(caption)
-    )
-    frequent = sorted(
-        (word for word, count in counts.items() if count >= min_count),
-        key=lambda word: (-counts[word], word),
-    )[:size]
+    counts: Counter[str] = Counter()
+    for _, caption in read_annotations(annotations).captions:
+        words = tokenize(caption)
+        if len(words) <= max_words:
+            counts.update(words)
+    # Sorting keeps the order of words with equal counts.
+    by_count = sorted(python2_order(counts), key=counts.__getitem__, reverse=True)
+    frequent = [word for word in by_count[:size] if counts[word] >= min_count]
     if not frequent:
         raise InputError(
-            f"No word of {annotations} occurs {min_count} times: lower the vocabulary's"
-            " `min_count`."
+            f"No word of {annotations} occurs {min_count} times in captions of at most {max_words}"
+            " words: lower the vocabulary's `min_count` or raise `max_words`."
         )
-    idx_to_word = SPECIAL_WORDS + frequent
-    word_to_idx = {word: number for number, word in enumerate(idx_to_word)}
-    write_json(output, {"idx_to_word": idx_to_word, "word_to_idx": word_to_idx})
+    write_vocabulary(output, SPECIAL_WORDS + frequent)
     covered = sum(counts[word] for word in frequent) / counts.total()
     print(f"{len(frequent)} of {len(counts)} words cover {covered:.1%} of the training captions.")
+
+
+def write_vocabulary(path: Path, idx_to_word: Sequence[str]) -> None:
+    """Write a vocabulary file; from CS231n's words, the bytes of CS231n's file.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file to make.
+    idx_to_word : sequence of str
+        Words in the order of their numbers.
+    """
+    numbers = {word: number for number, word in enumerate(idx_to_word)}
+    content = {
+        "idx_to_word": list(idx_to_word),
+        # The course's program wrote a dict of Python 2, and the order tells.
+        "word_to_idx": {word: numbers[word] for word in python2_order(idx_to_word)},
+    }
+    write_json(path, content)
 
 
 def read_vocabulary(path: Path) -> list[str]:

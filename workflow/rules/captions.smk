@@ -65,6 +65,7 @@ rule build_vocabulary:
         mem_mb=4000,
     params:
         **config["vocabulary"],
+        max_words=config["max_words"],
         code=code_hash("recap.vocabulary"),
     shell:
         """
@@ -73,6 +74,7 @@ rule build_vocabulary:
             --output {output:q} \
             --size {params.size} \
             --min-count {params.min_count} \
+            --max-words {params.max_words} \
             2>&1 | tee {log:q}
         """
 
