@@ -25,6 +25,7 @@ LAYERS = [
         "python2_dict",
     ],
     ["remote_file"],
+    ["transfer"],
     ["annotations", "download", "images"],
     ["datasets", "backbones"],
     ["features", "pca"],

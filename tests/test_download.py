@@ -1,91 +1,25 @@
 import hashlib
-import http.server
-import re
-import threading
-import time
+import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import requests
+from faulty_server import FaultyServer
 
-from recap import download
-from recap.download import fetch
+from recap import transfer
+from recap.download import fetch as patient_fetch
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
+from recap.transfer import Patience
 
 CONTENT = bytes(range(256)) * 2000
 NAME = "photos.bin"
+PAST = "Sat, 21 Nov 2020 08:00:00 GMT"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
-
-
-class Server:
-    """A server on the loopback device that answers as its list of behaviours says.
-
-    Each request takes the next behaviour; the last one stays.
-    """
-
-    def __init__(self):
-        self.behaviours = ["whole"]
-        self.requests = []
-        self.content = CONTENT
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requests.append((self.path, dict(self.headers)))
-                behaviours = outer.behaviours
-                behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
-                outer.answer(self, behaviour)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def answer(self, handler, behaviour):
-        if isinstance(behaviour, int):
-            handler.send_error(behaviour)
-            return
-        content, start = self.content, 0
-        wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-        if wanted and behaviour != "ignores Range":
-            start = int(wanted[1])
-            if start >= len(content):
-                handler.send_response(416)
-                handler.send_header("Content-Range", f"bytes */{len(content)}")
-                handler.send_header("Content-Length", "0")
-                handler.end_headers()
-                return
-            handler.send_response(206)
-            last = len(content) - 1
-            handler.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
-        else:
-            handler.send_response(200)
-        if behaviour != "no length":
-            handler.send_header("Content-Length", str(len(content) - start))
-        handler.end_headers()
-        body = content[start:]
-        if behaviour in ("cuts", "stalls"):
-            body = body[: len(body) // 2]
-        if behaviour == "wrong byte":
-            body = body[:1000] + bytes([body[1000] ^ 1]) + body[1001:]
-        handler.wfile.write(body)
-        handler.wfile.flush()
-        if behaviour == "stalls":
-            time.sleep(0.6)
-
-    def ranges(self):
-        return [headers.get("Range") for _, headers in self.requests]
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -93,8 +27,7 @@ def start_server():
     servers = []
 
     def start(*behaviours):
-        servers.append(Server())
-        servers[-1].behaviours = list(behaviours) or ["whole"]
+        servers.append(FaultyServer({NAME: CONTENT}, *behaviours))
         return servers[-1]
 
     yield start
@@ -111,11 +44,14 @@ def server(start_server):
 def pauses(monkeypatch):
     """Make the pauses between tries short, and list them."""
     taken = []
-    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=taken.append))
-    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(sleep=taken.append))
     # So that a cut comes after some pieces were written.
-    monkeypatch.setattr(download, "PIECE", 1 << 14)
+    monkeypatch.setattr(transfer, "PIECE", 1 << 14)
     return taken
+
+
+def fetch(file, output, mirror="", **options):
+    patient_fetch(file, output, mirror, patience=Patience(silence=0.3), **options)
 
 
 @pytest.fixture
@@ -162,7 +98,7 @@ def test_gives_up_on_a_server_that_stays_busy(server, output, pauses):
     server.behaviours = [500]
     with pytest.raises(InputError, match=rf"{NAME} could not be downloaded.* answered 500"):
         fetch(remote(server), output)
-    assert len(server.requests) == download.TRIES
+    assert len(server.requests) == Patience().tries
     assert pauses == sorted(pauses)
     assert left_in(output.parent) == []
 
@@ -187,11 +123,44 @@ def test_goes_on_where_the_connection_was_lost(server, output, failure):
     assert left_in(output.parent) == [NAME]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "taken"), [("7", [7]), ("0", [0]), ("tomorrow", [1]), (PAST, [0])]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_waits_as_long_as_the_server_asks_for(server, output, pauses, status, wanted, taken):
+    server.behaviours, server.retry_after = [status, "whole"], wanted
+    fetch(remote(server, sha256=SHA256), output)
+    assert pauses == taken
+    assert output.read_bytes() == CONTENT
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_is(server, output, pauses):
+    server.behaviours, server.retry_after = [429], "3600"
+    with pytest.raises(InputError, match=r"answered 429 and asks to be left alone for 3,600 s"):
+        fetch(remote(server), output)
+    assert pauses == []
+    assert len(server.requests) == 1
+
+
+def test_cuts_do_not_count_as_long_as_bytes_come(server, output):
+    server.behaviours = [*["cuts", 500, 500] * 4, "whole"]
+    fetch(remote(server, sha256=SHA256), output)
+    assert output.read_bytes() == CONTENT
+    assert len(server.requests) > 2 * Patience().tries
+
+
+def test_a_server_that_never_gets_further_is_given_up(server, output):
+    server.behaviours, server.versions = ["cuts"], None
+    with pytest.raises(InputError, match="cut the connection"):
+        fetch(remote(server), output)
+    assert len(server.requests) == Patience().tries
+
+
 def test_an_interrupted_download_goes_on_at_the_next_call(server, output):
     server.behaviours = ["cuts", 404]
     with pytest.raises(InputError):
         fetch(remote(server, sha256=SHA256), output)
-    assert left_in(output.parent) == [f"{NAME}.part"]
+    assert left_in(output.parent) == [f"{NAME}.part", f"{NAME}.part.json"]
     done = (output.parent / f"{NAME}.part").stat().st_size
     assert 0 < done < len(CONTENT)
     server.behaviours = ["whole"]
@@ -199,6 +168,28 @@ def test_an_interrupted_download_goes_on_at_the_next_call(server, output):
     assert server.ranges()[-1] == f"bytes={done}-"
     assert output.read_bytes() == CONTENT
     assert left_in(output.parent) == [NAME]
+
+
+@pytest.mark.parametrize("known", [{"sha256": SHA256}, {"size": len(CONTENT)}, {}])
+@pytest.mark.parametrize("versions", ["ETag", "Last-Modified", None])
+def test_two_versions_of_a_file_are_never_mixed(server, output, versions, known):
+    """The file changes between two connections, to one of the same length."""
+    server.behaviours, server.versions = ["cuts", 404], versions
+    server.files[NAME] = CONTENT[::-1]
+    with pytest.raises(InputError):
+        fetch(remote(server, **known), output)
+    assert 0 < (output.parent / f"{NAME}.part").stat().st_size < len(CONTENT)
+    server.behaviours, server.files[NAME] = ["whole"], CONTENT
+    fetch(remote(server, **known), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_a_file_that_grew_is_begun_anew(server, output):
+    server.behaviours, server.versions = ["cuts", "whole"], None
+    server.files[NAME] = CONTENT[:-500]
+    with pytest.raises(InputError, match="511,500 bytes where 512,000"):
+        fetch(remote(server, size=len(CONTENT)), output)
+    assert left_in(output.parent) == []
 
 
 @pytest.mark.parametrize("behaviours", [["cuts", "ignores Range"], ["no length"]])
@@ -265,20 +256,45 @@ def test_one_wrong_byte_is_noticed(server, output, algorithm):
     server.behaviours = ["wrong byte"]
     expected = {"md5": MD5, "sha256": SHA256}[algorithm]
     damaged = bytearray(CONTENT)
-    damaged[1000] ^= 1
+    damaged[len(CONTENT) // 2] ^= 1
     actual = hashlib.new(algorithm, damaged).hexdigest()
     with pytest.raises(InputError) as raised:
         fetch(remote(server, **{algorithm: expected}), output)
     assert expected in str(raised.value)
     assert actual in str(raised.value)
-    # The damaged download must not be gone on with.
+    # The damaged download must not be gone on with; it was tried twice from the beginning.
     assert left_in(output.parent) == []
+    assert server.ranges() == [None, None]
+
+
+def test_a_byte_that_was_damaged_on_its_way_is_fetched_again(server, output):
+    server.behaviours = ["wrong byte", "whole"]
+    fetch(remote(server, sha256=SHA256), output)
+    assert output.read_bytes() == CONTENT
 
 
 def test_a_wrong_size_is_told_with_both_values(server, output):
     with pytest.raises(InputError, match="has 512,000 bytes where 512,001 were expected"):
         fetch(remote(server, size=len(CONTENT) + 1, sha256=SHA256), output)
     assert left_in(output.parent) == []
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_read(server, output):
+    with pytest.raises(InputError, match="its file has 512,000 bytes"):
+        fetch(remote(server, size=7), output)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("source", ["server", "folder"])
+def test_the_disk_is_looked_at_before_the_first_byte(server, output, folder, monkeypatch, source):
+    room = SimpleNamespace(free=len(CONTENT) - 1)
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: room)
+    with pytest.raises(InputError, match=rf"{NAME} needs 0\.0 GB, but the disk .* make room"):
+        fetch(remote(server, sha256=SHA256), output, str(folder) if source == "folder" else "")
+    assert not output.exists()
+    room.free += 1
+    fetch(remote(server, sha256=SHA256), output, str(folder) if source == "folder" else "")
+    assert output.read_bytes() == CONTENT
 
 
 def test_a_digest_known_by_its_beginning_is_compared(server, output):
@@ -301,7 +317,7 @@ def test_an_unknown_digest_is_recorded_and_compared_ever_after(server, output, c
     assert "unverified" not in capsys.readouterr().out
 
     output.unlink()
-    server.content = CONTENT[::-1]
+    server.files[NAME] = CONTENT[::-1]
     with pytest.raises(InputError, match=rf"where {SHA256} was expected"):
         fetch(file, output)
     assert left_in(output.parent) == [f"{NAME}.sha256"]
@@ -361,6 +377,60 @@ def test_a_file_of_a_mirror_folder_is_held_against_the_recorded_digest(server, o
     assert output.read_bytes() == CONTENT
 
 
+def test_a_mirror_in_the_home_folder(server, output, folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    fetch(remote(server, sha256=SHA256), output, "~/mirror")
+    assert output.read_bytes() == CONTENT
+    assert server.requests == []
+
+
+def test_equal_files_in_a_mirror_folder_are_one(server, output, folder):
+    (folder / NAME).write_bytes(CONTENT)
+    fetch(remote(server), output, str(folder))
+    assert output.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("known", [{"sha256": SHA256}, {"size": len(CONTENT), "md5": MD5}])
+def test_of_different_files_in_a_mirror_folder_the_right_one_is_taken(
+    server, output, folder, known
+):
+    (folder / NAME).write_bytes(CONTENT[:-1])
+    (folder / "zzz").mkdir()
+    (folder / "zzz" / NAME).write_bytes(b"something else")
+    fetch(remote(server, **known), output, str(folder))
+    assert output.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("known", [{}, {"sha256": "0" * 64}])
+def test_different_files_in_a_mirror_folder_of_which_none_is_known(server, output, folder, known):
+    (folder / NAME).write_bytes(CONTENT[:-1])
+    with pytest.raises(InputError, match=rf"different files named {NAME} \(deep/{NAME}, {NAME}\)"):
+        fetch(remote(server, **known), output, str(folder))
+    assert not output.exists()
+
+
+def test_a_variant_is_taken_from_a_mirror_only(server, output, folder, capsys):
+    """Photos that were scaled down, say; the official address has the published ones."""
+    file = remote(server, sha256="0" * 64, has_variants=True)
+    with pytest.raises(InputError, match="where 0000"):
+        fetch(file, output)
+    fetch(file, output, str(folder))
+    assert output.read_bytes() == CONTENT
+    assert "unverified: it is not the published file" in capsys.readouterr().out
+    # From now on it is this one.
+    (folder / "deep" / NAME).write_bytes(CONTENT[::-1])
+    with pytest.raises(InputError, match=rf"where {SHA256} was expected"):
+        fetch(file, output, str(folder))
+
+
+def test_a_published_file_in_a_mirror_is_verified_although_there_are_variants(
+    server, output, folder, capsys
+):
+    fetch(remote(server, sha256=SHA256, has_variants=True), output, str(folder))
+    assert "unverified" not in capsys.readouterr().out
+    assert left_in(output.parent) == [NAME]
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_mirror_url_comes_first(start_server, output, slash):
     official, mirror = start_server(), start_server()
@@ -383,6 +453,22 @@ def test_what_a_mirror_began_the_official_address_ends(start_server, output):
     assert output.read_bytes() == CONTENT
 
 
+def test_a_wrong_file_of_a_mirror_url_leaves_it_to_the_official_address(
+    start_server, output, capsys
+):
+    official, mirror = start_server(), start_server()
+    mirror.files[NAME] = b"<html>Please log in</html>"
+    fetch(remote(official, sha256=SHA256), output, mirror.url)
+    assert output.read_bytes() == CONTENT
+    assert f"No luck with {mirror.url}/{NAME}: the file that came" in capsys.readouterr().out
+
+
+def test_other_addresses_follow_the_official_one(start_server, output):
+    official, other = start_server(404), start_server()
+    fetch(remote(official, sha256=SHA256, other_urls=(f"{other.url}/{NAME}",)), output)
+    assert output.read_bytes() == CONTENT
+
+
 def test_every_address_that_failed_is_named(start_server, output):
     official, mirror = start_server(404), start_server(403)
     with pytest.raises(InputError) as raised:
@@ -393,6 +479,7 @@ def test_every_address_that_failed_is_named(start_server, output):
 
 def test_a_configured_address_takes_the_place_of_the_official_one(start_server, output):
     official, other = start_server(), start_server()
+    other.files["name.zip"] = CONTENT
     urls = {NAME: f"{other.url}/elsewhere/name.zip", "another.zip": official.url}
     fetch(remote(official, sha256=SHA256), output, urls=urls)
     assert [path for path, _ in other.requests] == ["/elsewhere/name.zip"]
@@ -409,9 +496,55 @@ def test_an_archive_without_a_known_digest_is_read_whole_before_it_is_trusted(tm
     whole = archive.read_bytes()
     for damaged in (whole[:-30], whole.replace(b"photo", b"phoxo", 1), b"<html>Log in</html>"):
         archive.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"is not a whole photos\.zip"):
+        with pytest.raises(InputError, match=r"photos\.zip: it is not a whole zip"):
             fetch(RemoteFile("http://127.0.0.1:9/photos.zip"), output, str(mirror))
         assert not list(output.parent.iterdir())
     archive.write_bytes(whole)
     fetch(RemoteFile("http://127.0.0.1:9/photos.zip"), output, str(mirror))
     assert output.read_bytes() == whole
+
+
+# --- a bad day ----------------------------------------------------------------------------------
+
+BAD_DAY = ["cuts", "stalls", "wrong byte", "ignores Range", "no length", 500, 429, 503, "whole"]
+
+
+def test_a_hundred_downloads_from_a_server_on_a_bad_day(start_server, tmp_path):
+    """Every download is right or ends with a clear error; no wrong file is accepted.
+
+    Half of the files have a published digest; of the others, zip archives, nothing is known.
+    """
+    generator = np.random.default_rng(0)
+    files = {}
+    for number in range(100):
+        photo = generator.bytes(int(generator.integers(20_000, 200_000)))
+        if number % 2:
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.writestr("1.jpg", photo)
+            photo = packed.getvalue()
+        files[f"{number}.zip"] = photo
+    server = start_server()
+    server.files, server.stall = files, 0.3
+    server.behaviours = lambda: BAD_DAY[generator.choice(len(BAD_DAY))]
+    patience = Patience(silence=0.1, tries=3)
+
+    def bring(name):
+        number = int(name.removesuffix(".zip"))
+        digest = None if number % 2 else hashlib.sha256(files[name]).hexdigest()
+        file = RemoteFile(f"{server.url}/{name}", sha256=digest)
+        try:
+            patient_fetch(file, tmp_path / name, patience=patience)
+        except InputError as error:
+            return str(error)
+        return "right" if (tmp_path / name).read_bytes() == files[name] else "wrong"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(bring, files))
+    failures = [outcome for outcome in outcomes if outcome != "right"]
+    assert all("could not be downloaded; http://127.0.0.1" in failure for failure in failures)
+    assert len(failures) < 50
+    assert len(server.requests) > 150
+    assert len({path for path in tmp_path.iterdir() if path.suffix == ".zip"}) == 100 - len(
+        failures
+    )

@@ -1,31 +1,30 @@
 """Fetch files: from a mirror if one has them, else from their official address; verified."""
 
-import shutil
-import time
+import hashlib
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
-import requests
-
 from recap.errors import InputError
-from recap.files import atomic_path, file_hash
+from recap.files import atomic_path
 from recap.progress import progress
 from recap.remote_file import RemoteFile
+from recap.transfer import PATIENCE, Patience, TransferError, check_room, discard, transfer
 
-TRIES = 6
-TIMEOUT = 60  # seconds without a byte
 PIECE = 1 << 20
 
-NO_ADDRESS = (
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-)
+
+class _WrongFileError(Exception):
+    """What is wrong with a fetched file, in words that follow on "it"."""
 
 
 def fetch(
-    file: RemoteFile, output: Path, mirror: str = "", urls: dict[str, str] | None = None
+    file: RemoteFile,
+    output: Path,
+    mirror: str = "",
+    urls: dict[str, str] | None = None,
+    patience: Patience = PATIENCE,
 ) -> None:
     """Bring a file to `output`, from a mirror if it has it, and verify it.
 
@@ -45,107 +44,187 @@ def fetch(
         tried first. Empty for none.
     urls : dict, optional
         Addresses to use in place of the official ones, by file name.
+    patience : Patience
+        How long to wait for a server, and how often to try.
 
     Raises
     ------
     InputError
-        If no source has the file, or if what came is not the file.
+        If no source has the file, if what came is not the file, or if the disk has no room.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(output.name + ".part")
-    if mirror and "://" not in mirror:
-        found = find_in_folder(Path(mirror), file.name)
-        if found is not None:
-            verify(file, found, output)
-            with atomic_path(output) as scratch:
-                shutil.copyfile(found, scratch)
-            return
-    addresses = [(urls or {}).get(file.name, file.url)]
-    if "://" in mirror:
+    folder = Path(mirror).expanduser() if mirror and "://" not in mirror else None
+    if folder is not None and (found := find_in_folder(folder, file, output)):
+        _copy(file, found, output)
+        return
+    addresses = [urls[file.name]] if urls and file.name in urls else [file.url, *file.other_urls]
+    if mirror and folder is None:
         addresses.insert(0, f"{mirror.rstrip('/')}/{file.name}")
     failures = []
     for address in addresses:
+        strict = not file.has_variants or address in (file.url, *file.other_urls)
         try:
-            _download(address, part, file.size)
-            break
-        except requests.RequestException as error:
-            failures.append(f"{address}: {_in_words(error)}")
-    else:
-        where = f" (nor does the folder {mirror} hold it)" if mirror and "://" not in mirror else ""
-        raise InputError(
-            f"{file.name} could not be downloaded{where}; {'; '.join(failures)}. Check the network,"
-            " or set `mirror` to a folder or URL that has it."
-        )
-    verify(file, part, output)
-    part.replace(output)
+            _download(address, file, output, strict, patience)
+            return
+        except TransferError as failure:
+            failures.append(f"{address}: {failure}")
+        except _WrongFileError as failure:
+            failures.append(f"{address}: the file that came {failure}")
+        print(f"No luck with {failures[-1]}.")
+    where = f" (nor does the folder {folder} hold it)" if folder else ""
+    raise InputError(
+        f"{file.name} could not be downloaded{where}; {'; '.join(failures)}. Check the network, or"
+        f" set `mirror` to a folder or URL that has it{_doubt(output)}."
+    )
 
 
-def find_in_folder(folder: Path, name: str) -> Path | None:
-    """Return the first file of that name in a folder or below it, or None.
+def find_in_folder(folder: Path, file: RemoteFile, output: Path) -> Path | None:
+    """Return the file of that name in a folder or below it, or None.
+
+    Of several files of that name with different content, the one that is right is taken.
 
     Parameters
     ----------
     folder : Path
         Where to look.
-    name : str
-        File name without folders.
-
-    Raises
-    ------
-    InputError
-        If the folder does not exist.
-    """
-    if not folder.is_dir():
-        raise InputError(f"The mirror {folder} is not a folder: correct `mirror` or leave it out.")
-    return next((path for path in sorted(folder.rglob(name)) if path.is_file()), None)
-
-
-def verify(file: RemoteFile, path: Path, output: Path) -> None:
-    """Hold a fetched file against what is known of it.
-
-    Parameters
-    ----------
     file : RemoteFile
-        What is known.
-    path : Path
-        The fetched file. A wrong `.part` file is deleted.
+        What to look for.
     output : Path
         Where the file will stand; beside it lies the record of an unknown file's digest.
 
     Raises
     ------
     InputError
-        If size or digest differ, with both values.
+        If the folder does not exist, or if several different files may be meant.
     """
-    record = output.with_name(output.name + ".sha256")
-    expected = [("sha256", file.sha256), ("md5", file.md5)]
-    if not any(digest for _, digest in expected) and record.exists():
-        expected = [("sha256", record.read_text().split()[0])]
-    problem = ""
-    if file.size is not None and path.stat().st_size != file.size:
-        problem = f"has {path.stat().st_size:,} bytes where {file.size:,} were expected"
-    for algorithm, digest in expected:
-        if digest and not problem:
-            actual = file_hash(path, algorithm)
-            if not actual.startswith(digest.rstrip("…")):
-                problem = f"has the {algorithm} {actual} where {digest} was expected"
-    if problem:
-        if path.suffix == ".part":
-            path.unlink()
-        remedy = "take it from another source"
-        if record.exists():
-            remedy += f", or delete {record} if the file that it records was the wrong one"
-        raise InputError(f"{path} is not the right {file.name}: it {problem}; {remedy}.")
-    if not any(digest for _, digest in expected):
-        if file.name.endswith(".zip"):
-            _check_archive(path, file.name)
-        actual = file_hash(path)
-        with atomic_path(record) as scratch:
-            scratch.write_text(f"{actual}  {file.name}\n")
-        print(f"{file.name}: no official checksum is known, so it is unverified; sha256 {actual}")
+    if not folder.is_dir():
+        raise InputError(f"The mirror {folder} is not a folder: correct `mirror` or leave it out.")
+    found = [path for path in sorted(folder.rglob(file.name)) if path.is_file()]
+    if len(found) < 2:
+        return found[0] if found else None
+    different = {_digests(file, path, "sha256")["sha256"]: path for path in reversed(found)}
+    if len(different) > 1:
+        different = {
+            digest: path
+            for digest, path in different.items()
+            if _expected(file, output, strict=True) and _is_right(file, path, output)
+        }
+    if len(different) != 1:
+        raise InputError(
+            f"The mirror {folder} holds different files named {file.name}"
+            f" ({', '.join(str(path.relative_to(folder)) for path in found)}): set `mirror` to the"
+            " folder of the right one."
+        )
+    return next(iter(different.values()))
 
 
-def _check_archive(path: Path, name: str) -> None:
+def _is_right(file: RemoteFile, path: Path, output: Path) -> bool:
+    try:
+        _check(file, path, output, strict=True)
+    except _WrongFileError:
+        return False
+    return True
+
+
+def _copy(file: RemoteFile, found: Path, output: Path) -> None:
+    """Copy a file of a mirror folder; what is wrong with it is told before it takes its place."""
+    check_room(output, found.stat().st_size)
+    try:
+        _check_size(file, found, strict=not file.has_variants)
+        with atomic_path(output) as scratch:
+            with open(scratch, "wb") as copy:
+                for piece in _read(found, f"copying {file.name}"):
+                    copy.write(piece)
+            _accept(file, scratch, output, strict=not file.has_variants)
+    except _WrongFileError as error:
+        raise InputError(
+            f"{found} is not the right {file.name}: it {error}; take it from another"
+            f" source{_doubt(output)}."
+        ) from None
+
+
+def _download(
+    address: str, file: RemoteFile, output: Path, strict: bool, patience: Patience
+) -> None:
+    """Bring a file from one address; a wrong one, damaged on its way perhaps, is tried again."""
+    part = output.with_name(output.name + ".part")
+    for tries_left in (1, 0):
+        transfer(
+            address,
+            part,
+            size=file.size if strict else None,
+            will_be_checked=bool(_expected(file, output, strict)),
+            patience=patience,
+        )
+        try:
+            _accept(file, part, output, strict)
+        except _WrongFileError:
+            discard(part)
+            if not tries_left:
+                raise
+        else:
+            part.replace(output)
+            discard(part)
+            return
+
+
+def _accept(file: RemoteFile, path: Path, output: Path, strict: bool) -> None:
+    """Check a fetched file; record and tell the digest of one that nothing is known of."""
+    _check(file, path, output, strict)
+    if _expected(file, output, strict):
+        return
+    digests = _digests(file, path, "sha256", "md5")
+    if any(digests[name].startswith(digest.rstrip("…")) for name, digest in _published(file)):
+        return
+    if file.name.endswith(".zip"):
+        _check_archive(path)
+    with atomic_path(_record(output)) as scratch:
+        scratch.write_text(f"{digests['sha256']}  {file.name}\n")
+    reason = "it is not the published file" if _published(file) else "no checksum is known"
+    print(f"{file.name} is unverified: {reason}; sha256 {digests['sha256']}")
+
+
+def _check(file: RemoteFile, path: Path, output: Path, strict: bool) -> None:
+    """Raise what is wrong with a file, if anything is."""
+    _check_size(file, path, strict)
+    expected = _expected(file, output, strict)
+    digests = _digests(file, path, *{name for name, _ in expected}) if expected else {}
+    for name, digest in expected:
+        if not digests[name].startswith(digest.rstrip("…")):
+            raise _WrongFileError(f"has the {name} {digests[name]} where {digest} was expected")
+
+
+def _check_size(file: RemoteFile, path: Path, strict: bool) -> None:
+    actual = path.stat().st_size
+    if strict and file.size is not None and actual != file.size:
+        raise _WrongFileError(f"has {actual:,} bytes where {file.size:,} were expected")
+
+
+def _expected(file: RemoteFile, output: Path, strict: bool) -> list[tuple[str, str]]:
+    """Return the digests that a file must have: those published, and that of its first download."""
+    record = _record(output)
+    seen = [("sha256", record.read_text().split()[0])] if record.exists() else []
+    return seen + (_published(file) if strict else [])
+
+
+def _published(file: RemoteFile) -> list[tuple[str, str]]:
+    known = [("sha256", file.sha256), ("md5", file.md5)]
+    return [(name, digest) for name, digest in known if digest]
+
+
+def _record(output: Path) -> Path:
+    return output.with_name(output.name + ".sha256")
+
+
+def _doubt(output: Path) -> str:
+    """Return what to do if the record of an earlier download is what is wrong."""
+    record = _record(output)
+    if not record.exists():
+        return ""
+    return f", or delete {record} if the file that it records was the wrong one"
+
+
+def _check_archive(path: Path) -> None:
     """Read a whole zip archive, whose parts bear checksums of their own."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -153,68 +232,25 @@ def _check_archive(path: Path, name: str) -> None:
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
         damaged = str(error)
     if damaged:
-        if path.suffix == ".part":
-            path.unlink()
-        raise InputError(
-            f"{path} is not a whole {name} ({damaged}): run the same again, or take it from another"
-            " source."
-        )
+        raise _WrongFileError(f"is not a whole zip archive ({damaged})")
 
 
-def _download(url: str, part: Path, size: int | None) -> None:
-    """Download to `part`, going on from what is there; tries again with growing pauses."""
-    for attempt in range(TRIES):
-        try:
-            _download_once(url, part, size)
-            return
-        except requests.HTTPError as error:
-            if error.response.status_code < 500 and error.response.status_code != 429:
-                raise
-            failure = error
-        except NO_ADDRESS:
-            raise
-        except requests.RequestException as error:
-            failure = error
-        if attempt + 1 < TRIES:
-            time.sleep(2**attempt)
-    raise failure
+def _digests(file: RemoteFile, path: Path, *names: str) -> dict[str, str]:
+    """Return hexadecimal digests of a file by the names that `hashlib` knows."""
+    digests = {name: hashlib.new(name) for name in names}
+    for piece in _read(path, f"checking {file.name}"):
+        for digest in digests.values():
+            digest.update(piece)
+    return {name: digest.hexdigest() for name, digest in digests.items()}
 
 
-def _download_once(url: str, part: Path, size: int | None) -> None:
-    start = part.stat().st_size if part.exists() else 0
-    # A compressed answer would tell another length than that of the file.
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:
-            if start == size:
-                return
-            part.unlink()
-            raise requests.ConnectionError("the server has nothing to go on with")
-        response.raise_for_status()
-        if response.status_code != 206:
-            start = 0
-        length = int(response.headers.get("Content-Length", 0))
-        bar = progress(
-            desc=part.stem,
-            total=start + length or size,
-            initial=start,
-            unit="B",
-            unit_scale=True,
-        )
-        with bar, open(part, "ab" if start else "wb") as file:
-            for piece in response.iter_content(PIECE):
-                bar.update(file.write(piece))
-        if length and part.stat().st_size < start + length:
-            raise requests.ConnectionError("the connection was cut")
-
-
-def _in_words(error: requests.RequestException) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"the server answered {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
-        return "the server did not answer in time"
-    if isinstance(error, NO_ADDRESS):
-        return "not a URL"
-    return "the server could not be reached or cut the connection"
+def _read(path: Path, action: str) -> Iterator[bytes]:
+    """Read a file in pieces, with a progress bar."""
+    size = path.stat().st_size
+    with (
+        open(path, "rb") as file,
+        progress(desc=action, total=size, unit="B", unit_scale=True) as bar,
+    ):
+        while piece := file.read(PIECE):
+            yield piece
+            bar.update(len(piece))
