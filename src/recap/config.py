@@ -67,7 +67,8 @@ def check_config(config: dict, schema: Path) -> dict:
                 raise InputError(
                     f"Configuration: `own.{split}.{key}` is {path}, which does not exist."
                 )
-    config["study"] = config["study"] or config["dataset"]
+    suffix = "" if config["split"] == "official" else f"-{config['split']}"
+    config["study"] = config["study"] or config["dataset"] + suffix
     return config
 
 

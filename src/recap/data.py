@@ -28,7 +28,8 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
         COCO caption file.
     images : Path
         Text file to write, a path a line in the course's form, such as
-        `coco/images/val2014/COCO_val2014_000000391895.jpg`.
+        `coco/images/val2014/COCO_val2014_000000391895.jpg`. The folder is the one that the image's
+        `coco_url` names, or else that of the split.
     urls : Path
         Text file to write, an address a line: `flickr_url`, or else `coco_url`, or else nothing.
 
@@ -38,13 +39,25 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
         If the annotations are missing or not in COCO's format.
     """
     records = read_annotations(annotations).images
-    folder = f"coco/images/{images.name.removesuffix('_images.txt')}"
+    folder = images.name.removesuffix("_images.txt")
     for path, lines in (
-        (images, [f"{folder}/{record['file_name']}" for record in records]),
+        (
+            images,
+            [
+                f"coco/images/{_folder(record) or folder}/{record['file_name']}"
+                for record in records
+            ],
+        ),
         (urls, [record.get("flickr_url") or record.get("coco_url") or "" for record in records]),
     ):
         with atomic_path(path) as scratch:
             scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _folder(record: dict) -> str:
+    """Return the folder of an image in COCO, or nothing if its record does not tell it."""
+    *_, folder, name = ["", *str(record.get("coco_url", "")).split("/")]
+    return folder if name == record["file_name"] else ""
 
 
 def read_captions(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from recap.backbones.layers import choose_layer
 from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
-from recap.datasets.registry import DATASETS
+from recap.datasets.registry import DATASETS, find_dataset
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
@@ -21,6 +21,8 @@ try:
     config.update(check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml"))
     WEIGHTS = weights_source(config["backbone"], config["weights"])
     LAYER = choose_layer(config["backbone"], config["layer"])
+    OWN = config["dataset"] == "own"
+    DATASET = None if OWN else find_dataset(config["dataset"], config["split"])
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -28,8 +30,7 @@ except InputError as error:
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(SOURCE))}; ")
 
 STUDY = config["study"]
-DATASET = DATASETS.get(config["dataset"])
-SPLITS = list(DATASET.images) if DATASET else list(config["own"])
+SPLITS = list(config["own"]) if OWN else list(DATASET.images)
 HAS_DEV = "dev" in SPLITS
 
 
@@ -45,24 +46,30 @@ ALL_CORES = workflow.resource_settings.cores or 8
 wildcard_constraints:
     study=one_of([STUDY]),
     split=one_of(SPLITS),
-    dataset=one_of(DATASETS),
+    dataset=one_of({name for name, _ in DATASETS}),
+    splits=one_of({splits for _, splits in DATASETS}),
     model=one_of(config["models"]),
     seed=r"\d+",
     decoder=r"greedy|beam\d+",
 
 
 def images_of(split):
-    """Return the archive or folder that holds a split's photos."""
-    if DATASET is None:
-        return config["own"][split]["images"]
-    return f"resources/{config['dataset']}/{DATASET.images[split]}"
+    """Return the archives, or the folder, that hold a split's photos."""
+    if OWN:
+        return [config["own"][split]["images"]]
+    return [f"resources/{config['dataset']}/{archive}" for archive in DATASET.images[split]]
+
+
+def dataset_of(wildcards):
+    """Return the data set of a job by its name and splits."""
+    return DATASETS[wildcards.dataset, wildcards.splits]
 
 
 def annotations_of(split):
     """Return a split's captions as a COCO caption file."""
-    if DATASET is None:
+    if OWN:
         return config["own"][split]["annotations"]
-    return f"resources/{config['dataset']}/annotations/captions_{split}.json"
+    return f"resources/{config['dataset']}/annotations/{config['split']}/captions_{split}.json"
 
 
 def weights_of_backbone():

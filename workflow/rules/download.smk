@@ -2,7 +2,7 @@
 #
 # Needs: nothing, or the network, or a mirror.
 # Makes: resources/{dataset}/*.zip
-#        resources/{dataset}/annotations/captions_{split}.json
+#        resources/{dataset}/annotations/{splits}/captions_{split}.json
 #        resources/weights/*
 #        resources/spice/stanford-corenlp-full-2015-12-09.zip
 
@@ -48,6 +48,7 @@ rule draw_shapes:
 
 # The mirror and the addresses say where bytes come from, not what they are: they are resources of
 # the job, not parameters, so that changing them reruns nothing.
+# `connections` keeps the downloads that run at once down to what the profile allows.
 rule download_dataset:
     """Download one archive of the data set and verify it."""
     output:
@@ -57,13 +58,14 @@ rule download_dataset:
     benchmark:
         f"results/{STUDY}/benchmarks/download_dataset/{{dataset}}-{{file}}.tsv"
     wildcard_constraints:
-        dataset=one_of(name for name, dataset in DATASETS.items() if dataset.files),
+        dataset=one_of({name for (name, _), dataset in DATASETS.items() if dataset.files}),
         file=r"[^/]+\.zip",
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         mem_mb=500,
+        connections=1,
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
     shell:
@@ -93,6 +95,7 @@ rule download_weights:
     threads: 1
     resources:
         mem_mb=500,
+        connections=1,
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
     params:
@@ -138,25 +141,26 @@ rule download_spice:
 rule prepare_annotations:
     """Write the captions of one split as a COCO caption file."""
     input:
-        lambda wildcards: f"resources/{wildcards.dataset}/{DATASETS[wildcards.dataset].annotations}",
+        lambda wildcards: f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}",
     output:
-        "resources/{dataset}/annotations/captions_{split}.json",
+        "resources/{dataset}/annotations/{splits}/captions_{split}.json",
     log:
-        f"results/{STUDY}/logs/prepare_annotations/{{dataset}}-{{split}}.log",
+        f"results/{STUDY}/logs/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{split}}.tsv"
+        f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        code=lambda wildcards: code_hash(DATASETS[wildcards.dataset].read_split.__module__),
+        code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),
     shell:
         """
         python -m recap prepare-annotations \
             {wildcards.dataset:q} \
             {input:q} \
+            --splits {wildcards.splits:q} \
             --split {wildcards.split:q} \
             --output {output:q} \
             2>&1 | tee {log:q}

@@ -2,20 +2,21 @@
 
 import zipfile
 import zlib
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from recap.errors import InputError
 
 
 def read_member(archive: Path, name: str) -> str:
-    """Return the text of the member whose path ends in `name`.
+    """Return the text of the first member of that name, in whatever folder.
 
     Parameters
     ----------
     archive : Path
         Zip archive.
     name : str
-        File name without folders.
+        File name without folders; `?` stands for any character.
 
     Raises
     ------
@@ -26,7 +27,7 @@ def read_member(archive: Path, name: str) -> str:
         with zipfile.ZipFile(archive) as file:
             for member in file.namelist():
                 path = PurePosixPath(member)
-                if path.name == name and path.parts[0] != "__MACOSX":
+                if fnmatchcase(path.name, name) and path.parts[0] != "__MACOSX":
                     return file.read(member).decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{archive} does not exist: check the path.") from None

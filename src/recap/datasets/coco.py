@@ -1,4 +1,4 @@
-"""COCO 2014 (Lin et al., https://arxiv.org/abs/1405.0312; captions: 1504.00325)."""
+"""COCO (Lin et al., https://arxiv.org/abs/1405.0312; captions: 1504.00325), of 2014 and of 2017."""
 
 import json
 from pathlib import Path
@@ -7,22 +7,25 @@ from recap.datasets.archive import read_member
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
-# The server answers plain http; its https shows the storage provider's certificate.
-FILES = (
-    RemoteFile(
-        "http://images.cocodataset.org/zips/train2014.zip",
-        size=13_510_573_713,
-        md5="0da8c0bd3d6becc4dcb32757491aca88",
-    ),
-    RemoteFile(
-        "http://images.cocodataset.org/zips/val2014.zip",
-        size=6_645_013_297,
-        md5="a3d79f5ed8d289b7a7554ce06a5782b3",
-    ),
-    RemoteFile(
-        "http://images.cocodataset.org/annotations/annotations_trainval2014.zip",
-        size=252_872_794,
-    ),
+# The server answers plain http; its https shows the storage provider's certificate, under whose
+# own name the same files can be had with a valid one.
+SERVER = "http://images.cocodataset.org"
+STORAGE = "https://s3.amazonaws.com/images.cocodataset.org"
+
+
+def _file(path: str, size: int, md5: str) -> RemoteFile:
+    return RemoteFile(f"{SERVER}/{path}", size=size, md5=md5, other_urls=(f"{STORAGE}/{path}",))
+
+
+TRAIN_2014 = _file("zips/train2014.zip", 13_510_573_713, "0da8c0bd3d6becc4dcb32757491aca88")
+VAL_2014 = _file("zips/val2014.zip", 6_645_013_297, "a3d79f5ed8d289b7a7554ce06a5782b3")
+ANNOTATIONS_2014 = _file(
+    "annotations/annotations_trainval2014.zip", 252_872_794, "0a379cfc70b0e71301e0f377548639bd"
+)
+TRAIN_2017 = _file("zips/train2017.zip", 19_336_861_798, "cced6f7f71b7629ddf16f17bbcfab6b2")
+VAL_2017 = _file("zips/val2017.zip", 815_585_330, "442b8da7639aecaf257c1dceb8ba8c80")
+ANNOTATIONS_2017 = _file(
+    "annotations/annotations_trainval2017.zip", 252_907_541, "f4bbac642086de4f52a3fdda2de5fa2c"
 )
 
 
@@ -32,7 +35,7 @@ def read_split(archive: Path, split: str) -> dict:
     Parameters
     ----------
     archive : Path
-        `annotations_trainval2014.zip`.
+        `annotations_trainval2014.zip` or `annotations_trainval2017.zip`.
     split : {"train", "val"}
         Split.
 
@@ -41,7 +44,7 @@ def read_split(archive: Path, split: str) -> dict:
     InputError
         If the archive is damaged or is not COCO's.
     """
-    name = f"captions_{split}2014.json"
+    name = f"captions_{split}20??.json"
     try:
         return json.loads(read_member(archive, name))
     except ValueError as error:

@@ -9,7 +9,7 @@ from recap.errors import InputError
 
 
 def download_dataset(
-    dataset: Literal["coco2014", "flickr8k"],
+    dataset: Literal["coco2014", "coco2017", "flickr8k"],
     file: str,
     *,
     output: Path,
@@ -20,7 +20,7 @@ def download_dataset(
 
     Parameters
     ----------
-    dataset : {"coco2014", "flickr8k"}
+    dataset : {"coco2014", "coco2017", "flickr8k"}
         Data set.
     file : str
         File name, such as `train2014.zip`.
@@ -36,7 +36,12 @@ def download_dataset(
     InputError
         If the data set has no such file, no source has it, or its size or checksum is wrong.
     """
-    files = {remote.name: remote for remote in DATASETS[dataset].files}
+    files = {
+        remote.name: remote
+        for (name, _), found in DATASETS.items()
+        if name == dataset
+        for remote in found.files
+    }
     if file not in files:
         raise InputError(f"{dataset} has no file {file}: it has {', '.join(files)}.")
     fetch(files[file], output, mirror, urls)

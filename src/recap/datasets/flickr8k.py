@@ -8,14 +8,30 @@ from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
 RELEASE = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
-IMAGES = RemoteFile(f"{RELEASE}/Flickr8k_Dataset.zip")
-TEXT = RemoteFile(f"{RELEASE}/Flickr8k_text.zip")
+# Archives of the same photos, scaled down, are in use too.
+IMAGES = RemoteFile(
+    f"{RELEASE}/Flickr8k_Dataset.zip", md5="f18a1e2920de5bd84dae7cf08ec78978", has_variants=True
+)
+TEXT = RemoteFile(
+    f"{RELEASE}/Flickr8k_text.zip", md5="bf6c1abcb8e4a833b7f922104de18627", has_variants=True
+)
 
 SPLIT_LISTS = {
     "train": "Flickr_8k.trainImages.txt",
     "dev": "Flickr_8k.devImages.txt",
     "val": "Flickr_8k.testImages.txt",
 }
+
+
+def flickr_url(name: str) -> str:
+    """Return the address of a photo's page, which its file name tells.
+
+    Parameters
+    ----------
+    name : str
+        File name, such as `1000268201_693b08cb0e.jpg`.
+    """
+    return f"https://www.flickr.com/photo.gne?id={name.split('_')[0]}"
 
 
 def read_split(archive: Path, split: str) -> dict:
@@ -53,7 +69,7 @@ def read_split(archive: Path, split: str) -> dict:
             {
                 "id": ids[name],
                 "file_name": name,
-                "flickr_url": f"https://www.flickr.com/photo.gne?id={name.split('_')[0]}",
+                "flickr_url": flickr_url(name),
             }
         )
         for position, caption in enumerate(captions[name], start=1):

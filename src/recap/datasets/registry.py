@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recap.datasets import coco, flickr8k
+from recap.datasets import coco, flickr8k, karpathy
 from recap.errors import InputError
 from recap.files import write_json
 from recap.remote_file import RemoteFile
 
+OFFICIAL, KARPATHY = "official", "karpathy"
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that recap can bring.
+    """A data set that recap can bring, in one way of parting it into splits.
 
     Attributes
     ----------
     images : dict
-        Image archive's file name by split. `train` is learnt from, `val` is scored, and `dev`,
-        where there is one, chooses the checkpoint.
+        The image archives that hold a split's photos, by split. `train` is learnt from, `val` is
+        scored, and `dev`, where there is one, chooses the checkpoint.
     annotations : str
         File name of the archive that holds the captions.
     read_split : callable
@@ -28,37 +30,85 @@ class Dataset:
         What is downloaded; empty for a data set that is drawn.
     """
 
-    images: dict[str, str]
+    images: dict[str, tuple[str, ...]]
     annotations: str
     read_split: Callable[[Path, str], dict]
     files: tuple[RemoteFile, ...] = ()
 
 
+def _coco(train: RemoteFile, val: RemoteFile, annotations: RemoteFile) -> Dataset:
+    return Dataset(
+        images={"train": (train.name,), "val": (val.name,)},
+        annotations=annotations.name,
+        read_split=coco.read_split,
+        files=(train, val, annotations),
+    )
+
+
+# By name and splits.
 DATASETS = {
-    "shapes": Dataset(
-        images={"train": "train2014.zip", "val": "val2014.zip"},
+    ("shapes", OFFICIAL): Dataset(
+        images={"train": ("train2014.zip",), "val": ("val2014.zip",)},
         annotations="annotations_trainval2014.zip",
         read_split=coco.read_split,
     ),
-    "coco2014": Dataset(
-        images={"train": "train2014.zip", "val": "val2014.zip"},
-        annotations="annotations_trainval2014.zip",
-        read_split=coco.read_split,
-        files=coco.FILES,
+    ("coco2014", OFFICIAL): _coco(coco.TRAIN_2014, coco.VAL_2014, coco.ANNOTATIONS_2014),
+    ("coco2017", OFFICIAL): _coco(coco.TRAIN_2017, coco.VAL_2017, coco.ANNOTATIONS_2017),
+    ("coco2014", KARPATHY): Dataset(
+        # Of val2014, 30,504 photos are learnt from.
+        images={
+            "train": (coco.TRAIN_2014.name, coco.VAL_2014.name),
+            "val": (coco.VAL_2014.name,),
+            "dev": (coco.VAL_2014.name,),
+        },
+        annotations=karpathy.ARCHIVE.name,
+        read_split=karpathy.read_coco,
+        files=(coco.TRAIN_2014, coco.VAL_2014, karpathy.ARCHIVE),
     ),
-    "flickr8k": Dataset(
-        images=dict.fromkeys(("train", "val", "dev"), flickr8k.IMAGES.name),
+    ("flickr8k", OFFICIAL): Dataset(
+        images=dict.fromkeys(("train", "val", "dev"), (flickr8k.IMAGES.name,)),
         annotations=flickr8k.TEXT.name,
         read_split=flickr8k.read_split,
         files=(flickr8k.IMAGES, flickr8k.TEXT),
     ),
+    ("flickr8k", KARPATHY): Dataset(
+        images=dict.fromkeys(("train", "val", "dev"), (flickr8k.IMAGES.name,)),
+        annotations=karpathy.ARCHIVE.name,
+        read_split=karpathy.read_flickr8k,
+        files=(flickr8k.IMAGES, karpathy.ARCHIVE),
+    ),
 }
 
 
+def find_dataset(name: str, splits: str = OFFICIAL) -> Dataset:
+    """Return a data set by its name and the way of parting it.
+
+    Parameters
+    ----------
+    name : str
+        Such as `coco2014`.
+    splits : {"official", "karpathy"}
+        Whose splits.
+
+    Raises
+    ------
+    InputError
+        If there are no such splits of the data set.
+    """
+    try:
+        return DATASETS[name, splits]
+    except KeyError:
+        have = ", ".join(other for other, others in DATASETS if others == splits)
+        raise InputError(
+            f"There are no {splits} splits of {name}: there are of {have}; change `split`."
+        ) from None
+
+
 def prepare_annotations(
-    dataset: Literal["shapes", "coco2014", "flickr8k"],
+    dataset: Literal["shapes", "coco2014", "coco2017", "flickr8k"],
     archive: Path,
     *,
+    splits: Literal["official", "karpathy"] = OFFICIAL,
     split: Literal["train", "val", "dev"],
     output: Path,
 ) -> None:
@@ -66,10 +116,12 @@ def prepare_annotations(
 
     Parameters
     ----------
-    dataset : {"shapes", "coco2014", "flickr8k"}
+    dataset : {"shapes", "coco2014", "coco2017", "flickr8k"}
         Data set.
     archive : Path
-        The data set's archive of captions.
+        The data set's archive of captions; Karpathy's, for his splits.
+    splits : {"official", "karpathy"}
+        Whose splits: the data set's own, or Karpathy's.
     split : {"train", "val", "dev"}
         `train` is learnt from, `val` is scored, `dev` chooses the checkpoint.
     output : Path
@@ -80,8 +132,7 @@ def prepare_annotations(
     InputError
         If the archive is damaged or is not this data set's, or if there is no such split.
     """
-    if split not in DATASETS[dataset].images:
-        raise InputError(
-            f"{dataset} has no {split} split: it has {', '.join(DATASETS[dataset].images)}."
-        )
-    write_json(output, DATASETS[dataset].read_split(archive, split))
+    found = find_dataset(dataset, splits)
+    if split not in found.images:
+        raise InputError(f"{dataset} has no {split} split: it has {', '.join(found.images)}.")
+    write_json(output, found.read_split(archive, split))
