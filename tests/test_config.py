@@ -39,6 +39,12 @@ def test_every_overlay_is_valid(overlay):
     assert config["study"] == config["dataset"]
 
 
+def test_karpathys_splits_are_a_study_of_their_own():
+    config = check(dataset="coco2014", split="karpathy")
+    assert config["study"] == "coco2014-karpathy"
+    assert check(dataset="coco2014", split="karpathy", study="mine")["study"] == "mine"
+
+
 def test_defaults_are_those_of_a_minimal_config():
     config = check_config({"dataset": "shapes", "models": {"a": {}}, "train": ["a"]}, SCHEMA)
     assert config["models"]["a"] == asdict(Recipe())
@@ -79,7 +85,7 @@ def test_recipe_and_schema_have_the_same_keys():
     [
         ({"backbon": "vgg16"}, "unknown key `backbon`"),
         ({"models": {"lstm": {"hiden_dim": 3}}}, "unknown key `hiden_dim` in `models.lstm`"),
-        ({"dataset": "coco"}, "`dataset` must be one of shapes, coco2014, flickr8k, own"),
+        ({"dataset": "coco"}, "`dataset` must be one of shapes, coco2014, coco2017, flickr8k, own"),
         ({"seeds": "0"}, "`seeds` must be of type list, not '0'"),
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),

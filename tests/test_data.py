@@ -198,6 +198,25 @@ def test_images_without_an_address_keep_their_line(tmp_path):
     assert (tmp_path / "dev2014_images.txt").read_text().startswith("coco/images/dev2014/1.jpg\n")
 
 
+def test_images_stand_in_the_folder_that_coco_has_them_in(tmp_path):
+    """Karpathy's training split has photos of train2014 and of val2014."""
+    server = "http://images.cocodataset.org"
+    images = [
+        {"id": 1, "file_name": "1.jpg", "coco_url": f"{server}/val2014/1.jpg"},
+        {"id": 2, "file_name": "2.jpg", "coco_url": f"{server}/train2017/2.jpg"},
+        {"id": 3, "file_name": "3.jpg", "coco_url": "http://mscoco.org/images/3"},
+    ]
+    annotations = tmp_path / "captions.json"
+    annotations.write_text(json.dumps({"images": images, "annotations": []}))
+    listed = tmp_path / "train2014_images.txt"
+    list_images(annotations, images=listed, urls=tmp_path / "train2014_urls.txt")
+    assert listed.read_text().split() == [
+        "coco/images/val2014/1.jpg",
+        "coco/images/train2017/2.jpg",
+        "coco/images/train2014/3.jpg",
+    ]
+
+
 def test_read_captions(folder):
     captions, image_idxs = read_captions(folder / "coco2014_captions.h5", "val")
     assert captions.shape == (7, 17)

@@ -1,6 +1,7 @@
 """The files of `coco_captioning/`, as CS231n's course code reads them."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -56,8 +57,8 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
 
 def _folder(record: dict) -> str:
     """Return the folder of an image in COCO, or nothing if its record does not tell it."""
-    *_, folder, name = ["", *str(record.get("coco_url", "")).split("/")]
-    return folder if name == record["file_name"] else ""
+    path = PurePosixPath(urlsplit(record.get("coco_url") or "").path)
+    return path.parent.name if path.name == record["file_name"] else ""
 
 
 def read_captions(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:

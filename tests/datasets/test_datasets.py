@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import zipfile
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from recap.annotations import read_annotations
-from recap.datasets import coco, flickr8k
+from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.download import download_dataset
-from recap.datasets.registry import DATASETS, prepare_annotations
+from recap.datasets.registry import DATASETS, find_dataset, prepare_annotations
 from recap.errors import InputError
 
 COCO_SPLIT = {
@@ -97,7 +98,7 @@ def test_coco_is_passed_on_as_it_is(coco_archive, tmp_path):
 
 def test_coco_archive_with_broken_json(tmp_path):
     archive = write_zip(tmp_path / "a.zip", {"annotations/captions_val2014.json": '{"images": ['})
-    with pytest.raises(InputError, match=r"captions_val2014\.json in .*a\.zip is not valid JSON"):
+    with pytest.raises(InputError, match=r"captions_val20\?\?\.json in .*a\.zip is not valid JSON"):
         coco.read_split(archive, "val")
 
 
@@ -167,14 +168,14 @@ def test_an_archive_with_damaged_bytes(coco_archive, flickr_archive, tmp_path, d
     data[start + 80 : start + 90] = b"\xff" * 10
     archive.write_bytes(data)
     with pytest.raises(InputError, match=r"is not a whole zip archive .*download it again"):
-        DATASETS[dataset].read_split(archive, "val")
+        find_dataset(dataset).read_split(archive, "val")
 
 
 @pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
 def test_another_archive(tmp_path, dataset):
     archive = write_zip(tmp_path / "photos.zip", {"a.jpg": "photo"})
-    with pytest.raises(InputError, match=r"photos\.zip holds no (captions_val2014|Flickr)"):
-        DATASETS[dataset].read_split(archive, "val")
+    with pytest.raises(InputError, match=r"photos\.zip holds no (captions_val20|Flickr)"):
+        find_dataset(dataset).read_split(archive, "val")
 
 
 def test_a_missing_archive(tmp_path):
@@ -210,22 +211,126 @@ def test_a_file_comes_from_a_mirror_folder(flickr_archive, tmp_path, capsys):
     assert "unverified" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_every_archive_that_a_split_needs_can_be_downloaded(dataset):
-    description = DATASETS[dataset]
-    needed = {*description.images.values(), description.annotations}
+@pytest.mark.parametrize(("name", "splits"), DATASETS)
+def test_every_archive_that_a_split_needs_can_be_downloaded(name, splits):
+    description = find_dataset(name, splits)
+    needed = {*itertools.chain(*description.images.values()), description.annotations}
     if description.files:
         assert {file.name for file in description.files} == needed
+        assert all(file.md5 or file.sha256 for file in description.files)
     assert {"train", "val"} <= description.images.keys()
 
 
 def test_coco_is_what_its_authors_serve():
-    known = {file.name: (file.size, file.md5) for file in coco.FILES}
+    known = {file.name: (file.size, file.md5) for file in find_dataset("coco2014").files}
     assert known == {
         "train2014.zip": (13_510_573_713, "0da8c0bd3d6becc4dcb32757491aca88"),
         "val2014.zip": (6_645_013_297, "a3d79f5ed8d289b7a7554ce06a5782b3"),
-        "annotations_trainval2014.zip": (252_872_794, None),
+        "annotations_trainval2014.zip": (252_872_794, "0a379cfc70b0e71301e0f377548639bd"),
     }
+
+
+def test_coco_2017(tmp_path):
+    members = {"annotations/captions_val2017.json": json.dumps(COCO_SPLIT)}
+    archive = write_zip(tmp_path / "annotations_trainval2017.zip", members)
+    prepare_annotations("coco2017", archive, split="val", output=tmp_path / "val.json")
+    assert json.loads((tmp_path / "val.json").read_text()) == COCO_SPLIT
+
+
+# --- Karpathy's splits --------------------------------------------------------------------------
+
+# Split, folder and id of each image, in the order of Karpathy's file.
+KARPATHY = [
+    ("test", "val2014", 391895),
+    ("restval", "val2014", 60623),
+    ("train", "train2014", 9),
+    ("val", "val2014", 7),
+    ("train", "train2014", 5),
+    ("restval", "val2014", 60624),
+]
+
+
+def karpathys(dataset):
+    """Return the content of Karpathy's file of a data set, two captions an image."""
+    images = []
+    for number, (split, folder, cocoid) in enumerate(KARPATHY):
+        name = f"COCO_{folder}_{cocoid:012}.jpg"
+        images.append(
+            {
+                "imgid": number,
+                "split": split,
+                "filename": name if dataset == "coco" else f"{number}_{cocoid}.jpg",
+                "sentids": [2 * number, 2 * number + 1],
+                "sentences": [
+                    {
+                        "tokens": ["a", "man"],
+                        "raw": f"A man, {number} {position}.",
+                        "imgid": number,
+                        "sentid": 2 * number + position,
+                    }
+                    for position in range(2)
+                ],
+            }
+            | ({"filepath": folder, "cocoid": cocoid} if dataset == "coco" else {})
+        )
+    return {"images": images, "dataset": dataset}
+
+
+@pytest.fixture
+def karpathy_archive(tmp_path):
+    members = {f"dataset_{name}.json": json.dumps(karpathys(name)) for name in ("coco", "flickr8k")}
+    members["__MACOSX/dataset_coco.json"] = "junk"
+    return write_zip(tmp_path / "caption_datasets.zip", members)
+
+
+@pytest.mark.parametrize(
+    ("split", "ids"),
+    [("train", [60623, 9, 5, 60624]), ("val", [391895]), ("dev", [7])],
+)
+def test_karpathys_splits_of_coco(karpathy_archive, tmp_path, split, ids):
+    """The rest of val2014 is learnt from; his test is scored, and his val chooses."""
+    output = tmp_path / "captions.json"
+    prepare_annotations("coco2014", karpathy_archive, splits="karpathy", split=split, output=output)
+    annotations = read_annotations(output)
+    assert [image["id"] for image in annotations.images] == ids
+    numbers = [[cocoid for _, _, cocoid in KARPATHY].index(image_id) for image_id in ids]
+    assert annotations.captions == [
+        (image_id, f"A man, {number} {position}.")
+        for image_id, number in zip(ids, numbers, strict=True)
+        for position in range(2)
+    ]
+    if split == "val":
+        assert annotations.images[0]["file_name"] == "COCO_val2014_000000391895.jpg"
+        url = "http://images.cocodataset.org/val2014/COCO_val2014_000000391895.jpg"
+        assert annotations.images[0]["coco_url"] == url
+        assert annotations.description == "coco, Karpathy's test split"
+
+
+def test_karpathys_splits_of_flickr8k(karpathy_archive):
+    splits = {split: karpathy.read_flickr8k(karpathy_archive, split) for split in PHOTOS}
+    assert {split: len(content["images"]) for split, content in splits.items()} == {
+        "train": 4,
+        "dev": 1,
+        "val": 1,
+    }
+    photo = splits["val"]["images"][0]
+    assert photo["file_name"] == "0_391895.jpg"
+    assert photo["flickr_url"].endswith("?id=0")
+    assert [entry["caption"] for entry in splits["dev"]["annotations"]] == [
+        "A man, 3 0.",
+        "A man, 3 1.",
+    ]
+
+
+def test_an_archive_that_is_not_karpathys(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", {"dataset_coco.json": '{"images": [{"split": "val"}]}'})
+    with pytest.raises(InputError, match=r"dataset_coco\.json in .*a\.zip is not in the format"):
+        karpathy.read_coco(archive, "dev")
+
+
+def test_a_data_set_without_karpathys_splits():
+    with pytest.raises(InputError, match="no karpathy splits of shapes: there are of coco2014, fl"):
+        find_dataset("shapes", "karpathy")
 
 
 @pytest.mark.skipif(

@@ -25,7 +25,7 @@ ARCHIVE = RemoteFile(
 )
 
 # What Karpathy's files call the images of each split.
-CALLED = {"train": {"train", "restval"}, "val": {"test"}, "dev": {"val"}}
+CALLED = {"train": ("train", "restval"), "val": ("test",), "dev": ("val",)}
 
 
 def read_coco(archive: Path, split: str) -> dict:
@@ -85,7 +85,7 @@ def _read(archive: Path, name: str, split: str) -> dict:
             f"{name} in {archive} is not in the format of Karpathy's splits ({error!r}): download"
             " the archive again."
         ) from None
-    called = "test" if split == "val" else "val" if split == "dev" else "train and restval"
+    called = " and ".join(CALLED[split])
     info = {"description": f"{content['dataset']}, Karpathy's {called} split", "url": ARCHIVE.url}
     return {"info": info, "licenses": [], "images": records, "annotations": captions}
 
