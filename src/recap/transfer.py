@@ -153,7 +153,7 @@ def _transfer_once(
                 for piece in response.iter_content(PIECE):
                     bar.update(file.write(piece))
     except NO_ADDRESS:
-        raise TransferError("this is not a URL") from None
+        raise TransferError("not a URL") from None
     except requests.exceptions.SSLError:
         raise TransferError("the server's certificate is not valid") from None
     except requests.Timeout:
