@@ -14,16 +14,8 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    [
-        "files",
-        "progress",
-        "threads",
-        "config",
-        "code_hash",
-        "devices",
-        "feature_files",
-        "python2_dict",
-    ],
+    ["files", "progress", "threads", "config", "code_hash", "devices", "python2_dict"],
+    ["checkpoints", "feature_files"],
     ["remote_file"],
     ["transfer"],
     ["annotations", "download", "images"],

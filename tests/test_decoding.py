@@ -79,14 +79,14 @@ def test_width_one_takes_the_likeliest_word_at_each_step(cell):
 def test_captions_are_never_empty_end_and_hold_no_special_word(cell, width):
     captioner = random_captioner(cell, seed=5)
     with torch.no_grad():
-        captioner.vocabulary.bias[WORDS.index(END)] = 50.0  # wants to end at once
-        captioner.vocabulary.bias[WORDS.index(UNK)] = 100.0  # and else to say <UNK>
+        captioner.b_vocab[WORDS.index(END)] = 50.0  # wants to end at once
+        captioner.b_vocab[WORDS.index(UNK)] = 100.0  # and else to say <UNK>
     special = {WORDS.index(word) for word in SPECIAL_WORDS}
     for caption in beam_search(captioner, torch.randn(10, 6), WORDS, width):
         assert len(caption) == 1
         assert not special & set(caption)
     with torch.no_grad():
-        captioner.vocabulary.bias[WORDS.index(END)] = -1000.0  # never wants to end
+        captioner.b_vocab[WORDS.index(END)] = -1000.0  # never wants to end
     for caption in beam_search(captioner, torch.randn(10, 6), WORDS, width, max_words=6):
         assert len(caption) == 6
         assert not special & set(caption)

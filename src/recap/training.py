@@ -4,12 +4,13 @@ import csv
 import math
 import platform
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 import recap
 from recap.captioned_images import (
@@ -21,16 +22,28 @@ from recap.captioned_images import (
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import Trainer, make_trainer
-from recap.devices import Device, choose_device, use_threads
+from recap.checkpoints import load_checkpoint, save_checkpoint
+from recap.code_hash import code_hash
+from recap.devices import (
+    Device,
+    Precision,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    use_threads,
+)
 from recap.errors import InputError
-from recap.files import atomic_path
+from recap.files import atomic_path, file_hash
 from recap.progress import progress
 from recap.vocabulary import NULL, read_vocabulary
 
 HISTORY = "history.csv"
+CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT_SECONDS = 30
 ROWS_AN_EPOCH = 20
 WARM_UP = 0.2  # share of the steps in which the one-cycle schedule rises
 VALIDATION_BATCH = 512
+NOTABLE_RISE = 1.01
 
 
 @dataclass
@@ -45,6 +58,38 @@ class HistoryRow:
     validation_loss: float | None = None
 
 
+@dataclass
+class Course:
+    """How far a training has come, apart from the trainer's own state.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that are over.
+    batches : int
+        Minibatches of the next one that were taken.
+    step : int
+        Steps taken in all.
+    losses : list of float
+        Those of the steps since the last row of the history.
+    history : list of HistoryRow
+    order : dict
+        State of the generator of the captions' order before the next epoch's is drawn.
+    best_loss, best_epoch, best_parameters
+        The lowest validation loss so far, and what gave it.
+    """
+
+    order: dict
+    epoch: int = 0
+    batches: int = 0
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_parameters: dict[str, np.ndarray] = field(default_factory=dict)
+
+
 def train_captioner(
     features: Path,
     captions: Path,
@@ -57,12 +102,14 @@ def train_captioner(
     dev_captions: Path | None = None,
     dev_share: float = 0.02,
     device: Device = "auto",
+    precision: Precision = "auto",
     threads: int | None = None,
 ) -> None:
     """Train a captioner and keep its best epoch by the validation loss.
 
     The validation loss is taken on the dev split if there is one, and else on a share of the
     training images, drawn by seed and left out of training; never on the split that is scored.
+    A training that was interrupted goes on from its last checkpoint, and ends in the same bytes.
 
     Parameters
     ----------
@@ -86,6 +133,9 @@ def train_captioner(
         Share of the training images to validate on where there is no dev split.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the matrix products; weights are kept in float32. `auto` takes bfloat16
+        where the device has units for it.
     threads : int, optional
         Threads to use; all by default.
 
@@ -99,8 +149,8 @@ def train_captioner(
     if (dev_features is None) != (dev_captions is None):
         raise InputError("A dev split needs both its features and its captions: give the other.")
     use_threads(threads)
+    keep_freed_memory()
     idx_to_word = read_vocabulary(vocabulary)
-    null = idx_to_word.index(NULL)
     generator = np.random.default_rng(seed)
     train = read_captioned_images(features, captions, "train", len(idx_to_word))
     if dev_features and dev_captions:
@@ -120,23 +170,42 @@ def train_captioner(
     for part in (train, dev):
         part.features = part.features * np.float32(scale)
 
-    trainer = make_trainer(
-        recipe, train.features.shape[1], idx_to_word, seed, choose_device(device)
-    )
-    history: list[HistoryRow] = []
-    best_loss, best_epoch, best_parameters = math.inf, 0, {}
-    for row in run_epochs(trainer, recipe, train, dev, null, generator):
-        history.append(row)
-        if row.validation_loss is not None and row.validation_loss < best_loss:
-            best_loss, best_epoch = row.validation_loss, row.epoch
-            best_parameters = trainer.parameters()
-    best_parameters["W_proj"] *= np.float32(scale)
+    place = choose_device(device)
+    number_format = choose_precision(place, precision)
+    trainer = make_trainer(recipe, train.features.shape[1], idx_to_word, seed, place, number_format)
+    files = {
+        "features": features,
+        "captions": captions,
+        "vocabulary": vocabulary,
+        "dev features": dev_features,
+        "dev captions": dev_captions,
+    }
+    training = {
+        **{name: path and file_hash(path) for name, path in files.items()},
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "dev share": dev_share,
+        "device": place.type,
+        "precision": str(number_format),
+        "code": code_hash("recap.training"),
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint = output / CHECKPOINT
+    course = resume(checkpoint, training, trainer) or Course(order=generator.bit_generator.state)
 
+    def save() -> None:
+        write_history(output / HISTORY, course.history)
+        write_checkpoint(checkpoint, training, trainer, course)
+
+    run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), course, save)
+
+    course.best_parameters["W_proj"] *= np.float32(scale)
     facts = {
         "seed": seed,
         "validation": validation,
-        "best_epoch": best_epoch,
-        "best_validation_loss": best_loss,
+        "best_epoch": course.best_epoch,
+        "best_validation_loss": course.best_loss,
+        "precision": str(number_format).removeprefix("torch."),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -144,9 +213,18 @@ def train_captioner(
             "recap": recap.__version__,
         },
     }
-    write_history(output / HISTORY, history)
-    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, best_parameters, facts))
-    print(f"best epoch: {best_epoch} of {recipe.epochs}, validation loss {best_loss:.3f}")
+    write_history(output / HISTORY, course.history)
+    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, course.best_parameters, facts))
+    checkpoint.unlink(missing_ok=True)
+    print(
+        f"best epoch: {course.best_epoch} of {course.epoch}, validation loss {course.best_loss:.3f}"
+    )
+    last_loss = course.history[-1].validation_loss
+    if last_loss > NOTABLE_RISE * course.best_loss:
+        print(
+            f"warning: the validation loss then rose to {last_loss:.3f}: the captioner learns its"
+            " captions by heart; more `dropout` or `weight_decay`, or fewer `epochs`, may help"
+        )
 
 
 def run_epochs(
@@ -155,62 +233,121 @@ def run_epochs(
     train: CaptionedImages,
     dev: CaptionedImages,
     null: int,
-    generator: np.random.Generator,
-) -> Iterator[HistoryRow]:
-    """Train for the recipe's epochs and yield the history as it comes.
+    course: Course,
+    save: Callable[[], None],
+) -> None:
+    """Train for the recipe's epochs, or until its patience is at an end.
 
     Parameters
     ----------
     trainer : Trainer
         Takes the steps.
     recipe : Recipe
-        Epochs, batch size and schedule.
+        Epochs, batch size, schedule and patience.
     train, dev : CaptionedImages
         What is learnt from, and what the validation loss is taken on.
     null : int
         The number of `<NULL>`.
-    generator : numpy.random.Generator
-        Draws the order of the captions.
-
-    Yields
-    ------
-    HistoryRow
-        About twenty an epoch; the last of an epoch has the validation loss.
+    course : Course
+        Where to begin; it is kept up to date.
+    save : callable
+        Called now and then between two steps, to keep the trainer's state and the course.
 
     Raises
     ------
     InputError
         If the loss is no longer finite.
     """
-    steps_an_epoch = math.ceil(len(train) / recipe.batch_size)
-    steps = steps_an_epoch * recipe.epochs
-    every = max(1, steps_an_epoch // ROWS_AN_EPOCH)
-    step = 0
-    shown: dict[str, str] = {}
-    with progress(desc=recipe.cell, total=len(train) * recipe.epochs, unit="caption") as bar:
-        for epoch in range(1, recipe.epochs + 1):
-            losses, seen, since = [], 0, time.perf_counter()
-            for wanted in draw_batches(train, recipe.batch_size, null, generator):
-                rate = learning_rate(recipe, step, steps)
-                loss = trainer.step(*train.batch(wanted, null), rate)
-                step += 1
-                check_finite(loss, "loss", step, rate)
-                losses.append(loss)
-                seen += len(wanted)
-                bar.update(len(wanted))
-                last = step == epoch * steps_an_epoch
-                if not last and step % every:
-                    continue
-                speed = seen / (time.perf_counter() - since)
-                row = HistoryRow(step, epoch, float(np.mean(losses)), rate, speed)
-                if last:
-                    row.validation_loss = validate(trainer, dev, null)
-                    check_finite(row.validation_loss, "validation loss", step, rate)
-                    shown["validation"] = f"{row.validation_loss:.2f}"
-                shown |= {"epoch": f"{epoch}/{recipe.epochs}", "loss": f"{row.loss:.2f}"}
-                bar.set_postfix(shown)
-                yield row
-                losses, seen, since = [], 0, time.perf_counter()
+    generator = np.random.default_rng()
+    total = len(train) * recipe.epochs
+    done = min(course.step * recipe.batch_size, total)
+    saved = time.monotonic()
+
+    def save_now_and_then() -> None:
+        nonlocal saved
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            save()
+            saved = time.monotonic()
+
+    with progress(desc=recipe.cell, total=total, initial=done, unit="caption") as bar:
+        while course.epoch < recipe.epochs:
+            generator.bit_generator.state = course.order
+            batches = draw_batches(train, recipe.batch_size, null, generator)
+            take_steps(trainer, recipe, train, batches, null, course, bar, save_now_and_then)
+            row = course.history[-1]
+            row.validation_loss = validate(trainer, dev, null)
+            check_finite(row.validation_loss, "validation loss", row.step, row.learning_rate)
+            bar.set_postfix(epoch=row.epoch, loss=row.loss, validation=row.validation_loss)
+            course.epoch, course.batches = course.epoch + 1, 0
+            course.order = generator.bit_generator.state
+            if row.validation_loss < course.best_loss:
+                course.best_loss, course.best_epoch = row.validation_loss, course.epoch
+                course.best_parameters = trainer.parameters()
+            elif recipe.patience and course.epoch - course.best_epoch >= recipe.patience:
+                print(f"no better validation loss for {recipe.patience} epochs: training ends")
+                break
+            save_now_and_then()
+
+
+def take_steps(
+    trainer: Trainer,
+    recipe: Recipe,
+    train: CaptionedImages,
+    batches: list[np.ndarray],
+    null: int,
+    course: Course,
+    bar: tqdm,
+    between: Callable[[], None],
+) -> None:
+    """Take the steps of an epoch that are still to be taken.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Takes the steps.
+    recipe : Recipe
+        Epochs and schedule.
+    train : CaptionedImages
+        What is learnt from.
+    batches : list of arrays of int
+        All minibatches of the epoch.
+    null : int
+        The number of `<NULL>`.
+    course : Course
+        Kept up to date; its history grows by about twenty rows.
+    bar : tqdm
+        Shows the progress.
+    between : callable
+        Called after each step but the last.
+
+    Raises
+    ------
+    InputError
+        If the loss is no longer finite.
+    """
+    steps = len(batches) * recipe.epochs
+    every = max(1, len(batches) // ROWS_AN_EPOCH)
+    seen, since = 0, time.perf_counter()
+    for wanted in batches[course.batches :]:
+        rate = learning_rate(recipe, course.step, steps)
+        loss = trainer.step(*train.batch(wanted, null), rate)
+        course.step += 1
+        course.batches += 1
+        check_finite(loss, "loss", course.step, rate)
+        course.losses.append(loss)
+        seen += len(wanted)
+        bar.update(len(wanted))
+        last = course.batches == len(batches)
+        if last or course.step % every == 0:
+            speed = seen / (time.perf_counter() - since)
+            mean = float(np.mean(course.losses))
+            row = HistoryRow(course.step, course.epoch + 1, mean, rate, speed)
+            bar.set_postfix(epoch=row.epoch, loss=mean)
+            course.history.append(row)
+            course.losses = []
+            seen, since = 0, time.perf_counter()
+        if not last:
+            between()
 
 
 def check_finite(loss: float, name: str, step: int, rate: float) -> None:
@@ -274,6 +411,56 @@ def validate(trainer: Trainer, dev: CaptionedImages, null: int) -> float:
         wanted = np.arange(start, min(start + VALIDATION_BATCH, len(dev)))
         total += trainer.loss(*dev.batch(wanted, null)) * len(wanted)
     return total / len(dev)
+
+
+def write_checkpoint(path: Path, training: dict, trainer: Trainer, course: Course) -> None:
+    """Keep a training's state.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    training : dict
+        What the training depends on: recipe, seed, hashes of its files and code.
+    trainer : Trainer
+    course : Course
+    """
+    facts = asdict(course)
+    arrays = {f"best.{name}": value for name, value in facts.pop("best_parameters").items()}
+    save_checkpoint(path, arrays | trainer.state(), {"training": training, "course": facts})
+
+
+def resume(path: Path, training: dict, trainer: Trainer) -> Course | None:
+    """Bring the trainer to where an interrupted training was.
+
+    Parameters
+    ----------
+    path : Path
+        File that `write_checkpoint` may have written.
+    training : dict
+        What this training depends on; a checkpoint of another one is refused.
+    trainer : Trainer
+        Newly made; its state is replaced.
+
+    Returns
+    -------
+    Course or None
+        None where there is nothing to go on from.
+    """
+    checkpoint = load_checkpoint(path, training)
+    if checkpoint is None:
+        return None
+    arrays, facts = checkpoint
+    trainer.load_state(arrays)
+    course = Course(**facts["course"])
+    course.history = [HistoryRow(**row) for row in facts["course"]["history"]]
+    course.best_parameters = {
+        name.removeprefix("best."): array
+        for name, array in arrays.items()
+        if name.startswith("best.")
+    }
+    print(f"training goes on from step {course.step}, where it was interrupted")
+    return course
 
 
 def write_history(path: Path, history: list[HistoryRow]) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recap.captioners.numpy import CaptioningRNN, CaptioningSolver, pack_captions
+from recap.captioners.numpy import CaptioningRNN, CaptioningSolver
 
 VOCABULARY = {"<NULL>": 0, "<START>": 1, "<END>": 2, "<UNK>": 3, "a": 4, "cat": 5, "sat": 6}
 NULL, START, END = 0, 1, 2
@@ -147,16 +147,6 @@ def test_captions_without_words_cost_nothing(cell_type):
         name: value.shape for name, value in model.params.items()
     }
     assert not any(gradient.any() for gradient in grads.values())
-
-
-def test_pack_captions():
-    order, sizes, inputs, targets = pack_captions(
-        np.array([[1, 4, 2, 0, 0], [1, 0, 5, 2, 0], [1, 0, 0, 0, 0]]), NULL
-    )
-    assert order.tolist() == [1, 0, 2]
-    assert sizes.tolist() == [2, 2, 1, 0]
-    assert inputs.tolist() == [1, 1, 0, 4, 5]
-    assert targets.tolist() == [0, 4, 5, 2, 2]
 
 
 @pytest.mark.parametrize("cell_type", ["rnn", "lstm"])

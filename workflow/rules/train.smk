@@ -40,6 +40,7 @@ rule train_captioner:
             dev_features=input.dev_features, dev_captions=input.dev_captions
         ),
         device=config["device"],
+        precision=config["precision"],
         code=code_hash("recap.training"),
     shell:
         """
@@ -53,6 +54,7 @@ rule train_captioner:
             --dev-share {params.dev_share} \
             {params.dev:q} \
             --device {params.device} \
+            --precision {params.precision} \
             --threads {threads} \
             2>&1 | tee {log:q}
         """

@@ -25,44 +25,12 @@ from recap.layers import (
     word_embedding_backward,
     word_embedding_forward,
 )
+from recap.layers.packing import pack_captions
 
 CELLS = {
     "rnn": (1, rnn_recurrence_forward, rnn_recurrence_backward),
     "lstm": (4, lstm_recurrence_forward, lstm_recurrence_backward),
 }
-
-
-def pack_captions(
-    captions: np.ndarray, null: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Cut captions into inputs and targets, and drop what follows the last real target of each.
-
-    At each step the network reads a word and has to tell the next one, so the inputs are
-    `captions[:, :-1]` and the targets `captions[:, 1:]`.
-
-    Parameters
-    ----------
-    captions : integer array of shape (N, T + 1)
-        Word ids; `<NULL>` may stand anywhere.
-    null : int
-        The id of `<NULL>`.
-
-    Returns
-    -------
-    order : integer array of shape (N,)
-        The captions by falling length, which is the order of the packed rows within a step.
-    sizes : integer array of shape (T,)
-        How many captions are running at each step.
-    inputs, targets : integer arrays of shape (P,)
-        Packed (see `recap.layers.packing`). A `<NULL>` among the targets stands before a real one.
-    """
-    real = captions[:, 1:] != null
-    steps = np.arange(1, real.shape[1] + 1)
-    lengths = (real * steps).max(axis=1)
-    order = np.argsort(-lengths, kind="stable")
-    running = lengths[order] >= steps[:, None]
-    by_step = captions[order].T
-    return order, running.sum(axis=1), by_step[:-1][running], by_step[1:][running]
 
 
 class CaptioningRNN:

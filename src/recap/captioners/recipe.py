@@ -34,6 +34,8 @@ class Recipe:
         AdamW's decoupled decay of the weight matrices.
     gradient_clip : float
         Largest norm of the gradient, over all parameters; a longer one is scaled down.
+    patience : int
+        Epochs without a lower validation loss after which training ends; 0 for no such end.
 
     Raises
     ------
@@ -52,12 +54,15 @@ class Recipe:
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     weight_decay: float = 0.0
     gradient_clip: float = 5.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         for name in ("wordvec_dim", "hidden_dim", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
+        if self.patience < 0:
+            raise InputError(f"`patience` must be at least 0, not {self.patience}.")
         for name in ("learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"`{name}` must be more than 0, not {getattr(self, name)}.")

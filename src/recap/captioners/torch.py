@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss
 from recap.captioners.recipe import Recipe
+from recap.layers.packing import pack_captions
 
-# CS231n's LSTM keeps its gates in the order input, forget, output, candidate; PyTorch in the
-# order input, forget, candidate, output. The same exchange leads either way.
-EXCHANGE_GATES = {"lstm": [0, 1, 3, 2], "rnn": [0]}
+GATES = {"rnn": 1, "lstm": 4}
 
 State = tuple[torch.Tensor, ...]
 
@@ -20,7 +20,10 @@ class Captioner(nn.Module):
     """A recurrent captioner whose first hidden state comes from an image's features.
 
     h_0 = features W_proj + b_proj; at each step the cell reads a word vector, and its hidden
-    state gives a score to every word of the vocabulary as the next one.
+    state gives a score to every word of the vocabulary as the next one. The parameters have
+    CS231n's names and layouts: `W_embed` (V, D), `W_proj` (F, H), `b_proj` (H,), `Wx` (D, kH),
+    `Wh` (H, kH), `b` (kH,), `W_vocab` (H, V), `b_vocab` (V,), with k = 1, or 4 for the LSTM, whose
+    gates stand in the order input, forget, output, candidate.
 
     Parameters
     ----------
@@ -32,40 +35,51 @@ class Captioner(nn.Module):
         Words, V.
     null : int
         The number of `<NULL>`, which is no target.
+    precision : torch.dtype, optional
+        Number format of the matrix products in `forward`; that of the parameters by default.
     """
 
-    def __init__(self, recipe: Recipe, feature_dim: int, vocabulary_size: int, null: int):
+    def __init__(
+        self,
+        recipe: Recipe,
+        feature_dim: int,
+        vocabulary_size: int,
+        null: int,
+        precision: torch.dtype | None = None,
+    ):
         super().__init__()
         self.cell_type = recipe.cell
+        self.dropout = recipe.dropout
         self.null = null
-        self.embedding = nn.Embedding(vocabulary_size, recipe.wordvec_dim)
-        self.projection = nn.Linear(feature_dim, recipe.hidden_dim)
-        cell = nn.LSTM if recipe.cell == "lstm" else nn.RNN
-        self.cell = cell(recipe.wordvec_dim, recipe.hidden_dim, batch_first=True)
-        self.vocabulary = nn.Linear(recipe.hidden_dim, vocabulary_size)
-        self.dropout = nn.Dropout(recipe.dropout)
-        self._initialise()
+        self.precision = precision
+        gates_dim = GATES[recipe.cell] * recipe.hidden_dim
 
-    @torch.no_grad()
-    def _initialise(self) -> None:
-        """Draw normal weights as CS231n does: 1/100 for word vectors, else 1/sqrt(fan in)."""
-        for name, parameter in self.named_parameters():
-            if name == "embedding.weight":
-                parameter.normal_(std=0.01)
-            elif parameter.dim() == 2:
-                parameter.normal_(std=1 / math.sqrt(parameter.shape[1]))
-            else:
-                parameter.zero_()
-        # The course's cell has one bias: PyTorch's second one stays at zero.
-        self.cell.bias_hh_l0.requires_grad_(False)
+        def normal(rows: int, columns: int, deviation: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(rows, columns) * deviation)
 
-    def forward(self, features: torch.Tensor, captions: torch.Tensor) -> torch.Tensor:
+        def weights(rows: int, columns: int) -> nn.Parameter:
+            return normal(rows, columns, 1 / math.sqrt(rows))
+
+        self.W_embed = normal(vocabulary_size, recipe.wordvec_dim, 0.01)
+        self.W_proj = weights(feature_dim, recipe.hidden_dim)
+        self.b_proj = nn.Parameter(torch.zeros(recipe.hidden_dim))
+        self.Wx = weights(recipe.wordvec_dim, gates_dim)
+        self.Wh = weights(recipe.hidden_dim, gates_dim)
+        self.b = nn.Parameter(torch.zeros(gates_dim))
+        self.W_vocab = weights(recipe.hidden_dim, vocabulary_size)
+        self.b_vocab = nn.Parameter(torch.zeros(vocabulary_size))
+
+    def forward(self, features: torch.Tensor, captions: np.ndarray) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
+
+        Nothing is computed for what follows a caption's last real target. A word is projected once
+        for all the places where it stands; dropout therefore drops the same entries of its vector
+        in all of them.
 
         Parameters
         ----------
         features : tensor of shape (N, F)
-        captions : tensor of shape (N, T), int64
+        captions : integer array of shape (N, T)
             Each `<START>`, words, `<END>`, `<NULL>`s.
 
         Returns
@@ -73,14 +87,26 @@ class Captioner(nn.Module):
         tensor of shape ()
             Nats a caption.
         """
-        inputs, targets = captions[:, :-1], captions[:, 1:]
-        state = tuple(part.unsqueeze(0) for part in self.first_state(features))
-        state = state if self.cell_type == "lstm" else state[0]
-        hidden, _ = self.cell(self.dropout(self.embedding(inputs)), state)
-        # Only real targets are worth a row of the largest product.
-        real = targets != self.null
-        scores = self.vocabulary(self.dropout(hidden[real]))
-        return F.cross_entropy(scores, targets[real], reduction="sum") / len(captions)
+        order, sizes, inputs, targets = pack_captions(captions, self.null)
+        words, places = np.unique(inputs, return_inverse=True)
+        order, words, places, targets = (
+            torch.from_numpy(numbers.astype(np.int64)).to(features.device)
+            for numbers in (order, words, places, targets)
+        )
+        weights = (targets != self.null) / len(captions)
+
+        h0 = self._affine(features[order], self.W_proj, self.b_proj)
+        vectors = F.dropout(self.W_embed[words], self.dropout, self.training)
+        a = LookUp.apply(self._affine(vectors, self.Wx, self.b), places)
+        recurrence = RECURRENCES[self.cell_type]
+        h = recurrence.apply(a, h0, self.Wh.to(a.dtype), sizes.tolist())
+        h = F.dropout(h, self.dropout, self.training)
+        W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
+        return VocabularyLoss.apply(h, W, b, targets, weights)
+
+    def _affine(self, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        precision = self.precision or W.dtype
+        return torch.addmm(b.to(precision), x.to(precision), W.to(precision))
 
     def first_state(self, features: torch.Tensor) -> State:
         """Return the state before the first word.
@@ -92,9 +118,9 @@ class Captioner(nn.Module):
         Returns
         -------
         tuple of tensors of shape (N, H)
-            The hidden state, and for the LSTM the cell state.
+            The hidden state, and for the LSTM the cell state, zero.
         """
-        hidden = self.projection(features)
+        hidden = features @ self.W_proj + self.b_proj
         return (hidden, torch.zeros_like(hidden)) if self.cell_type == "lstm" else (hidden,)
 
     def step(self, words: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
@@ -110,46 +136,21 @@ class Captioner(nn.Module):
         log_probabilities : tensor of shape (N, V)
         state : tuple of tensors of shape (N, H)
         """
-        weights = (
-            self.cell.weight_ih_l0,
-            self.cell.weight_hh_l0,
-            self.cell.bias_ih_l0,
-            self.cell.bias_hh_l0,
-        )
-        x = self.embedding(words)
-        if self.cell_type == "lstm":
-            state = torch.lstm_cell(x, state, *weights)
+        h, *memory = state
+        a = self.W_embed[words] @ self.Wx + h @ self.Wh + self.b
+        if memory:
+            i, f, o, g = a.chunk(4, dim=1)
+            c = f.sigmoid() * memory[0] + i.sigmoid() * g.tanh()
+            state = o.sigmoid() * c.tanh(), c
         else:
-            state = (torch.rnn_tanh_cell(x, state[0], *weights),)
-        return F.log_softmax(self.vocabulary(state[0]), dim=1), state
+            state = (a.tanh(),)
+        return F.log_softmax(state[0] @ self.W_vocab + self.b_vocab, dim=1), state
 
-    def course_parameters(self, dtype: torch.dtype = torch.float32) -> dict[str, np.ndarray]:
-        """Return a copy of the parameters under CS231n's names and layouts.
-
-        Parameters
-        ----------
-        dtype : torch.dtype
-            Number format of the copy.
-
-        Returns
-        -------
-        dict of arrays
-            `W_embed` (V, D), `W_proj` (F, H), `b_proj` (H,), `Wx` (D, kH), `Wh` (H, kH), `b`
-            (kH,), `W_vocab` (H, V), `b_vocab` (V,), with k = 1, or 4 for the LSTM.
-        """
-        tensors = {
-            "W_embed": self.embedding.weight,
-            "W_proj": self.projection.weight.T,
-            "b_proj": self.projection.bias,
-            "Wx": self._exchange_gates(self.cell.weight_ih_l0).T,
-            "Wh": self._exchange_gates(self.cell.weight_hh_l0).T,
-            "b": self._exchange_gates(self.cell.bias_ih_l0 + self.cell.bias_hh_l0),
-            "W_vocab": self.vocabulary.weight.T,
-            "b_vocab": self.vocabulary.bias,
-        }
+    def course_parameters(self) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts."""
         return {
-            name: tensor.detach().to("cpu", dtype).contiguous().numpy().copy()
-            for name, tensor in tensors.items()
+            name: parameter.detach().cpu().numpy().copy()
+            for name, parameter in self.named_parameters()
         }
 
     @torch.no_grad()
@@ -161,17 +162,5 @@ class Captioner(nn.Module):
         parameters : dict of arrays
             As `course_parameters` returns them.
         """
-        tensors = {name: torch.from_numpy(value) for name, value in parameters.items()}
-        self.embedding.weight.copy_(tensors["W_embed"])
-        self.projection.weight.copy_(tensors["W_proj"].T)
-        self.projection.bias.copy_(tensors["b_proj"])
-        self.cell.weight_ih_l0.copy_(self._exchange_gates(tensors["Wx"].T))
-        self.cell.weight_hh_l0.copy_(self._exchange_gates(tensors["Wh"].T))
-        self.cell.bias_ih_l0.copy_(self._exchange_gates(tensors["b"]))
-        self.cell.bias_hh_l0.zero_()
-        self.vocabulary.weight.copy_(tensors["W_vocab"].T)
-        self.vocabulary.bias.copy_(tensors["b_vocab"])
-
-    def _exchange_gates(self, weights: torch.Tensor) -> torch.Tensor:
-        order = EXCHANGE_GATES[self.cell_type]
-        return torch.cat([weights.chunk(len(order))[gate] for gate in order])
+        for name, parameter in self.named_parameters():
+            parameter.copy_(torch.from_numpy(parameters[name]))

@@ -29,9 +29,20 @@ class Trainer(Protocol):
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts, float32."""
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters, moments, generators."""
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+
 
 def make_trainer(
-    recipe: Recipe, feature_dim: int, idx_to_word: list[str], seed: int, device: torch.device
+    recipe: Recipe,
+    feature_dim: int,
+    idx_to_word: list[str],
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype,
 ) -> Trainer:
     """Make a captioner with initial weights drawn from a seed, ready to be trained.
 
@@ -47,10 +58,12 @@ def make_trainer(
         Seed of the initial weights and of dropout.
     device : torch.device
         Where PyTorch computes; NumPy always computes on the CPU.
+    precision : torch.dtype
+        Number format of PyTorch's matrix products; NumPy's are float32.
     """
     if recipe.backend == "numpy":
         return NumpyTrainer(recipe, feature_dim, idx_to_word, seed)
-    return TorchTrainer(recipe, feature_dim, idx_to_word, seed, device)
+    return TorchTrainer(recipe, feature_dim, idx_to_word, seed, device, precision)
 
 
 class TorchTrainer:
@@ -63,19 +76,20 @@ class TorchTrainer:
         idx_to_word: list[str],
         seed: int,
         device: torch.device,
+        precision: torch.dtype = torch.float32,
     ):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
-        self.captioner = Captioner(
-            recipe, feature_dim, len(idx_to_word), idx_to_word.index(NULL)
-        ).to(device)
+        null = idx_to_word.index(NULL)
+        self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
+        self.captioner.to(device)
         self._device = device
         self._gradient_clip = recipe.gradient_clip
-        self._trained = [p for p in self.captioner.parameters() if p.requires_grad]
+        parameters = list(self.captioner.parameters())
         self._optimizer = torch.optim.AdamW(
             [
-                {"params": [p for p in self._trained if p.dim() == 2]},
-                {"params": [p for p in self._trained if p.dim() == 1], "weight_decay": 0.0},
+                {"params": [p for p in parameters if p.dim() == 2]},
+                {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
             ],
             weight_decay=recipe.weight_decay,
             fused=True,
@@ -87,27 +101,44 @@ class TorchTrainer:
             group["lr"] = learning_rate
         self.captioner.train()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self.captioner(*self._tensors(features, captions))
+        loss = self.captioner(torch.from_numpy(features).to(self._device), captions)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._trained, self._gradient_clip)
+        nn.utils.clip_grad_norm_(self.captioner.parameters(), self._gradient_clip)
         self._optimizer.step()
         return loss.item()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
         """Return the loss without dropout."""
         self.captioner.eval()
-        return self.captioner(*self._tensors(features, captions)).item()
+        return self.captioner(torch.from_numpy(features).to(self._device), captions).item()
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts, float32."""
         return self.captioner.course_parameters()
 
-    def _tensors(self, features: np.ndarray, captions: np.ndarray) -> tuple[torch.Tensor, ...]:
-        return (
-            torch.from_numpy(features).to(self._device),
-            torch.from_numpy(captions.astype(np.int64)).to(self._device),
-        )
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters, moments, generators."""
+        state = self.captioner.course_parameters()
+        for name, parameter in self.captioner.named_parameters():
+            for moment, value in self._optimizer.state[parameter].items():
+                state[f"{name}.{moment}"] = value.cpu().numpy()
+        state["cpu_generator"] = torch.get_rng_state().numpy()
+        if self._device.type == "cuda":
+            state["cuda_generator"] = torch.cuda.get_rng_state(self._device).numpy()
+        return state
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self.captioner.load_course_parameters(state)
+        for name, parameter in self.captioner.named_parameters():
+            self._optimizer.state[parameter] = {
+                moment: torch.from_numpy(state[f"{name}.{moment}"]).to(self._device)
+                for moment in ("step", "exp_avg", "exp_avg_sq")
+            }
+        torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(torch.from_numpy(state["cuda_generator"]), self._device)
 
 
 class NumpyTrainer:
@@ -146,3 +177,17 @@ class NumpyTrainer:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts, float32."""
         return {name: weights.copy() for name, weights in self.captioner.params.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters and moments."""
+        state = self.parameters()
+        for name, config in self._adam.items():
+            state |= {f"{name}.{moment}": np.asarray(config[moment]) for moment in ("t", "m", "v")}
+        return state
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        for name in self.captioner.params:
+            self.captioner.params[name] = state[name]
+            self._adam[name] = {moment: state[f"{name}.{moment}"] for moment in ("m", "v")}
+            self._adam[name]["t"] = int(state[f"{name}.t"])

@@ -84,3 +84,36 @@ def unpack_full(rows: np.ndarray, n_sequences: int) -> np.ndarray:
         A view of `rows`.
     """
     return rows.reshape(-1, n_sequences, rows.shape[1]).swapaxes(0, 1)
+
+
+def pack_captions(
+    captions: np.ndarray, null: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cut captions into inputs and targets, and drop what follows the last real target of each.
+
+    At each step the network reads a word and has to tell the next one, so the inputs are
+    `captions[:, :-1]` and the targets `captions[:, 1:]`.
+
+    Parameters
+    ----------
+    captions : integer array of shape (N, T + 1)
+        Word ids; `<NULL>` may stand anywhere.
+    null : int
+        The id of `<NULL>`.
+
+    Returns
+    -------
+    order : integer array of shape (N,)
+        The captions by falling length, which is the order of the packed rows within a step.
+    sizes : integer array of shape (T,)
+        How many captions are running at each step.
+    inputs, targets : integer arrays of shape (P,)
+        Packed. A `<NULL>` among the targets stands before a real one.
+    """
+    real = captions[:, 1:] != null
+    steps = np.arange(1, real.shape[1] + 1)
+    lengths = (real * steps).max(axis=1)
+    order = np.argsort(-lengths, kind="stable")
+    running = lengths[order] >= steps[:, None]
+    by_step = captions[order].T
+    return order, running.sum(axis=1), by_step[:-1][running], by_step[1:][running]
