@@ -29,6 +29,7 @@ LAYERS = [
     ["decoding"],
     ["scoring"],
     ["caption"],
+    ["provenance"],
     ["report"],
     ["cli", "__main__"],
 ]

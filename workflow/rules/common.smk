@@ -13,7 +13,8 @@ from recap.backbones.layers import choose_layer
 from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
-from recap.datasets.registry import DATASETS, find_dataset
+from recap.datasets.categories import READERS
+from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
@@ -72,6 +73,23 @@ def annotations_of(split):
     return f"resources/{config['dataset']}/annotations/{config['split']}/captions_{split}.json"
 
 
+def categories_of(split):
+    """Return the file that tells what is in a split's photos in a list; empty where none does."""
+    if OWN:
+        return [path for key, path in config["own"][split].items() if key == "categories"]
+    if config["dataset"] not in READERS or config["split"] != OFFICIAL:
+        return []
+    return [f"resources/{config['dataset']}/annotations/{OFFICIAL}/categories_{split}.json"]
+
+
+def sources():
+    """Return all files that the study is made from."""
+    archives = [] if OWN else [f"resources/{config['dataset']}/{DATASET.annotations}"]
+    images = {path: None for split in SPLITS for path in images_of(split)}
+    captions = [annotations_of(split) for split in SPLITS]
+    return [*images, *archives, *captions, *weights_of_backbone()]
+
+
 def weights_of_backbone():
     """Return the file of the backbone's weights in a list, or an empty one for random weights."""
     if isinstance(WEIGHTS, RemoteFile):
@@ -94,6 +112,12 @@ def options(**files):
     """Return `--name file` for each name that has a file, as words of a command."""
     given = {name.replace("_", "-"): list(value) for name, value in files.items()}
     return [word for name, value in given.items() if value for word in (f"--{name}", *value)]
+
+
+def settings_to_tell():
+    """Return the configuration as JSON: not where bytes come from, and not the models' recipes."""
+    untold = ("mirror", "urls", "models", "own")
+    return json.dumps({key: value for key, value in config.items() if key not in untold})
 
 
 def closing_words():

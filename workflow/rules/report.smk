@@ -1,18 +1,98 @@
-# Compare the captioners of the study on one page.
+# Record what the study was made from, and compare its captioners on one page.
 #
-# Needs: scores and captions (evaluate.smk), training histories (train.smk), the val split's photos
-# Makes: results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt
+# Needs: scores and captions (evaluate.smk), trainings (train.smk), features (features.smk), the
+#        photos and captions of each split (download.smk)
+# Makes: results/{study}/provenance.json
+#        results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt
 
 
 rule report:
     input:
         expand("results/{study}/report/index.html", study=STUDY),
-        rules.encode.input,
+
+
+rule prepare_categories:
+    """Write which objects the photos of one split show."""
+    input:
+        lambda wildcards: f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}",
+    output:
+        "resources/{dataset}/annotations/{splits}/categories_{split}.json",
+    log:
+        f"results/{STUDY}/logs/prepare_categories/{{dataset}}-{{splits}}-{{split}}.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/prepare_categories/{{dataset}}-{{splits}}-{{split}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_hash("recap.datasets.categories"),
+    shell:
+        """
+        python -m recap prepare-categories \
+            {wildcards.dataset:q} \
+            {input:q} \
+            --split {wildcards.split:q} \
+            --output {output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule record_provenance:
+    """Write down what the study was made from and what came of it, with checksums."""
+    input:
+        sources=sources(),
+        images=images_of("val"),
+        annotations=annotations_of("val"),
+        train_annotations=annotations_of("train"),
+        categories=categories_of("val"),
+        features=rules.features.input,
+        encoded=rules.encode.input,
+        pca="results/{study}/features/pca.h5",
+        models=runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
+        scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
+    output:
+        "results/{study}/provenance.json",
+    log:
+        "results/{study}/logs/record_provenance.log",
+    benchmark:
+        "results/{study}/benchmarks/record_provenance.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=2000,
+    params:
+        study=subpath(output[0], parent=True),
+        categories=lambda wildcards, input: options(categories=input.categories),
+        models=config["train"],
+        seeds=config["seeds"],
+        decoders=config["decoders"],
+        settings=settings_to_tell(),
+        code=code_hash("recap.provenance"),
+    shell:
+        """
+        python -m recap record-provenance \
+            {params.study:q} \
+            --images {input.images:q} \
+            --annotations {input.annotations:q} \
+            --train-annotations {input.train_annotations:q} \
+            {params.categories:q} \
+            --inputs {input.sources:q} \
+            --models {params.models:q} \
+            --seeds {params.seeds} \
+            --decoders {params.decoders} \
+            --settings {params.settings:q} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule compare_captioners:
     """Write the report that compares the captioners."""
     input:
+        provenance="results/{study}/provenance.json",
         scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
         captions=runs("results/{study}/captions/{model}/seed{seed}/{decoder}.json"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
@@ -21,6 +101,8 @@ rule compare_captioners:
         pca="results/{study}/features/pca.h5",
         images=images_of("val"),
         annotations=annotations_of("val"),
+        train_annotations=annotations_of("train"),
+        categories=categories_of("val"),
     output:
         page=report(
             "results/{study}/report/index.html",
@@ -56,25 +138,14 @@ rule compare_captioners:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
-        # Not where bytes come from, and not the models, whose recipes lie in their folders.
-        settings=json.dumps(
-            {
-                key: value
-                for key, value in config.items()
-                if key not in ("mirror", "urls", "models", "own")
-            }
-        ),
         code=code_hash("recap.report.compare"),
     shell:
         """
         python -m recap compare-captioners \
             {params.study:q} \
-            --images {input.images:q} \
-            --annotations {input.annotations:q} \
             --output {params.folder:q} \
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders} \
-            --settings {params.settings:q} \
             2>&1 | tee {log:q}
         """

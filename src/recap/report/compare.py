@@ -1,44 +1,36 @@
-"""Compare the captioners of a study: the last stage."""
+"""Compare the captioners of one study or of several: the last stage."""
 
 from pathlib import Path
-from typing import Any
 
-from recap.annotations import read_annotations
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.report.chapter import write_chapter
+from recap.report.comparison import lay_side_by_side
 from recap.report.curves import learning_curves
-from recap.report.gallery import build_gallery
 from recap.report.page import render_page
 from recap.report.study import read_study
-from recap.report.tables import comparison_csv, notes, score_rows, summary_text
-from recap.report.verdict import judge
+from recap.report.tables import comparison_csv, notes, summary_text
 
 
 def compare_captioners(
-    study: Path,
-    *,
-    images: Path,
-    annotations: Path,
-    output: Path,
+    *studies: Path,
+    output: Path = Path("comparison"),
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
-    settings: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> None:
-    """Compare the captioners of a study on one self-contained page.
+    """Compare the captioners of one study, or of several side by side, on one page.
 
-    Writes `index.html`, `comparison.csv`, `learning_curves.svg` and `summary.txt`, and prints
-    the summary.
+    Writes `index.html`, which needs nothing but itself, `comparison.csv`, `learning_curves.svg`
+    and `summary.txt`, and prints the summary. Where the photos and captions lie is read from each
+    study's `provenance.json`.
 
     Parameters
     ----------
-    study : Path
-        Folder of the study, `results/S`.
-    images : Path
-        Zip archive or folder of the photos that were scored.
-    annotations : Path
-        COCO caption file of the photos that were scored.
+    studies : Path
+        Folders of studies, such as `results/shapes`. What was scored on the same images is
+        compared; the rest stands beside it.
     output : Path
         Folder to write into.
     models : list of str, optional
@@ -47,47 +39,32 @@ def compare_captioners(
         Compare only trainings from these seeds; all that were scored by default.
     decoders : list of str, optional
         Compare only captions by these decoders; all that were scored by default.
-    settings : dict, optional
-        What the study was configured with, to be shown; JSON on the command line.
     seed : int
-        Seed of the bootstrap and of the photos that are drawn.
+        Seed of the bootstrap, the permutations and the photos that are drawn.
 
     Raises
     ------
     InputError
-        If nothing was scored, what is named was not, or a file is missing, broken, or about
-        other images.
+        If no study is given, nothing was scored, what is named was not, or a file is missing,
+        broken, or about other images.
     """
-    scored = read_study(study, models=models, seeds=seeds, decoders=decoders)
-    references = read_annotations(annotations)
-    known = {image["id"] for image in references.images}
-    for image_id in scored.image_ids:
-        if image_id not in known:
-            raise InputError(
-                f"{annotations} does not list image {image_id}, which was scored: give the"
-                " annotations of the scored split."
-            )
-    rows = score_rows(scored)
-    verdict = judge(scored, seed=seed)
-    curves = learning_curves(scored.models)
-    gallery = build_gallery(scored, references, images, decoder=verdict.decoder, seed=seed)
-    page = render_page(
-        scored,
-        references,
-        rows=rows,
-        verdict=verdict,
-        curves=curves,
-        gallery=gallery,
-        settings=settings or {},
-        seed=seed,
-    )
-    summary = summary_text(rows, verdict.text, notes(scored))
-    for name, text in {
-        "comparison.csv": comparison_csv(rows),
-        "learning_curves.svg": f"{curves}\n",
-        "summary.txt": summary,
-        "index.html": page,
-    }.items():
+    if not studies:
+        raise InputError("No study is given: name folders such as results/shapes.")
+    read = [read_study(study, models=models, seeds=seeds, decoders=decoders) for study in studies]
+    comparisons = lay_side_by_side(read)
+    chapters = [write_chapter(comparison, seed=seed) for comparison in comparisons]
+    trained = {name: runs for item in comparisons for name, runs in item.models.items()}
+    summaries = [
+        summary_text(chapter.rows, chapter.verdict.text, notes(chapter.comparison))
+        for chapter in chapters
+    ]
+    files = {
+        "comparison.csv": comparison_csv({item.comparison.name: item.rows for item in chapters}),
+        "learning_curves.svg": f"{learning_curves(trained)}\n",
+        "summary.txt": "\n".join(summaries),
+        "index.html": render_page(chapters, read, seed=seed),
+    }
+    for name, text in files.items():
         with atomic_path(output / name) as scratch:
             scratch.write_text(text, encoding="utf-8", newline="\n")
-    print(summary, end="")
+    print(files["summary.txt"], end="")

@@ -9,10 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from recap.report.history import History
 from recap.report.study import Run
 
 # Mid-tones, each 3:1 or more against white and against near-black, and apart for the colour-blind.
 COLOURS = ("#2f81d6", "#d0702a", "#1f9a70", "#b5679d", "#8a7a2c", "#6f7fd8")
+# Each with Matplotlib's name of it; as many as have no factor in common with the colours.
+SHAPES = {"disc": "o", "square": "s", "diamond": "D", "triangle": "^", "wedge": "v"}
 TRAINING_POINTS = 120
 # Matplotlib knows no "currentColor": this hue stands for it until the SVG is text.
 INK = "#010203"
@@ -23,13 +26,18 @@ def colour_of(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
+def shape_of(index: int) -> str:
+    """Return the shape of the model's mark, which tells models apart where colour does not."""
+    return list(SHAPES)[index % len(SHAPES)]
+
+
 def learning_curves(models: dict[str, list[Run]]) -> str:
     """Draw training and validation loss of every model and seed.
 
     Parameters
     ----------
     models : dict of str to list of Run
-        As in `Study`.
+        As in `Comparison`; runs without a history are passed over.
 
     Returns
     -------
@@ -57,7 +65,8 @@ def learning_curves(models: dict[str, list[Run]]) -> str:
         axes = figure.add_subplot()
         for index, runs in enumerate(models.values()):
             for run in runs:
-                _draw_run(axes, run, colour_of(index))
+                if run.history is not None:
+                    _draw_run(axes, run, run.history, index)
         _finish(axes, models)
         file = io.StringIO()
         figure.savefig(
@@ -69,8 +78,8 @@ def learning_curves(models: dict[str, list[Run]]) -> str:
     return _themed(file.getvalue(), ", ".join(models))
 
 
-def _draw_run(axes: Axes, run: Run, colour: str) -> None:
-    history = run.history
+def _draw_run(axes: Axes, run: Run, history: History, index: int) -> None:
+    colour, marker = colour_of(index), SHAPES[shape_of(index)]
     epochs = history.epochs_done()
     pieces = np.array_split(np.arange(len(epochs)), min(TRAINING_POINTS, -(-len(epochs) // 3)))
     axes.plot(
@@ -86,8 +95,8 @@ def _draw_run(axes: Axes, run: Run, colour: str) -> None:
         history.validation_loss[validated],
         color=colour,
         linewidth=2,
-        marker="o",
-        markersize=3.5,
+        marker=marker,
+        markersize=4,
     )
     best = run.kept_row()
     if best is not None:
@@ -104,10 +113,10 @@ def _draw_run(axes: Axes, run: Run, colour: str) -> None:
 
 
 def _finish(axes: Axes, models: dict[str, list[Run]]) -> None:
-    runs = [run for group in models.values() for run in group]
+    histories = [run.history for group in models.values() for run in group if run.history]
     # The first steps lie so high that the rest would be flat: begin where a tenth is learnt.
-    losses = [run.history.loss[len(run.history.loss) // 10 :] for run in runs]
-    losses += [run.history.validation_loss for run in runs]
+    losses = [history.loss[len(history.loss) // 10 :] for history in histories]
+    losses += [history.validation_loss for history in histories]
     values = np.concatenate(losses)
     values = values[np.isfinite(values)]
     if values.size:
@@ -120,7 +129,10 @@ def _finish(axes: Axes, models: dict[str, list[Run]]) -> None:
     axes.grid(axis="y", color="#808890", alpha=0.25, linewidth=0.8)
     axes.set_axisbelow(True)
     handles = [
-        *(Line2D([], [], color=colour_of(index), linewidth=3) for index in range(len(models))),
+        *(
+            Line2D([], [], color=colour_of(index), linewidth=3, marker=SHAPES[shape_of(index)])
+            for index in range(len(models))
+        ),
         Line2D([], [], color="#808890", linewidth=1.1),
         Line2D([], [], color="#808890", linewidth=2, marker="o", markersize=3.5),
         Line2D(

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recap.annotations import Annotations
+from recap.errors import InputError
+from recap.files import read_json
 from recap.images import ImageStore, open_images
-from recap.report.study import Study
+from recap.report.comparison import Comparison
+from recap.report.study import Decoding
+from recap.report.verdict import TIE, Verdict
 
-PER_GROUP = 4
+MOST_IMAGES = 240
+PER_GROUP = 60
+MOST_MODELS = 6
 THUMBNAIL_SIDE = 320
-JPEG_QUALITY = 80
+WEBP_QUALITY = 70
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,22 @@ class ModelCaption:
         Its caption.
     cider : float
         CIDEr-D of the caption, as a fraction.
+    words : list of tuple of (str, float)
+        Each word with the probability that the model gave it after those before; empty where it
+        was not written down.
     """
 
     model: str
     caption: str
     cider: float
+    words: list[tuple[str, float]]
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the words' probabilities; 0 where they are not known."""
+        if not self.words:
+            return 0.0
+        return float(np.exp(np.mean(np.log([max(share, 1e-12) for _, share in self.words]))))
 
 
 @dataclass(frozen=True)
@@ -45,13 +61,17 @@ class Card:
     file_name : str
         As the annotations have it.
     picture : str
-        JPEG as a data URI.
+        WebP as a data URI; empty if the photos are not at hand.
     width, height : int
         Its size in pixels.
     references : list of str
         What people wrote.
     captions : list of ModelCaption
         What each model says.
+    groups : list of str
+        Names of the groups it belongs to.
+    objects : list of str
+        What is in the photo, where that is known.
     """
 
     file_name: str
@@ -60,29 +80,57 @@ class Card:
     height: int
     references: list[str]
     captions: list[ModelCaption]
+    groups: list[str]
+    objects: list[str]
+
+    @property
+    def mean(self) -> float:
+        """Mean CIDEr-D of the models."""
+        return sum(said.cider for said in self.captions) / len(self.captions)
+
+    @property
+    def gap(self) -> float:
+        """Difference between the highest and the lowest CIDEr-D."""
+        scores = [said.cider for said in self.captions]
+        return max(scores) - min(scores)
+
+    @property
+    def winner(self) -> str:
+        """The model whose caption scores highest; empty for a tie or a single model."""
+        *_, second, first = [None, *sorted(self.captions, key=lambda said: said.cider)]
+        return first.model if second and first.cider - second.cider > TIE else ""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Photos that are shown for the same reason.
+class Gallery:
+    """Photos with what is said of them.
 
     Attributes
     ----------
-    title : str
-        The reason in a few words.
-    explanation : str
-        The reason in a sentence.
+    models : list of str
+        Whose captions are shown, the best first.
     cards : list of Card
-        The photos.
+        The photos, in the order in which they are shown at first.
+    groups : dict of str to str
+        What can be chosen of them: title by name of the group.
+    objects : list of str
+        Every kind of object in the photos.
+    confident : bool
+        Whether words have probabilities.
+    without_pictures : bool
+        Whether the photos are no longer where the study found them.
     """
 
-    title: str
-    explanation: str
+    models: list[str]
     cards: list[Card]
+    groups: dict[str, str]
+    objects: list[str]
+    confident: bool
+    without_pictures: bool
 
 
 def choose_images(cider: np.ndarray, *, seed: int) -> dict[str, list[int]]:
-    """Choose the photos to show; none is chosen twice.
+    """Choose the photos to show, by the reason for which they are shown.
 
     Parameters
     ----------
@@ -94,42 +142,38 @@ def choose_images(cider: np.ndarray, *, seed: int) -> dict[str, list[int]]:
     Returns
     -------
     dict of str to list of int
-        Under `best`, `worst`, `disagree` (left out for a single model) and `drawn`: up to four
-        columns of `cider` each.
+        Under `best`, `worst` and `disagree` (left out for a single model) up to 60 columns of
+        `cider` each, or a quarter of few; one may be in several. Under `drawn` so many others that
+        all together are 240, or all there are.
     """
     models, images = cider.shape
-    left = np.random.default_rng(seed).permutation(images)
+    order = np.random.default_rng(seed).permutation(images)
     mean = cider.mean(axis=0)
     keys = {"best": -mean, "worst": mean}
     if models > 1:
         keys["disagree"] = cider.min(axis=0) - cider.max(axis=0)
-    keys["drawn"] = np.zeros(images)
-    chosen = {}
-    per_group = min(PER_GROUP, -(-images // len(keys)))
-    for name, key in keys.items():
-        order = left[np.argsort(key[left], kind="stable")]
-        chosen[name] = [int(index) for index in order[:per_group]]
-        left = left[~np.isin(left, order[:per_group])]
+    size = min(PER_GROUP, -(-images // 4))
+    chosen = {
+        name: order[np.argsort(key[order], kind="stable")][:size].tolist()
+        for name, key in keys.items()
+    }
+    taken = set().union(*chosen.values())
+    others = [index for index in order.tolist() if index not in taken]
+    chosen["drawn"] = others[: max(0, MOST_IMAGES - len(taken))]
     return chosen
 
 
-def build_gallery(
-    study: Study, annotations: Annotations, images: Path, *, decoder: str, seed: int
-) -> list[Group]:
+def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gallery:
     """Choose photos and put together what is said of them.
 
     The captions and scores are those of each model's first seed.
 
     Parameters
     ----------
-    study : Study
+    comparison : Comparison
         What was scored.
-    annotations : Annotations
-        Names of the photos and their references; all scored images are in it.
-    images : Path
-        Zip archive or folder of the photos.
-    decoder : str
-        Decoder whose captions are shown.
+    verdict : Verdict
+        Which decoder's captions are shown, and which models stand highest.
     seed : int
         Seed of the choice.
 
@@ -138,47 +182,94 @@ def build_gallery(
     InputError
         If a photo is missing or broken.
     """
-    shown = {model: study.decodings(model, decoder)[0] for model in study.models}
-    cider = np.stack([decoding.cider for decoding in shown.values()])
-    explanations = {
-        "best": ("Best", "The highest CIDEr-D, averaged over the models."),
-        "worst": ("Worst", "The lowest CIDEr-D, averaged over the models."),
-        "disagree": ("Disagreement", "The widest gap between the models' CIDEr-D."),
-        "drawn": ("Drawn by lot", "Neither good nor bad on purpose: drawn from the rest by seed."),
+    models = [standing.model for standing in verdict.standings][:MOST_MODELS]
+    shown = {model: comparison.decodings(model, verdict.decoder)[0] for model in models}
+    words = {model: _words(decoding) for model, decoding in shown.items()}
+    chosen = choose_images(np.stack([decoding.cider for decoding in shown.values()]), seed=seed)
+    file_names = {image["id"]: image["file_name"] for image in comparison.annotations.images}
+    pictures = _pictures(
+        comparison.images,
+        {
+            index: file_names[comparison.image_ids[index]]
+            for index in sorted(set().union(*chosen.values()))
+        },
+    )
+    cards = []
+    for index, (picture, width, height) in pictures.items():
+        image_id = comparison.image_ids[index]
+        captions = [
+            ModelCaption(
+                model=model,
+                caption=decoding.captions[index],
+                cider=float(decoding.cider[index]),
+                words=words[model].get(image_id, []),
+            )
+            for model, decoding in shown.items()
+        ]
+        cards.append(
+            Card(
+                file_name=file_names[image_id],
+                picture=picture,
+                width=width,
+                height=height,
+                references=comparison.references[index],
+                captions=captions,
+                groups=[name for name, indices in chosen.items() if index in indices],
+                objects=[name for name, ids in comparison.categories.items() if image_id in ids],
+            )
+        )
+    cards.sort(key=lambda card: -card.gap if len(models) > 1 else -card.mean)
+    titles = {
+        "best": "best",
+        "worst": "worst",
+        "disagree": "where the models disagree most",
+        "drawn": "drawn by lot",
     }
-    references = annotations.captions_by_image()
-    file_names = {image["id"]: image["file_name"] for image in annotations.images}
-    groups = []
+    return Gallery(
+        models=models,
+        cards=cards,
+        groups={name: titles[name] for name, indices in chosen.items() if indices},
+        objects=sorted({name for card in cards for name in card.objects}),
+        confident=any(words.values()),
+        without_pictures=comparison.images is None,
+    )
+
+
+def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tuple[str, int, int]]:
+    """Return each photo as a data URI with its size, or nothing where there are no photos."""
+    if images is None:
+        return dict.fromkeys(file_names, ("", 0, 0))
     with open_images(images) as store:
-        for name, indices in choose_images(cider, seed=seed).items():
-            cards = []
-            for index in indices:
-                image_id = study.image_ids[index]
-                picture, width, height = _thumbnail(store, file_names[image_id])
-                captions = [
-                    ModelCaption(model, decoding.captions[index], float(decoding.cider[index]))
-                    for model, decoding in shown.items()
-                ]
-                cards.append(
-                    Card(
-                        file_name=file_names[image_id],
-                        picture=picture,
-                        width=width,
-                        height=height,
-                        references=references[image_id],
-                        captions=captions,
-                    )
-                )
-            if cards:
-                groups.append(Group(*explanations[name], cards))
-    return groups
+        return {index: _thumbnail(store, name) for index, name in file_names.items()}
 
 
 def _thumbnail(store: ImageStore, file_name: str) -> tuple[str, int, int]:
-    """Return a photo as a JPEG data URI, its width and its height."""
+    """Return a photo as a WebP data URI, its width and its height."""
     image = store.read(file_name)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    image.save(file, "WEBP", quality=WEBP_QUALITY)
     encoded = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/jpeg;base64,{encoded}", image.width, image.height
+    return f"data:image/webp;base64,{encoded}", image.width, image.height
+
+
+def _words(decoding: Decoding) -> dict[int, list[tuple[str, float]]]:
+    """Return the words of each image's caption with their probabilities, if they are known."""
+    path = decoding.file.with_suffix(".words.json")
+    if not path.exists():
+        return {}
+    try:
+        return {
+            entry["image_id"]: [
+                (str(word), float(np.exp(log_probability)))
+                for word, log_probability in zip(
+                    entry["words"], entry["log_probabilities"], strict=False
+                )
+            ]
+            for entry in read_json(path)
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} does not hold the words of captions with their log-probabilities"
+            f" ({error!r}): remove it, or generate the captions again."
+        ) from None

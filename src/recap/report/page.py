@@ -1,89 +1,55 @@
 """The comparison as one HTML page that needs nothing but itself."""
 
-import json
+import base64
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import recap
-from recap.annotations import Annotations
-from recap.report.curves import colour_of
-from recap.report.gallery import Group
-from recap.report.provenance import (
+from recap.report.chapter import Chapter
+from recap.report.curves import colour_of, shape_of
+from recap.report.run_details import (
     FEATURES,
     PCA,
-    SettingRow,
-    file_attributes,
+    feature_rows,
+    machine_rows,
     read_stages,
     recipe_rows,
+    study_rows,
     training_rows,
     version_rows,
 )
 from recap.report.statistics import RESAMPLES
-from recap.report.study import METRICS, Study
-from recap.report.tables import ScoreRow, best_values, notes, percent
-from recap.report.verdict import Verdict, decoder_in_words
-from recap.report.wording import wording_of_models, wording_of_people
+from recap.report.study import Study
+from recap.report.tables import best_values, metrics_of, notes, percent
+from recap.report.verdict import decoder_in_words
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Strip:
-    """The interval of the difference as places on a strip, in percent of its width.
+class Scale:
+    """A scale of scores along a strip, with a margin at both ends.
 
     Attributes
     ----------
-    zero, low, middle, high : float
-        Where no difference, the ends of the interval and the difference lie.
+    low, high : float
+        Scores at the ends.
     """
 
-    zero: float
     low: float
-    middle: float
     high: float
 
-
-def interval_strip(verdict: Verdict) -> Strip:
-    """Lay the interval and zero out on a strip with a margin at both ends."""
-    low, high = verdict.interval
-    left, right = min(low, 0.0), max(high, 0.0)
-    span = (right - left) or 1.0
-    zero, start, middle, end = (
-        round(8 + 84 * (value - left) / span, 2) for value in (0.0, low, verdict.difference, high)
-    )
-    return Strip(zero, start, middle, end)
+    def place(self, score: float) -> float:
+        """Return where a score lies, in percent of the strip's width."""
+        return round(4 + 92 * (score - self.low) / ((self.high - self.low) or 1.0), 2)
 
 
-def data_in_words(study: Study, annotations: Annotations) -> str:
-    """Say which images were scored against how many references."""
-    counts = {len(annotations.captions_by_image()[image_id]) for image_id in study.image_ids}
-    fewest, most = min(counts), max(counts)
-    references = f"{most} reference{'s' * (most != 1)}"
-    if fewest != most:
-        references = f"{fewest} to {references}"
-    name = annotations.description or study.name
-    return f"{name}: {len(study.image_ids):,} images, each scored against {references}."
-
-
-def features_in_words(attributes: dict[str, str]) -> str:
-    """Say what the models saw of the images.
-
-    Parameters
-    ----------
-    attributes : dict of str to str
-        From the feature file.
-    """
-    if "backbone" not in attributes:
-        return "The study does not say which backbone its image features come from."
-    layer = f" ({attributes['layer']})" if "layer" in attributes else ""
-    weights = attributes.get("weights", "unnamed")
-    if weights == "random":
-        return (
-            f"The image features come from {attributes['backbone']}{layer} with random weights:"
-            " they are a random projection of the pixels, and no network was trained to see."
-        )
-    return f"The image features come from {attributes['backbone']}{layer}, weights {weights}."
+def scale_of(*scores: float) -> Scale:
+    """Return the scale that holds these scores."""
+    return Scale(min(scores), max(scores))
 
 
 def duration(seconds: float) -> str:
@@ -96,82 +62,86 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
 
 
-def _attribute_rows(study: Study) -> list[SettingRow]:
-    features, pca = (file_attributes(study.folder / path) for path in (FEATURES, PCA))
-    names = dict.fromkeys([*features, *pca])
-    return [SettingRow(name, [features.get(name, "–"), pca.get(name, "–")]) for name in names]
+def size(count: int) -> str:
+    """Return a number of bytes as people read it: `12 kB`, `3.4 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
 
 
-def render_page(
-    study: Study,
-    annotations: Annotations,
-    *,
-    rows: list[ScoreRow],
-    verdict: Verdict,
-    curves: str,
-    gallery: list[Group],
-    settings: dict[str, Any],
-    seed: int,
-) -> str:
+def signed(score: float) -> str:
+    """Return a difference of scores times 100, with its sign."""
+    return f"{100 * score:+.1f}".replace("-", "−")
+
+
+def title_of(chapters: list[Chapter]) -> str:
+    """Return the heading of the page."""
+    if len(chapters) == 1:
+        return chapters[0].verdict.title
+    return f"{', '.join(chapter.comparison.name for chapter in chapters)}: side by side"
+
+
+def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> str:
     """Return the page as HTML. Whatever a caption, a name or a setting holds is escaped.
 
     Parameters
     ----------
-    study : Study
-        What was scored.
-    annotations : Annotations
-        References of the scored images.
-    rows : list of ScoreRow
-        The score table.
-    verdict : Verdict
-        The headline.
-    curves : str
-        SVG from `learning_curves`.
-    gallery : list of Group
-        Photos from `build_gallery`.
-    settings : dict
-        What the study was configured with, to be told.
+    chapters : list of Chapter
+        A chapter for each set of images.
+    studies : list of Study
+        All studies, in the order in which they were given.
     seed : int
-        Seed of the bootstrap and of the gallery, to be told.
+        Seed of bootstrap, permutations and gallery, to be told.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, duration=duration)
-    tokenizers = dict.fromkeys(item.tokenizer for item in study.all_decodings() if item.tokenizer)
-    return environment.get_template("template.html").render(
-        study=study,
-        data=data_in_words(study, annotations),
-        features=features_in_words(file_attributes(study.folder / FEATURES)),
-        verdict=verdict,
-        strip=interval_strip(verdict),
-        decoder=decoder_in_words(verdict.decoder),
-        resamples=RESAMPLES,
-        colours={model: colour_of(index) for index, model in enumerate(study.models)},
-        metrics=METRICS,
-        rows=rows,
-        best=best_values(rows),
-        notes=notes(study),
-        tokenizers=list(tokenizers),
-        several_seeds=any(row.seeds > 1 for row in rows),
-        curves=curves,
-        gallery=gallery,
-        models_wording=wording_of_models(study, verdict.decoder),
-        people_wording=wording_of_people(study, annotations),
-        settings={
-            name: json.dumps(value) if isinstance(value, dict | list) else value
-            for name, value in settings.items()
-        },
-        recipes=recipe_rows(study),
-        trainings=training_rows(study),
-        versions=version_rows(study),
-        attributes=_attribute_rows(study),
+    environment.filters.update(percent=percent, duration=duration, size=size, signed=signed)
+    environment.globals.update(
+        decoder_in_words=decoder_in_words,
+        feature_rows=feature_rows,
+        scale_of=scale_of,
+    )
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        title=title_of(chapters),
+        chapters=[_in_full(chapter, number) for number, chapter in enumerate(chapters, 1)],
+        studies=studies,
+        settings=study_rows(studies),
+        machines=machine_rows(studies),
         attribute_files=[FEATURES, PCA],
-        stages=read_stages(study),
+        stages={study.name: read_stages(study) for study in studies},
+        resamples=RESAMPLES,
         seed=seed,
         version=recap.__version__,
+        script=script,
+        script_digest=digest,
     )
+
+
+def _in_full(chapter: Chapter, number: int) -> dict:
+    """Return what the template wants to know of a chapter beside the chapter itself."""
+    comparison = chapter.comparison
+    items = comparison.all_decodings()
+    return {
+        "it": chapter,
+        "id": f"c{number}-",
+        "marks": {
+            model: {"colour": colour_of(index), "shape": shape_of(index)}
+            for index, model in enumerate(comparison.models)
+        },
+        "metrics": metrics_of(comparison),
+        "best": best_values(chapter.rows),
+        "notes": notes(comparison),
+        "tokenizers": list(dict.fromkeys(item.tokenizer for item in items if item.tokenizer)),
+        "several_seeds": any(row.seeds > 1 for row in chapter.rows),
+        "recipes": recipe_rows(comparison),
+        "trainings": training_rows(comparison),
+        "versions": version_rows(comparison),
+    }

@@ -1,49 +1,20 @@
 """Read what a study left behind: recipes, training histories, captions and scores."""
 
-import csv
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recap.decoders import beam_width
 from recap.errors import InputError
 from recap.files import read_json
+from recap.provenance import Record, read_record
+from recap.report.history import History, read_history
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
-
-
-@dataclass(frozen=True)
-class History:
-    """The course of one training, a row each logged step.
-
-    Attributes
-    ----------
-    step : ndarray of shape (R,), int64
-        Minibatches seen.
-    epoch : ndarray of shape (R,), int64
-        Epoch that the step belongs to.
-    loss : ndarray of shape (R,), float64
-        Training loss in nats per caption.
-    validation_loss : ndarray of shape (R,), float64
-        Validation loss in nats per caption; NaN except where an epoch ends.
-    captions_per_second : ndarray of shape (R,), float64
-        Training speed; NaN where it was not recorded.
-    """
-
-    step: np.ndarray
-    epoch: np.ndarray
-    loss: np.ndarray
-    validation_loss: np.ndarray
-    captions_per_second: np.ndarray
-
-    def epochs_done(self) -> np.ndarray:
-        """Return how many epochs had passed at each row, an array of shape (R,), float64.
-
-        The last step of the first epoch is at 1.
-        """
-        ends = np.flatnonzero(np.append(np.diff(self.epoch) != 0, True))
-        return np.interp(self.step, [0, *self.step[ends]], np.arange(len(ends) + 1))
+MORE_METRICS = ("SPICE",)  # told of where they were computed
 
 
 @dataclass(frozen=True)
@@ -53,22 +24,44 @@ class Decoding:
     Attributes
     ----------
     scores : dict of str to float or None
-        Corpus score of each of `METRICS`, as a fraction; None where it was not computed.
+        Corpus score of each of `METRICS` and of what else was computed, as a fraction; None where
+        it was not.
     notes : list of str
         Why a score is missing, and what else the scorer wants known.
     tokenizer : str
         How the captions were cut into words; empty if the score file does not say.
-    cider : ndarray of shape (N,), float64
-        CIDEr-D of each image, in the order of `Study.image_ids`.
+    per_image : dict of str to ndarray of shape (N,), float64
+        Scores of each image, in the order of `Study.image_ids`, for each metric that has them;
+        CIDEr-D is always there.
     captions : list of str
         Caption of each image, in the same order.
+    file : Path
+        Where the captions lie.
     """
 
     scores: dict[str, float | None]
     notes: list[str]
     tokenizer: str
-    cider: np.ndarray
+    per_image: dict[str, np.ndarray]
     captions: list[str]
+    file: Path
+
+    @property
+    def cider(self) -> np.ndarray:
+        """CIDEr-D of each image, an array of shape (N,), float64."""
+        return self.per_image["CIDEr-D"]
+
+    def in_order(self, old: list[int], new: list[int]) -> "Decoding":
+        """Return the same for the images in another order."""
+        if old == new:
+            return self
+        rows = {image_id: row for row, image_id in enumerate(old)}
+        order = [rows[image_id] for image_id in new]
+        return replace(
+            self,
+            per_image={metric: values[order] for metric, values in self.per_image.items()},
+            captions=[self.captions[row] for row in order],
+        )
 
 
 @dataclass(frozen=True)
@@ -80,24 +73,31 @@ class Run:
     seed : int
         Seed of the training.
     config : dict
-        The model's `config.json`.
-    history : History
-        The model's `history.csv`.
+        The model's `config.json`; empty if it is missing.
+    history : History or None
+        The model's `history.csv`, if there is one.
     decodings : dict of str to Decoding
         By name of the decoder: `greedy`, `beam3`, ...
     """
 
     seed: int
     config: dict
-    history: History
+    history: History | None
     decodings: dict[str, Decoding]
+
+    def in_order(self, old: list[int], new: list[int]) -> "Run":
+        """Return the same for the images in another order."""
+        decodings = {name: item.in_order(old, new) for name, item in self.decodings.items()}
+        return replace(self, decodings=decodings)
 
     def kept_row(self) -> int | None:
         """Return the row of the history where the kept parameters were validated.
 
         That is the end of the configuration's `best_epoch`, or else where the validation loss
-        is lowest; None for a training without validation.
+        is lowest; None for a training without validation or history.
         """
+        if self.history is None:
+            return None
         losses = self.history.validation_loss
         rows = np.flatnonzero(~np.isnan(losses))
         kept = rows[self.history.epoch[rows] == self.config.get("best_epoch")]
@@ -114,6 +114,8 @@ class Study:
     ----------
     folder : Path
         Where it lies.
+    record : Record
+        What it was made from.
     image_ids : list of int
         The images that were scored, N of them.
     models : dict of str to list of Run
@@ -124,6 +126,7 @@ class Study:
     """
 
     folder: Path
+    record: Record
     image_ids: list[int]
     models: dict[str, list[Run]]
     decoder_names: list[str]
@@ -132,25 +135,6 @@ class Study:
     def name(self) -> str:
         """The study's name, which is that of its folder."""
         return self.folder.resolve().name
-
-    def decoders(self, model: str) -> list[str]:
-        """Return the decoders by which a model was scored from any seed."""
-        names = {name for run in self.models[model] for name in run.decodings}
-        return [name for name in self.decoder_names if name in names]
-
-    def decodings(self, model: str, decoder: str) -> list[Decoding]:
-        """Return a model's decodings by one decoder, in the order of the seeds."""
-        runs = self.models[model]
-        return [run.decodings[decoder] for run in runs if decoder in run.decodings]
-
-    def all_decodings(self) -> list[Decoding]:
-        """Return every decoding of every model and seed."""
-        return [
-            decoding
-            for runs in self.models.values()
-            for run in runs
-            for decoding in run.decodings.values()
-        ]
 
 
 def decoder_order(decoder: str) -> tuple[int, str]:
@@ -185,6 +169,7 @@ def read_study(
         hold, or the score files are not about the same images.
     """
     score_paths = _score_paths(folder, models, seeds, decoders)
+    record = read_record(folder)
     image_ids = _image_ids(score_paths[0])
     decodings: dict[tuple[str, int], dict[str, Decoding]] = {}
     for path in score_paths:
@@ -204,49 +189,19 @@ def read_study(
         runs.setdefault(model, []).append(
             Run(
                 seed=seed,
-                config=read_json(trained / "config.json"),
-                history=read_history(trained / "history.csv"),
+                config=_read_if_there(trained / "config.json", read_json) or {},
+                history=_read_if_there(trained / "history.csv", read_history),
                 decodings=decodings[model, seed],
             )
         )
     if decoders is None:
         decoders = sorted({path.stem for path in score_paths}, key=decoder_order)
-    return Study(folder, image_ids, runs, list(dict.fromkeys(decoders)))
+    return Study(folder, record, image_ids, runs, list(dict.fromkeys(decoders)))
 
 
-def read_history(path: Path) -> History:
-    """Read the `history.csv` of one training.
-
-    Parameters
-    ----------
-    path : Path
-        CSV file with the columns of `History`; empty cells become NaN.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, lacks a column, or holds no row.
-    """
-
-    def column(name: str, dtype: type) -> np.ndarray:
-        return np.array([row[name] or "nan" for row in rows]).astype(dtype)
-
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        if not rows:
-            raise ValueError("it has no rows")
-        return History(
-            step=column("step", np.int64),
-            epoch=column("epoch", np.int64),
-            loss=column("loss", np.float64),
-            validation_loss=column("validation_loss", np.float64),
-            captions_per_second=column("captions_per_second", np.float64),
-        )
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a training history ({error!r}): train the model again."
-        ) from None
+def _read_if_there(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Return what is read from a file that a study may do without, None if it is missing."""
+    return read(path) if path.exists() else None
 
 
 def _score_paths(
@@ -310,9 +265,24 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
     content = read_json(path)
     try:
         of_each_image = content["per_image"]
-        cider = dict(zip(of_each_image["image_id"], of_each_image["CIDEr-D"], strict=True))
+        rows = {image_id: row for row, image_id in enumerate(of_each_image["image_id"])}
+        order = [rows[image_id] for image_id in image_ids]
+        per_image = {
+            metric: np.array(of_each_image[metric], dtype=np.float64)[order]
+            for metric in (*METRICS, *MORE_METRICS)
+            if of_each_image.get(metric) is not None
+        }
+        if "CIDEr-D" not in per_image or any(
+            len(of_each_image[metric]) != len(rows) for metric in per_image
+        ):
+            raise ValueError("a score for each image is missing")
         scores = {metric: content["scores"][metric] for metric in METRICS}
-    except (KeyError, TypeError, ValueError) as error:
+        scores |= {
+            metric: content["scores"][metric]
+            for metric in MORE_METRICS
+            if content["scores"].get(metric) is not None
+        }
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise _broken_scores(path, error) from None
     try:
         captions = {entry["image_id"]: str(entry["caption"]) for entry in read_json(captions_path)}
@@ -326,8 +296,9 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
         scores=scores,
         notes=content.get("notes", []),
         tokenizer=content.get("tokenizer", ""),
-        cider=np.array([cider[image_id] for image_id in image_ids], dtype=np.float64),
+        per_image=per_image,
         captions=ordered,
+        file=captions_path,
     )
 
 

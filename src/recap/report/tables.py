@@ -5,12 +5,17 @@ import io
 import textwrap
 from dataclasses import dataclass
 
-from recap.report.statistics import mean_and_deviation
-from recap.report.study import METRICS, Study
+import numpy as np
+
+from recap.report.comparison import Comparison
+from recap.report.statistics import interval, mean_and_deviation, resampled_means
+from recap.report.study import METRICS, MORE_METRICS
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 SUMMARY_WIDTH = 88
 LONGEST_NAME = 24
+# The score of the whole is the mean of those of the images; BLEU's and METEOR's are not.
+MEANS_OVER_IMAGES = ("ROUGE-L", "CIDEr-D", "SPICE")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class ScoreRow:
         for every seed.
     deviation : dict of str to float or None
         Sample standard deviation over the seeds; None for a single seed.
+    interval : dict of str to (float, float)
+        95% bootstrap interval over the images of the metrics that are means over images.
     """
 
     model: str
@@ -37,23 +44,61 @@ class ScoreRow:
     seeds: int
     mean: dict[str, float | None]
     deviation: dict[str, float | None]
+    interval: dict[str, tuple[float, float]]
 
 
-def score_rows(study: Study) -> list[ScoreRow]:
-    """Return a row for each model and decoder."""
+def metrics_of(comparison: Comparison) -> list[str]:
+    """Return the metrics to show: the usual ones, and others that were computed."""
+    computed = {metric for item in comparison.all_decodings() for metric in item.scores}
+    return [*METRICS, *(metric for metric in MORE_METRICS if metric in computed)]
+
+
+def score_rows(comparison: Comparison, *, seed: int) -> list[ScoreRow]:
+    """Return a row for each model and decoder.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was scored.
+    seed : int
+        Seed of the bootstrap.
+    """
+    places = [
+        (model, decoder) for model in comparison.models for decoder in comparison.decoders(model)
+    ]
+    intervals = _intervals(comparison, places, seed)
     rows = []
-    for model in study.models:
-        for decoder in study.decoders(model):
-            decodings = study.decodings(model, decoder)
-            mean: dict[str, float | None] = {}
-            deviation: dict[str, float | None] = {}
-            for metric in METRICS:
-                values = [decoding.scores[metric] for decoding in decodings]
-                mean[metric], deviation[metric] = (
-                    (None, None) if None in values else mean_and_deviation(values)
-                )
-            rows.append(ScoreRow(model, decoder, len(decodings), mean, deviation))
+    for model, decoder in places:
+        decodings = comparison.decodings(model, decoder)
+        mean: dict[str, float | None] = {}
+        deviation: dict[str, float | None] = {}
+        for metric in metrics_of(comparison):
+            values = [decoding.scores.get(metric) for decoding in decodings]
+            mean[metric], deviation[metric] = (
+                (None, None) if None in values else mean_and_deviation(values)
+            )
+        rows.append(
+            ScoreRow(model, decoder, len(decodings), mean, deviation, intervals[model, decoder])
+        )
     return rows
+
+
+def _intervals(
+    comparison: Comparison, places: list[tuple[str, str]], seed: int
+) -> dict[tuple[str, str], dict[str, tuple[float, float]]]:
+    """Return the intervals of each row, all from the same resamples."""
+    found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {place: {} for place in places}
+    cells, values = [], []
+    for place in places:
+        decodings = comparison.decodings(*place)
+        for metric in MEANS_OVER_IMAGES:
+            if all(metric in decoding.per_image for decoding in decodings):
+                cells.append((place, metric))
+                values.append(np.mean([item.per_image[metric] for item in decodings], axis=0))
+    means = resampled_means(np.stack(values), seed=seed)
+    for column, (place, metric) in enumerate(cells):
+        found[place][metric] = interval(means[:, column])
+    return found
 
 
 def percent(score: float | None) -> str:
@@ -64,25 +109,42 @@ def percent(score: float | None) -> str:
 def best_values(rows: list[ScoreRow]) -> dict[str, str | None]:
     """Return the best printed value of each metric, None where no row has one."""
     best: dict[str, str | None] = {}
-    for metric in METRICS:
+    for metric in rows[0].mean:
         values = [row.mean[metric] for row in rows if row.mean[metric] is not None]
         best[metric] = percent(max(values)) if values else None
     return best
 
 
-def notes(study: Study) -> list[str]:
+def notes(comparison: Comparison) -> list[str]:
     """Return what the scorer noted, each note once."""
-    return list(dict.fromkeys(note for item in study.all_decodings() for note in item.notes))
+    return list(dict.fromkeys(note for item in comparison.all_decodings() for note in item.notes))
 
 
-def comparison_csv(rows: list[ScoreRow]) -> str:
-    """Return the rows as CSV: fractions in full precision, empty where there is none."""
+def comparison_csv(tables: dict[str, list[ScoreRow]]) -> str:
+    """Return the rows as CSV: fractions in full precision, empty where there is none.
+
+    Parameters
+    ----------
+    tables : dict of str to list of ScoreRow
+        By the name of what was scored.
+    """
+    rows = [row for table in tables.values() for row in table]
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.mean))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["model", "decoder", "seeds", *METRICS, *(f"{name}_sd" for name in METRICS)])
-    for row in rows:
-        values = [*row.mean.values(), *row.deviation.values()]
-        writer.writerow([row.model, row.decoder, row.seeds, *values])
+    kinds = ("", "_sd", "_low", "_high")
+    columns = [f"{metric}{kind}" for kind in kinds for metric in metrics]
+    writer.writerow(["data", "model", "decoder", "seeds", *columns])
+    for name, table in tables.items():
+        for row in table:
+            ends = [row.interval.get(metric, (None, None)) for metric in metrics]
+            values = [
+                *(row.mean.get(metric) for metric in metrics),
+                *(row.deviation.get(metric) for metric in metrics),
+                *(low for low, _ in ends),
+                *(high for _, high in ends),
+            ]
+            writer.writerow([name, row.model, row.decoder, row.seeds, *values])
     return file.getvalue()
 
 

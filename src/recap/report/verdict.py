@@ -6,8 +6,17 @@ import numpy as np
 
 from recap.decoders import beam_width
 from recap.errors import InputError
-from recap.report.statistics import bootstrap_interval, mean_and_deviation
-from recap.report.study import Study, decoder_order
+from recap.report.comparison import Comparison
+from recap.report.statistics import (
+    holm,
+    interval,
+    mean_and_deviation,
+    permutation_p_values,
+    resampled_means,
+)
+from recap.report.study import decoder_order
+
+TIE = 1e-9  # a difference in CIDEr-D that is none but for rounding
 
 
 @dataclass(frozen=True)
@@ -22,14 +31,17 @@ class Standing:
         Mean over the seeds, as a fraction.
     deviation : float or None
         Sample standard deviation over the seeds; None for a single seed.
-    seeds : int
-        How many seeds.
+    by_seed : list of float
+        The score of each seed.
+    interval : tuple of (float, float)
+        95% bootstrap interval over the images.
     """
 
     model: str
     score: float
     deviation: float | None
-    seeds: int
+    by_seed: list[float]
+    interval: tuple[float, float]
 
     @property
     def text(self) -> str:
@@ -40,32 +52,30 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The best model against the runner-up, by CIDEr-D.
+class Lead:
+    """The best model's lead over another, by CIDEr-D on the same images.
 
     Attributes
     ----------
-    decoder : str
-        Decoder whose captions are compared.
-    images : int
-        How many images were scored.
-    standings : list of Standing
-        Every model, the best first.
+    model : str
+        Name of the other model.
     difference : float
-        Best minus runner-up, as a fraction; 0 for a single model.
+        Best minus other, as a fraction.
     interval : tuple of (float, float)
         95% bootstrap interval of the difference over the images.
-    other_leaders : dict of str to str
-        By each other decoder that the models share and by which another model is the best: the
-        name of that model.
+    p_value : float
+        Of the paired permutation test over the images, adjusted by Holm for how many models the
+        best is held against.
+    won, lost : float
+        Share of the images on which the best model has the higher score, and the lower.
     """
 
-    decoder: str
-    images: int
-    standings: list[Standing]
+    model: str
     difference: float
     interval: tuple[float, float]
-    other_leaders: dict[str, str]
+    p_value: float
+    won: float
+    lost: float
 
     @property
     def conclusive(self) -> bool:
@@ -93,29 +103,67 @@ class Verdict:
         return low.replace("-", "−"), high.replace("-", "−")
 
     @property
+    def p_text(self) -> str:
+        """The p-value with its sign of relation, never a printed zero."""
+        if self.p_value < 0.001:
+            return "p < 0.001"
+        return f"p = {self.p_value:.3f}" if self.p_value < 0.1 else f"p = {self.p_value:.2f}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The best model against the others, by CIDEr-D.
+
+    Attributes
+    ----------
+    decoder : str
+        Decoder whose captions are compared.
+    images : int
+        How many images were scored.
+    standings : list of Standing
+        Every model, the best first.
+    leads : list of Lead
+        The best model's lead over each other, in the order of `standings`.
+    other_leaders : dict of str to str
+        By each other decoder that the models share and by which another model is the best: the
+        name of that model.
+    """
+
+    decoder: str
+    images: int
+    standings: list[Standing]
+    leads: list[Lead]
+    other_leaders: dict[str, str]
+
+    @property
+    def best(self) -> Standing:
+        """The model that scores highest."""
+        return self.standings[0]
+
+    @property
     def title(self) -> str:
         """The verdict as a heading."""
-        best, *others = (standing.model for standing in self.standings)
-        if not others:
-            return f"{best} scores {self.standings[0].text} CIDEr-D"
-        if not self.conclusive:
-            return f"{best} and {others[0]} cannot be told apart by CIDEr-D"
-        return f"{best} leads {others[0]} by {self.difference_text} points of CIDEr-D"
+        if not self.leads:
+            return f"{self.best.model} scores {self.best.text} CIDEr-D"
+        lead = self.leads[0]
+        if not lead.conclusive:
+            return f"{self.best.model} and {lead.model} cannot be told apart by CIDEr-D"
+        return f"{self.best.model} leads {lead.model} by {lead.difference_text} points of CIDEr-D"
 
     @property
     def text(self) -> str:
         """The verdict in a sentence, and in further ones what weakens it."""
-        best = self.standings[0]
+        best = self.best
         opening = f"With {decoder_in_words(self.decoder)}, {best.model} scores {best.text} CIDEr-D"
-        one_seed = all(standing.seeds == 1 for standing in self.standings)
-        if len(self.standings) == 1:
+        one_seed = all(len(standing.by_seed) == 1 for standing in self.standings)
+        if not self.leads:
             caveat = " (one seed: other seeds may differ)" if one_seed else ""
             return f"{opening} on {self.images:,} images{caveat}."
-        runner_up = self.standings[1]
-        low, high = self.interval_text
+        runner_up, lead = self.standings[1], self.leads[0]
+        low, high = lead.interval_text
         conclusion = (
             "which excludes zero"
-            if self.conclusive
+            if lead.conclusive
             else "which includes zero, so that these data cannot tell the two apart"
         )
         spread = ""
@@ -124,7 +172,7 @@ class Verdict:
         caveat = " (one seed each: other seeds may differ)" if one_seed else ""
         sentences = [
             f"{opening} and {runner_up.model} {runner_up.text}{spread}: a difference of"
-            f" {self.difference_text}, with a 95% bootstrap interval over {self.images:,}"
+            f" {lead.difference_text}, with a 95% bootstrap interval over {self.images:,}"
             f" images from {low} to {high}, {conclusion}{caveat}."
         ]
         if len(self.standings) > 2:
@@ -148,7 +196,7 @@ def decoder_in_words(decoder: str) -> str:
     return f"{decoder} decoding"
 
 
-def shared_decoders(study: Study) -> list[str]:
+def shared_decoders(comparison: Comparison) -> list[str]:
     """Return the decoders by which every model was scored, the widest beam first.
 
     Raises
@@ -156,54 +204,70 @@ def shared_decoders(study: Study) -> list[str]:
     InputError
         If there is none.
     """
-    shared = set.intersection(*(set(study.decoders(model)) for model in study.models))
+    shared = set.intersection(*(set(comparison.decoders(model)) for model in comparison.models))
     if not shared:
         raise InputError(
-            f"{study.folder / 'scores'} holds no decoder that all models share: score them all by"
+            f"The models of {comparison.name} have no decoder in common: score them all by"
             " `greedy`, or remove the models that are not to be compared."
         )
     return sorted(shared, key=decoder_order, reverse=True)
 
 
-def judge(study: Study, *, seed: int) -> Verdict:
-    """Compare the best model with the runner-up by CIDEr-D, on the same images.
+def judge(comparison: Comparison, *, seed: int) -> Verdict:
+    """Compare the best model with the others by CIDEr-D, on the same images.
 
-    The scores of each image are averaged over a model's seeds first. The interval tells how the
-    difference would vary with other images; it does not tell how it would vary with other seeds.
+    The scores of each image are averaged over a model's seeds first. Interval and test tell how
+    the difference would vary with other images; they do not tell how it would vary with other
+    seeds.
 
     Parameters
     ----------
-    study : Study
+    comparison : Comparison
         What was scored.
     seed : int
-        Seed of the bootstrap.
+        Seed of the bootstrap and of the permutations.
     """
-    decoder, *other_decoders = shared_decoders(study)
-    standings = _standings(study, decoder)
-    difference = np.zeros(len(study.image_ids))
-    if len(standings) > 1:
-        first, second = (
-            np.mean([decoding.cider for decoding in study.decodings(standing.model, decoder)], 0)
-            for standing in standings[:2]
+    decoder, *other_decoders = shared_decoders(comparison)
+    scores = by_image(comparison, decoder)
+    models = sorted(scores, key=lambda model: -scores[model].mean())
+    values = np.stack([scores[model] for model in models])
+    resampled = resampled_means(values, seed=seed)
+    standings = []
+    for column, model in enumerate(models):
+        by_seed = [float(item.cider.mean()) for item in comparison.decodings(model, decoder)]
+        ends = interval(resampled[:, column])
+        standings.append(Standing(model, *mean_and_deviation(by_seed), by_seed, ends))
+    differences = values[0] - values[1:]
+    p_values = holm(permutation_p_values(differences, seed=seed)) if len(models) > 1 else []
+    leads = [
+        Lead(
+            model=model,
+            difference=float(difference.mean()),
+            interval=interval(resampled[:, 0] - resampled[:, column]),
+            p_value=float(p_value),
+            won=float((difference > TIE).mean()),
+            lost=float((difference < -TIE).mean()),
         )
-        difference = first - second
-    leaders = {other: _standings(study, other)[0].model for other in other_decoders}
+        for column, (model, difference, p_value) in enumerate(
+            zip(models[1:], differences, p_values, strict=True), 1
+        )
+    ]
+    leaders = {}
+    for other in other_decoders:
+        means = {model: values.mean() for model, values in by_image(comparison, other).items()}
+        leaders[other] = max(means, key=means.__getitem__)
     return Verdict(
         decoder=decoder,
-        images=len(study.image_ids),
+        images=len(comparison.image_ids),
         standings=standings,
-        difference=float(difference.mean()),
-        interval=bootstrap_interval(difference, seed=seed),
-        other_leaders={
-            other: model for other, model in leaders.items() if model != standings[0].model
-        },
+        leads=leads,
+        other_leaders={other: model for other, model in leaders.items() if model != models[0]},
     )
 
 
-def _standings(study: Study, decoder: str) -> list[Standing]:
-    """Return how every model stands by a decoder, the best first."""
-    standings = []
-    for model in study.models:
-        scores = [float(decoding.cider.mean()) for decoding in study.decodings(model, decoder)]
-        standings.append(Standing(model, *mean_and_deviation(scores), len(scores)))
-    return sorted(standings, key=lambda standing: -standing.score)
+def by_image(comparison: Comparison, decoder: str) -> dict[str, np.ndarray]:
+    """Return each model's CIDEr-D of the N images, averaged over its seeds, shape (N,)."""
+    return {
+        model: np.mean([item.cider for item in comparison.decodings(model, decoder)], axis=0)
+        for model in comparison.models
+    }

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from recap.annotations import Annotations
-from recap.report.study import Study
+import numpy as np
+
+from recap.report.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -17,41 +18,88 @@ class Wording:
         Mean length in words.
     distinct_captions : float
         Share of the captions that differ from each other; small for a model that repeats itself.
-    distinct_words : int
+    distinct_words : float
         How many words occur at all.
+    novel_captions : float or None
+        Share of the captions that no training caption equals; None where those are not known.
     """
 
     words_per_caption: float
     distinct_captions: float
-    distinct_words: int
+    distinct_words: float
+    novel_captions: float | None
 
 
-def describe_wording(captions: list[str]) -> Wording:
-    """Count words and repetitions, whatever the case and the punctuation.
+def words_of(caption: str) -> tuple[str, ...]:
+    """Return the words of a caption, whatever the case and the punctuation."""
+    return tuple(re.findall(r"[\w'-]+", caption.lower()))
+
+
+def describe_wording(
+    captions: list[str], training_captions: set[tuple[str, ...]] | None
+) -> Wording:
+    """Count words, repetitions and what is new.
 
     Parameters
     ----------
     captions : list of str
         At least one caption.
+    training_captions : set of tuple of str, or None
+        The captions that were learnt from, in words.
     """
-    captions_in_words = [tuple(re.findall(r"[\w'-]+", caption.lower())) for caption in captions]
+    in_words = [words_of(caption) for caption in captions]
+    novel = None
+    if training_captions is not None:
+        novel = sum(caption not in training_captions for caption in in_words) / len(captions)
     return Wording(
-        words_per_caption=sum(map(len, captions_in_words)) / len(captions),
-        distinct_captions=len(set(captions_in_words)) / len(captions),
-        distinct_words=len({word for words in captions_in_words for word in words}),
+        words_per_caption=sum(map(len, in_words)) / len(captions),
+        distinct_captions=len(set(in_words)) / len(captions),
+        distinct_words=len({word for words in in_words for word in words}),
+        novel_captions=novel,
     )
 
 
-def wording_of_models(study: Study, decoder: str) -> dict[str, Wording]:
-    """Return the wording of each model's first seed by one decoder."""
-    return {
-        model: describe_wording(study.decodings(model, decoder)[0].captions)
-        for model in study.models
-    }
+def wording_of_models(
+    comparison: Comparison,
+    decoder: str,
+    training_captions: dict[str, set[tuple[str, ...]] | None],
+) -> dict[str, Wording]:
+    """Return the wording of each model by one decoder, averaged over its seeds.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was scored.
+    decoder : str
+        Decoder whose captions are counted.
+    training_captions : dict of str to set of tuple of str, or None
+        By study, the captions that were learnt from, in words.
+    """
+    wordings = {}
+    for model in comparison.models:
+        learnt = training_captions[comparison.study_of[model].name]
+        by_seed = [
+            describe_wording(decoding.captions, learnt)
+            for decoding in comparison.decodings(model, decoder)
+        ]
+        wordings[model] = Wording(
+            words_per_caption=_mean(item.words_per_caption for item in by_seed),
+            distinct_captions=_mean(item.distinct_captions for item in by_seed),
+            distinct_words=_mean(item.distinct_words for item in by_seed),
+            novel_captions=None
+            if learnt is None
+            else _mean(item.novel_captions for item in by_seed),
+        )
+    return wordings
 
 
-def wording_of_people(study: Study, annotations: Annotations) -> Wording:
+def wording_of_people(
+    comparison: Comparison, training_captions: set[tuple[str, ...]] | None
+) -> Wording:
     """Return the wording of the first reference of each scored image that has one."""
-    references = annotations.captions_by_image()
-    firsts = [references[image_id][0] for image_id in study.image_ids if references[image_id]]
-    return describe_wording(firsts or [""])
+    firsts = [captions[0] for captions in comparison.references if captions]
+    return describe_wording(firsts or [""], training_captions)
+
+
+def _mean(values) -> float:
+    return float(np.mean(list(values)))

@@ -1,31 +1,52 @@
-"""Where the numbers come from: features, recipes, versions, time and memory."""
+"""How the studies were run: settings, recipes, versions, time and memory."""
 
 import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
+from recap.report.comparison import Comparison
 from recap.report.study import Run, Study
 
 FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
 PCA = "features/pca.h5"
+# COCO 2014, and by which of its sizes the work of a stage grows.
+COCO = {
+    "train_images": 82_783,
+    "images": 40_504,
+    "train_captions": 414_113,
+    "captions": 202_654,
+}
+GROWS_WITH = {
+    "prepare_annotations": ("train_captions", "captions"),
+    "list_images": ("train_images", "images"),
+    "extract_features": ("train_images", "images"),
+    "fit_pca": ("train_images",),
+    "apply_pca": ("train_images", "images"),
+    "build_vocabulary": ("train_captions",),
+    "encode_captions": ("train_captions", "captions"),
+    "train_captioner": ("train_captions",),
+    "generate_captions": ("images",),
+    "score_captions": ("captions",),
+}
 STAGES_OF_A_CAPTIONER = ("train_captioner", "generate_captions", "score_captions")
 
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting, model by model.
+    """One setting, model by model or study by study.
 
     Attributes
     ----------
     name : str
         What is set.
     values : list of str
-        Its value for each model; an en dash where a model does not have it.
+        Its value for each; an en dash where one does not have it.
     """
 
     name: str
@@ -33,7 +54,7 @@ class SettingRow:
 
     @property
     def differs(self) -> bool:
-        """Whether the models do not agree."""
+        """Whether they do not agree."""
         return len(set(self.values)) > 1
 
 
@@ -53,6 +74,9 @@ class Stage:
         Their processor times, added up.
     peak_mb : float
         The largest resident memory of any of them, in MB.
+    seconds_on_coco : float or None
+        Their running times, had the study been on COCO 2014 with the same recipes; None where
+        that cannot be told.
     """
 
     rule: str
@@ -60,6 +84,7 @@ class Stage:
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    seconds_on_coco: float | None
 
 
 def file_attributes(path: Path) -> dict[str, str]:
@@ -91,20 +116,40 @@ def file_attributes(path: Path) -> dict[str, str]:
     return attributes
 
 
-def recipe_rows(study: Study) -> list[SettingRow]:
+def study_rows(studies: list[Study]) -> list[SettingRow]:
+    """Return what the studies were configured with, side by side."""
+    return _side_by_side(
+        [
+            {name: _as_text(value) for name, value in study.record.settings.items()}
+            for study in studies
+        ]
+    )
+
+
+def machine_rows(studies: list[Study]) -> list[SettingRow]:
+    """Return where the studies were recorded, and with which software, side by side."""
+    return _side_by_side([study.record.machine | study.record.versions for study in studies])
+
+
+def feature_rows(study: Study) -> list[SettingRow]:
+    """Return what a study's files of features and of components say of themselves."""
+    return _side_by_side([file_attributes(study.folder / path) for path in (FEATURES, PCA)])
+
+
+def recipe_rows(comparison: Comparison) -> list[SettingRow]:
     """Return the recipes of the models side by side."""
-    return _side_by_side([_recipe(runs) for runs in study.models.values()])
+    return _side_by_side([_recipe(runs) for runs in comparison.models.values()])
 
 
-def training_rows(study: Study) -> list[SettingRow]:
+def training_rows(comparison: Comparison) -> list[SettingRow]:
     """Return what the trainings came to, side by side; where there are seeds, one after another."""
-    return _side_by_side([_training(runs) for runs in study.models.values()])
+    return _side_by_side([_training(runs) for runs in comparison.models.values()])
 
 
-def version_rows(study: Study) -> list[SettingRow]:
+def version_rows(comparison: Comparison) -> list[SettingRow]:
     """Return the versions of the software that trained each model."""
     columns = []
-    for runs in study.models.values():
+    for runs in comparison.models.values():
         found: dict[str, list[str]] = {}
         for run in runs:
             for name, version in run.config.get("versions", {}).items():
@@ -153,8 +198,20 @@ def read_stages(study: Study) -> list[Stage]:
     stages = []
     for rule, measured in jobs.items():
         seconds, cpu_seconds, peak_mb = zip(*measured, strict=True)
-        stages.append(Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb)))
+        on_coco = _on_coco(rule, sum(seconds), study.record.sizes)
+        stages.append(
+            Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb), on_coco)
+        )
     return sorted(stages, key=lambda stage: (-stage.seconds, stage.rule))
+
+
+def _on_coco(rule: str, seconds: float, sizes: dict[str, int]) -> float | None:
+    """Return what a stage would have taken on COCO 2014, by how much more there is of it."""
+    names = GROWS_WITH.get(rule, ())
+    here = sum(sizes.get(name, 0) for name in names)
+    if not here or any(name not in sizes for name in names):
+        return None
+    return seconds * sum(COCO[name] for name in names) / here
 
 
 def _number(cell: str) -> float:
@@ -171,18 +228,21 @@ def _recipe(runs: list[Run]) -> dict[str, str]:
             settings[name] = config[key]
     if "idx_to_word" in config:
         settings["vocabulary words"] = len(config["idx_to_word"])
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in settings.items()
-    }
+    return {name: _as_text(value) for name, value in settings.items()}
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _training(runs: list[Run]) -> dict[str, str]:
     """Return what the trainings of a model came to, seed by seed."""
     training = {
         "seeds": ", ".join(str(run.seed) for run in runs),
-        "epochs": ", ".join(f"{run.history.epochs_done()[-1]:.0f}" for run in runs),
     }
+    if any(run.history is None for run in runs):
+        return training
+    training["epochs"] = ", ".join(f"{run.history.epochs_done()[-1]:.0f}" for run in runs)
     kept = [run.kept_row() for run in runs]
     if None not in kept:
         pairs = list(zip(runs, kept, strict=True))

@@ -1,0 +1,80 @@
+"""What is in the images, for the data sets that tell."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from recap.datasets.archive import read_member
+from recap.datasets.shapes import read_scenes
+from recap.datasets.shapes_scenes import SHAPES
+from recap.errors import InputError
+from recap.files import write_json
+
+
+def prepare_categories(dataset: str, archive: Path, *, split: str, output: Path) -> None:
+    """Write which objects the images of a split show, in the format of COCO's instances.
+
+    Only the names of the objects and the images that show them are written, without outlines.
+
+    Parameters
+    ----------
+    dataset : str
+        A data set that tells: `shapes`, `coco2014` or `coco2017`.
+    archive : Path
+        The data set's archive of annotations.
+    split : str
+        `train` or `val`.
+    output : Path
+        JSON file to write.
+
+    Raises
+    ------
+    InputError
+        If the data set does not tell, or the archive is damaged or another data set's.
+    """
+    if dataset not in READERS:
+        raise InputError(
+            f"{dataset} does not tell what is in its images: only {', '.join(READERS)} do."
+        )
+    write_json(output, READERS[dataset](archive, split))
+
+
+def _read_coco(archive: Path, split: str) -> dict:
+    name = f"instances_{split}20??.json"
+    try:
+        content = json.loads(read_member(archive, name))
+        shown = {(entry["image_id"], entry["category_id"]) for entry in content["annotations"]}
+        categories = [{"id": kind["id"], "name": kind["name"]} for kind in content["categories"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} in {archive} is not one of COCO's ({error!r}): download the archive again."
+        ) from None
+    return _in_cocos_format(categories, shown)
+
+
+def _read_shapes(archive: Path, split: str) -> dict:
+    numbers = {shape: number for number, shape in enumerate(SHAPES, 1)}
+    shown = {
+        (image_id, numbers[thing.shape])
+        for image_id, scene in read_scenes(archive, split).items()
+        for thing in scene.objects
+    }
+    categories = [{"id": number, "name": shape} for shape, number in numbers.items()]
+    return _in_cocos_format(categories, shown)
+
+
+def _in_cocos_format(categories: list[dict], shown: set[tuple[int, int]]) -> dict:
+    return {
+        "categories": categories,
+        "annotations": [
+            {"image_id": image_id, "category_id": category} for image_id, category in sorted(shown)
+        ],
+    }
+
+
+READERS: dict[str, Callable[[Path, str], dict]] = {
+    "shapes": _read_shapes,
+    "coco2014": _read_coco,
+    "coco2017": _read_coco,
+}
+"""How to read the objects, by data set."""

@@ -1,0 +1,215 @@
+"""All that the page tells of one comparison."""
+
+from dataclasses import dataclass
+
+from recap.annotations import read_annotations
+from recap.report.anchors import ANCHORS, Anchor, same_images
+from recap.report.breakdown import Slice, by_category, by_reference_length
+from recap.report.comparison import Comparison
+from recap.report.curves import learning_curves
+from recap.report.gallery import Gallery, build_gallery
+from recap.report.run_details import FEATURES, file_attributes
+from recap.report.study import Study
+from recap.report.tables import ScoreRow, score_rows
+from recap.report.verdict import Verdict, judge
+from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that the page tells of one comparison.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        What was scored.
+    verdict : Verdict
+        Which captioner is better.
+    remarks : list of str
+        Whether the lead is real and where it comes from, a sentence or two each.
+    rows : list of ScoreRow
+        The score table.
+    anchors : list of tuple of (Anchor, bool)
+        Published scores, and whether they are about the same images.
+    curves : str
+        SVG of the learning curves; empty where there is no history.
+    wording : dict of str to Wording
+        Language of each model.
+    people : Wording
+        Language of people.
+    lengths, categories : list of Slice
+        Scores by length of the references and by what is in the image.
+    gallery : Gallery
+        Photos with what is said of them.
+    """
+
+    comparison: Comparison
+    verdict: Verdict
+    remarks: list[str]
+    rows: list[ScoreRow]
+    anchors: list[tuple[Anchor, bool]]
+    curves: str
+    wording: dict[str, Wording]
+    people: Wording
+    lengths: list[Slice]
+    categories: list[Slice]
+    gallery: Gallery
+
+    @property
+    def data(self) -> str:
+        """Which images were scored against how many references."""
+        return data_in_words(self.comparison)
+
+    @property
+    def features(self) -> list[str]:
+        """What the models of each study saw of the images."""
+        studies = self.comparison.studies
+        return [
+            f"{f'{study.name}: ' if len(studies) > 1 else ''}{features_in_words(study)}"
+            for study in studies
+        ]
+
+
+def write_chapter(comparison: Comparison, *, seed: int) -> Chapter:
+    """Compute all that the page tells of one comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was scored.
+    seed : int
+        Seed of the bootstrap, the permutations and the gallery.
+
+    Raises
+    ------
+    InputError
+        If the models share no decoder, or a file is missing or broken.
+    """
+    verdict = judge(comparison, seed=seed)
+    learnt = {study.name: _training_captions(study) for study in comparison.studies}
+    wording = wording_of_models(comparison, verdict.decoder, learnt)
+    people = wording_of_people(comparison, learnt[comparison.studies[0].name])
+    categories = by_category(comparison, verdict.decoder)
+    settings = comparison.studies[0].record.settings
+    images = len(comparison.image_ids)
+    runs = [run for runs in comparison.models.values() for run in runs]
+    return Chapter(
+        comparison=comparison,
+        verdict=verdict,
+        remarks=remarks(verdict, wording, people, categories),
+        rows=score_rows(comparison, seed=seed),
+        anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
+        curves=learning_curves(comparison.models) if any(run.history for run in runs) else "",
+        wording=wording,
+        people=people,
+        lengths=by_reference_length(comparison, verdict.decoder),
+        categories=categories,
+        gallery=build_gallery(comparison, verdict, seed=seed),
+    )
+
+
+def remarks(
+    verdict: Verdict, wording: dict[str, Wording], people: Wording, categories: list[Slice]
+) -> list[str]:
+    """Say in words whether the lead is real and where it comes from.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Which captioner is better.
+    wording : dict of str to Wording
+        Language of each model.
+    people : Wording
+        Language of people.
+    categories : list of Slice
+        Scores by what is in the image.
+    """
+    best = verdict.best
+    said = []
+    if verdict.leads:
+        lead = verdict.leads[0]
+        ties = 1 - lead.won - lead.lost
+        tied = f", and they tie on {ties:.0%}" if ties >= 0.005 else ""
+        chance = "would hardly come about by chance" if lead.p_value < 0.05 else "could be chance"
+        said.append(
+            f"Image by image, {best.model} scores higher on {lead.won:.0%} and {lead.model} on"
+            f" {lead.lost:.0%}{tied}. By a paired permutation test, so large a difference"
+            f" {chance} if the two were equally good ({lead.p_text})."
+        )
+        said += _seeds_in_words(verdict)
+        if categories:
+            ordered = sorted(categories, key=lambda item: item.lead(best.model, lead.model))
+            most, least = ordered[-1], ordered[0]
+            said.append(
+                f"By what is in the image, {best.model} is furthest ahead on “{most.name}”"
+                f" ({_signed(most.lead(best.model, lead.model))} on {most.images:,} images) and"
+                f" least on “{least.name}” ({_signed(least.lead(best.model, lead.model))} on"
+                f" {least.images:,})."
+            )
+    mine = wording[best.model]
+    novel = (
+        ""
+        if mine.novel_captions is None
+        else f" and {mine.novel_captions:.0%} are in no training caption"
+    )
+    said.append(
+        f"Of the captions by {best.model}, {mine.distinct_captions:.0%} differ from each"
+        f" other{novel}. They use {mine.distinct_words:,.0f} different words; people use"
+        f" {people.distinct_words:,.0f}."
+    )
+    return said
+
+
+def _seeds_in_words(verdict: Verdict) -> list[str]:
+    """Say whether the seeds of the best model and the runner-up overlap."""
+    first, second = verdict.standings[:2]
+    if min(len(first.by_seed), len(second.by_seed)) < 2:
+        return []
+    if min(first.by_seed) > max(second.by_seed):
+        return [
+            f"Every one of the {len(first.by_seed)} seeds of {first.model} scores higher than"
+            f" every one of the {len(second.by_seed)} of {second.model}."
+        ]
+    ranges = [
+        f"{standing.model} from {100 * min(standing.by_seed):.1f} to"
+        f" {100 * max(standing.by_seed):.1f}"
+        for standing in (first, second)
+    ]
+    return [f"Their seeds overlap: {' and '.join(ranges)}. More seeds would tell more."]
+
+
+def data_in_words(comparison: Comparison) -> str:
+    """Say which images were scored against how many references."""
+    counts = {len(captions) for captions in comparison.references}
+    fewest, most = min(counts), max(counts)
+    references = f"{most} reference{'s' * (most != 1)}"
+    if fewest != most:
+        references = f"{fewest} to {references}"
+    name = comparison.annotations.description or comparison.name
+    return f"{name}: {len(comparison.image_ids):,} images, each scored against {references}."
+
+
+def features_in_words(study: Study) -> str:
+    """Say what the models of a study saw of the images."""
+    attributes = file_attributes(study.folder / FEATURES)
+    if "backbone" not in attributes:
+        return "The study does not say which backbone its image features come from."
+    layer = f" ({attributes['layer']})" if "layer" in attributes else ""
+    weights = attributes.get("weights", "unnamed")
+    if weights == "random":
+        return (
+            f"The image features come from {attributes['backbone']}{layer} with random weights:"
+            " they are a random projection of the pixels, and no network was trained to see."
+        )
+    return f"The image features come from {attributes['backbone']}{layer}, weights {weights}."
+
+
+def _training_captions(study: Study) -> set[tuple[str, ...]] | None:
+    path = study.record.train_annotations
+    if path is None or not path.exists():
+        return None
+    return {words_of(caption) for _, caption in read_annotations(path).captions}
+
+
+def _signed(score: float) -> str:
+    return f"{100 * score:+.1f}".replace("-", "−")
