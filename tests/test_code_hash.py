@@ -149,7 +149,8 @@ def test_a_copy_has_the_same_fingerprint(package):
         ),
         ("images.py", {"recap.features"}, {"recap.pca", "recap.vocabulary", "recap.training"}),
         ("report/style.css", {"recap.report.compare"}, {"recap.training", "recap.features"}),
-        ("report/template.html", {"recap.report.compare"}, {"recap.training", "recap.decoding"}),
+        ("report/page.html", {"recap.report.compare"}, {"recap.training", "recap.provenance"}),
+        ("report/page.js", {"recap.report.compare"}, {"recap.training", "recap.provenance"}),
         ("layers/__init__.py", set(), {"recap.features", "recap.vocabulary"}),
         ("cli.py", set(), set(STAGES)),
         # The version is no code of a stage.

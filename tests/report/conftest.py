@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from recap.report.study import METRICS
+from recap.provenance import record_provenance
+from recap.report.comparison import Comparison, lay_side_by_side
+from recap.report.study import METRICS, read_study
 
 IMAGES = 20
 HOSTILE = [
@@ -29,6 +31,13 @@ class FakeStudy:
     folder: Path
     images: Path
     annotations: Path
+    train_annotations: Path
+    categories: Path
+
+    def compared(self, **choice) -> Comparison:
+        """Return the study as it is compared when it stands alone."""
+        (comparison,) = lay_side_by_side([read_study(self.folder, **choice)])
+        return comparison
 
 
 def write_json(path: Path, value: object) -> None:
@@ -62,6 +71,62 @@ def write_annotations(path: Path) -> None:
                 for turn in range(5)
             ],
         },
+    )
+
+
+def write_train_annotations(path: Path) -> None:
+    """Write captions to learn from, one of which a model repeats in other letters."""
+    captions = ["a red disc", f"{HOSTILE[0].upper()} by rnn 0"]
+    write_json(
+        path,
+        {
+            "images": [{"id": 1, "file_name": "1.jpg"}],
+            "annotations": [
+                {"id": number, "image_id": 1, "caption": caption}
+                for number, caption in enumerate(captions)
+            ],
+        },
+    )
+
+
+def write_categories(path: Path) -> None:
+    """Write that the first twelve images show a disc, the last ten a <ring>, and one a dot."""
+    keys = image_ids()
+    shown = {1: keys[:12], 2: keys[-10:], 3: keys[:1]}
+    write_json(
+        path,
+        {
+            "categories": [
+                {"id": 1, "name": "disc"},
+                {"id": 2, "name": "<ring>"},
+                {"id": 3, "name": "dot"},
+            ],
+            "annotations": [
+                {"image_id": key, "category_id": category}
+                for category, images in shown.items()
+                for key in images
+            ],
+        },
+    )
+
+
+def write_words(folder: Path, model: str, seed: int, decoder: str) -> None:
+    """Write a probability of each word of the captions, 0.5 for the first, then 0.9."""
+    place = folder / "captions" / model / f"seed{seed}"
+    captions = json.loads((place / f"{decoder}.json").read_text())
+    write_json(
+        place / f"{decoder}.words.json",
+        [
+            {
+                "image_id": entry["image_id"],
+                "words": entry["caption"].split(),
+                "log_probabilities": [
+                    float(np.log(0.9 if number else 0.5))
+                    for number in range(len(entry["caption"].split()))
+                ],
+            }
+            for entry in captions
+        ],
     )
 
 
@@ -150,15 +215,39 @@ def write_study(folder: Path, advantage: float) -> None:
         path.write_text(f"{header}{cells}\n")
 
 
+def record(fake: FakeStudy) -> None:
+    """Write the study's `provenance.json`."""
+    record_provenance(
+        fake.folder,
+        images=fake.images,
+        annotations=fake.annotations,
+        train_annotations=fake.train_annotations,
+        categories=fake.categories,
+        settings={"dataset": "discs", "note": "<i>hostile</i>", "vocabulary": {"size": 10}},
+    )
+
+
 @pytest.fixture
-def make_fake(tmp_path: Path) -> Callable[[float], FakeStudy]:
+def make_fake(tmp_path: Path) -> Callable[..., FakeStudy]:
     """Return what writes a study in which the lstm is ahead by as much CIDEr-D as is asked."""
 
-    def make(advantage: float) -> FakeStudy:
-        write_study(tmp_path / "discs", advantage)
-        write_images(tmp_path / "photos")
-        write_annotations(tmp_path / "captions_val.json")
-        return FakeStudy(tmp_path / "discs", tmp_path / "photos", tmp_path / "captions_val.json")
+    def make(advantage: float, name: str = "discs") -> FakeStudy:
+        data = tmp_path / "data"
+        fake = FakeStudy(
+            tmp_path / name,
+            data / "photos",
+            data / "captions_val.json",
+            data / "captions_train.json",
+            data / "categories_val.json",
+        )
+        write_study(fake.folder, advantage)
+        if not data.exists():
+            write_images(fake.images)
+            write_annotations(fake.annotations)
+            write_train_annotations(fake.train_annotations)
+            write_categories(fake.categories)
+        record(fake)
+        return fake
 
     return make
 
@@ -167,6 +256,14 @@ def make_fake(tmp_path: Path) -> Callable[[float], FakeStudy]:
 def fake(make_fake) -> FakeStudy:
     """Return a study of two models that a test may change."""
     return make_fake(0.2)
+
+
+@pytest.fixture
+def with_words(fake) -> FakeStudy:
+    """Return the same with the probabilities of the words of one decoder."""
+    for model in ("lstm", "rnn"):
+        write_words(fake.folder, model, 0, "beam3")
+    return fake
 
 
 @pytest.fixture

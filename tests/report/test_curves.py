@@ -1,6 +1,6 @@
 import xml.etree.ElementTree as ElementTree
 
-from recap.report.curves import INK, learning_curves
+from recap.report.curves import INK, colour_of, learning_curves, shape_of
 from recap.report.study import read_study
 
 
@@ -45,6 +45,18 @@ def test_a_training_that_diverged_is_drawn_as_far_as_it_goes(fake):
     for array in (history.loss, history.validation_loss):
         array[:] = float("nan")
     ElementTree.fromstring(learning_curves({"rnn": models["rnn"][:1]}))
+
+
+def test_runs_without_a_history_are_passed_over(fake):
+    (fake.folder / "models/rnn/seed0/history.csv").unlink()
+    models = read_study(fake.folder).models
+    both, one = learning_curves(models), learning_curves({**models, "rnn": models["rnn"][1:]})
+    assert both == one
+
+
+def test_no_two_of_thirty_models_look_alike():
+    marks = {(colour_of(index), shape_of(index)) for index in range(30)}
+    assert len(marks) == 30
 
 
 def test_the_users_matplotlib_settings_do_not_count(fake, monkeypatch):

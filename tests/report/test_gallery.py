@@ -1,71 +1,136 @@
 import base64
 import io
+import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from recap.annotations import read_annotations
 from recap.errors import InputError
-from recap.report.gallery import build_gallery, choose_images
-from recap.report.study import read_study
+from recap.report.gallery import MOST_IMAGES, build_gallery, choose_images
+from recap.report.verdict import judge
 
 
 def test_the_groups_are_what_they_say():
     generator = np.random.default_rng(0)
-    cider = generator.uniform(size=(2, 100))
-    cider[:, 40:44] = [[5.0], [6.0]]
-    cider[:, 60:64] = 0.0
-    cider[:, 80:84] = [[3.0], [0.1]]
+    cider = generator.uniform(1, 2, size=(2, 1000))
+    cider[:, 40:100] = [[5.0], [6.0]]
+    cider[:, 160:220] = 0.0
+    cider[:, 380:440] = [[3.0], [0.1]]
     chosen = choose_images(cider, seed=0)
     assert list(chosen) == ["best", "worst", "disagree", "drawn"]
-    assert sorted(chosen["best"]) == [40, 41, 42, 43]
-    assert sorted(chosen["worst"]) == [60, 61, 62, 63]
-    assert sorted(chosen["disagree"]) == [80, 81, 82, 83]
-    assert len(set(sum(chosen.values(), []))) == 16
+    assert sorted(chosen["best"]) == list(range(40, 100))
+    assert sorted(chosen["worst"]) == list(range(160, 220))
+    assert sorted(chosen["disagree"]) == list(range(380, 440))
+    assert len(set(sum(chosen.values(), []))) == MOST_IMAGES == 240
 
 
 def test_the_draw_depends_on_the_seed_only():
-    cider = np.random.default_rng(0).uniform(size=(2, 100))
+    cider = np.random.default_rng(0).uniform(size=(2, 1000))
     assert choose_images(cider, seed=1) == choose_images(cider, seed=1)
     one, two = choose_images(cider, seed=1), choose_images(cider, seed=2)
     assert one["best"] == two["best"]
     assert one["drawn"] != two["drawn"]
 
 
-@pytest.mark.parametrize("images", [1, 2, 3, 5, 11])
-def test_few_images_are_shared_out_once_each(images):
+@pytest.mark.parametrize("images", [1, 2, 3, 5, 11, 240])
+def test_few_images_are_all_shown(images):
     chosen = choose_images(np.random.default_rng(0).uniform(size=(2, images)), seed=0)
-    assert sorted(sum(chosen.values(), [])) == list(range(images))
+    assert set(sum(chosen.values(), [])) == set(range(images))
+    assert len(chosen["best"]) == -(-images // 4)
 
 
 def test_a_model_alone_cannot_disagree():
     assert "disagree" not in choose_images(np.ones((1, 30)), seed=0)
 
 
-def read_gallery(fake, images):
-    study = read_study(fake.folder)
-    annotations = read_annotations(fake.annotations)
-    return study, build_gallery(study, annotations, images, decoder="beam3", seed=0)
+def gallery_of(fake):
+    comparison = fake.compared()
+    return build_gallery(comparison, judge(comparison, seed=0), seed=0)
+
+
+def with_images(fake, images):
+    """Return the gallery with photos from elsewhere."""
+    comparison = fake.compared()
+    (study,) = comparison.studies
+    moved = replace(study, record=replace(study.record, images=images))
+    comparison = replace(comparison, studies=[moved])
+    return build_gallery(comparison, judge(comparison, seed=0), seed=0)
 
 
 def test_cards_show_the_right_photo_captions_and_scores(fake):
-    study, groups = read_gallery(fake, fake.images)
-    assert [len(group.cards) for group in groups] == [4, 4, 4, 4]
-    for card in [card for group in groups for card in group.cards]:
+    comparison, gallery = fake.compared(), gallery_of(fake)
+    assert gallery.models == ["lstm", "rnn"]
+    assert len(gallery.cards) == 20
+    for card in gallery.cards:
         image_id = int(card.file_name.removesuffix(".jpg"))
-        index = study.image_ids.index(image_id)
+        index = comparison.image_ids.index(image_id)
         assert card.references == [f"disc {image_id} & view {turn}" for turn in range(5)]
         for said in card.captions:
-            decoding = study.decodings(said.model, "beam3")[0]
+            decoding = comparison.decodings(said.model, "beam3")[0]
             assert said.caption == decoding.captions[index]
             assert said.cider == decoding.cider[index]
-        data = base64.b64decode(card.picture.removeprefix("data:image/jpeg;base64,"))
-        shown = np.asarray(Image.open(io.BytesIO(data)), dtype=float)
+            assert said.words == []
+        data = base64.b64decode(card.picture.removeprefix("data:image/webp;base64,"))
+        shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
         photo = np.asarray(Image.open(fake.images / card.file_name), dtype=float)
         assert (card.width, card.height) == (64, 64)
-        assert np.abs(shown - photo).mean() < 6
+        assert np.abs(shown - photo).mean() < 8
+        assert card.objects == [
+            *(["disc"] if index < 12 else []),
+            *(["<ring>"] if index >= 10 else []),
+            *(["dot"] if index == 0 else []),
+        ]
+
+
+def test_cards_know_what_they_are_sorted_and_chosen_by(fake):
+    gallery = gallery_of(fake)
+    gaps = [card.gap for card in gallery.cards]
+    assert gaps == sorted(gaps, reverse=True)
+    means = sorted((card.mean for card in gallery.cards), reverse=True)
+    best = {card.mean for card in gallery.cards if "best" in card.groups}
+    assert best == set(means[:5])
+    for card in gallery.cards:
+        lstm, rnn = (said.cider for said in card.captions)
+        assert card.winner == ("lstm" if lstm > rnn else "rnn")
+        assert card.gap == abs(lstm - rnn)
+
+
+def test_words_have_the_models_confidence(with_words):
+    gallery = gallery_of(with_words)
+    assert gallery.confident
+    said = gallery.cards[0].captions[0]
+    assert [word for word, _ in said.words] == said.caption.split()
+    assert [share for _, share in said.words] == pytest.approx(
+        [0.5] + [0.9] * (len(said.words) - 1)
+    )
+    rest = len(said.words) - 1
+    assert said.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
+
+
+def test_a_broken_file_of_words_is_named(with_words):
+    path = with_words.folder / "captions/lstm/seed0/beam3.words.json"
+    path.write_text('[{"image_id": 1}]')
+    with pytest.raises(InputError, match=r"beam3\.words\.json does not hold"):
+        gallery_of(with_words)
+
+
+def test_only_the_best_of_many_models_are_shown(fake):
+    for number in range(7):
+        for part in ("models", "captions", "scores"):
+            shutil.copytree(fake.folder / part / "rnn", fake.folder / part / f"rnn{number}")
+    gallery = gallery_of(fake)
+    assert len(gallery.models) == 6
+    assert gallery.models[0] == "lstm"
+
+
+def test_words_alone_are_shown_where_the_photos_are_gone(fake):
+    gallery = with_images(fake, fake.images / "gone.zip")
+    assert gallery.without_pictures
+    assert len(gallery.cards) == 20
+    assert {card.picture for card in gallery.cards} == {""}
 
 
 def test_an_archive_gives_the_same_gallery_as_a_folder(fake, tmp_path):
@@ -74,13 +139,13 @@ def test_an_archive_gives_the_same_gallery_as_a_folder(fake, tmp_path):
         for path in sorted(fake.images.iterdir()):
             file.write(path, f"val2014/{path.name}")
             file.writestr(f"__MACOSX/val2014/._{path.name}", b"no image")
-    assert read_gallery(fake, archive)[1] == read_gallery(fake, fake.images)[1]
+    assert with_images(fake, archive) == gallery_of(fake)
 
 
 def test_large_photos_are_made_small(fake):
     for path in fake.images.iterdir():
         Image.new("RGB", (640, 480), "teal").save(path)
-    card = read_gallery(fake, fake.images)[1][0].cards[0]
+    card = gallery_of(fake).cards[0]
     assert (card.width, card.height) == (320, 240)
 
 
@@ -88,4 +153,4 @@ def test_a_missing_photo_is_named(fake):
     for path in fake.images.iterdir():
         path.unlink()
     with pytest.raises(InputError, match=r"\d+\.jpg"):
-        read_gallery(fake, fake.images)
+        gallery_of(fake)

@@ -1,15 +1,19 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+import recap
 from recap.errors import InputError
-from recap.report.provenance import (
+from recap.report.run_details import (
     FEATURES,
     PCA,
     file_attributes,
+    machine_rows,
     read_stages,
     recipe_rows,
+    study_rows,
     training_rows,
     version_rows,
 )
@@ -35,7 +39,7 @@ def test_recipes_side_by_side_tell_what_differs(fake):
     config = json.loads(path.read_text())
     config["recipe"]["dropout"] = [0.5, None]
     path.write_text(json.dumps(config))
-    rows = {row.name: row for row in recipe_rows(read_study(fake.folder))}
+    rows = {row.name: row for row in recipe_rows(fake.compared())}
     assert rows["cell"].values == ["lstm", "rnn"]
     assert rows["learning_rate"].values == ["0.005", "0.001"]
     assert rows["dropout"].values == ["–", "[0.5, null]"]
@@ -47,14 +51,14 @@ def test_recipes_side_by_side_tell_what_differs(fake):
 
 
 def test_trainings_and_versions(fake):
-    study = read_study(fake.folder)
-    rows = {row.name: row.values for row in training_rows(study)}
+    comparison = fake.compared()
+    rows = {row.name: row.values for row in training_rows(comparison)}
     assert rows["seeds"] == ["0, 1", "0, 1"]
     assert rows["epochs"] == ["3, 3", "3, 3"]
     assert rows["kept epoch"] == ["2, 2", "2, 2"]
     assert rows["captions/s, median"] == ["2,500", "2,500"]
-    study.models["rnn"][1].config["versions"]["torch"] = "2.14"
-    versions = {row.name: row for row in version_rows(study)}
+    comparison.models["rnn"][1].config["versions"]["torch"] = "2.14"
+    versions = {row.name: row for row in version_rows(comparison)}
     assert versions["torch"].values == ["2.13", "2.13, 2.14"]
     assert versions["torch"].differs
 
@@ -62,9 +66,8 @@ def test_trainings_and_versions(fake):
 def test_a_configuration_of_the_least(fake):
     for path in fake.folder.glob("models/*/seed*/config.json"):
         path.write_text('{"cell": "rnn", "seed": 0, "recipe": {}}')
-    study = read_study(fake.folder)
-    assert [row.name for row in recipe_rows(study)] == ["cell"]
-    assert version_rows(study) == []
+    assert [row.name for row in recipe_rows(fake.compared())] == ["cell"]
+    assert version_rows(fake.compared()) == []
 
 
 def test_stages_add_up_and_the_longest_is_first(fake):
@@ -77,6 +80,38 @@ def test_stages_add_up_and_the_longest_is_first(fake):
     assert stages[1].peak_mb == 0.0
     shutil.rmtree(fake.folder / "benchmarks")
     assert read_stages(study) == []
+
+
+def test_trainings_without_a_history_tell_their_seeds(fake):
+    (fake.folder / "models/rnn/seed1/history.csv").unlink()
+    rows = {row.name: row.values for row in training_rows(fake.compared())}
+    assert rows["seeds"] == ["0, 1", "0, 1"]
+    assert rows["epochs"] == ["3, 3", "–"]
+
+
+def test_settings_and_machines_side_by_side(fake):
+    study = read_study(fake.folder)
+    other = replace(study, record=replace(study.record, settings={"dataset": "rings"}))
+    rows = {row.name: row for row in study_rows([study, other])}
+    assert rows["dataset"].values == ["discs", "rings"]
+    assert rows["dataset"].differs
+    assert rows["vocabulary"].values == ['{"size": 10}', "–"]
+    machines = {row.name: row.values for row in machine_rows([study, other])}
+    assert machines["recap"] == [recap.__version__] * 2
+    assert machines["processor"][0]
+
+
+def test_what_the_stages_would_take_on_coco(fake):
+    for name in ("extract_features/val.tsv", "draw_shapes.tsv"):
+        path = fake.folder / "benchmarks" / name
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(fake.folder / "benchmarks/train_captioner/rnn-seed0.tsv", path)
+    stages = {stage.rule: stage for stage in read_stages(read_study(fake.folder))}
+    # 1 image and 2 captions were learnt from, 20 images with 100 captions scored.
+    assert stages["train_captioner"].seconds_on_coco == pytest.approx(150.5 * 414_113 / 2)
+    assert stages["extract_features"].seconds_on_coco == pytest.approx(60 * 123_287 / 21)
+    assert stages["encode_captions"].seconds_on_coco == pytest.approx(0.4 * 616_767 / 102)
+    assert stages["draw_shapes"].seconds_on_coco is None
 
 
 def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recap.errors import InputError
-from recap.report.study import decoder_order, read_history, read_study
+from recap.report.study import decoder_order, read_study
 
 
 def edit_json(path, change):
@@ -17,9 +17,10 @@ def test_reads_models_seeds_and_decoders_in_order(fake):
     study = read_study(fake.folder)
     assert list(study.models) == ["lstm", "rnn"]
     assert [run.seed for run in study.models["rnn"]] == [0, 1]
-    assert study.decoders("rnn") == ["greedy", "beam3"]
+    assert study.decoder_names == ["greedy", "beam3"]
     assert study.name == "discs"
-    assert len(study.all_decodings()) == 8
+    assert study.record.settings["dataset"] == "discs"
+    assert [list(run.decodings) for run in study.models["rnn"]] == [["greedy", "beam3"]] * 2
 
 
 def test_aligns_images_that_a_file_lists_in_another_order(fake):
@@ -33,7 +34,7 @@ def test_aligns_images_that_a_file_lists_in_another_order(fake):
     edit_json(path, reverse)
     after = read_study(fake.folder)
     for model in before.models:
-        old, new = (study.decodings(model, "beam3")[1] for study in (before, after))
+        old, new = (study.models[model][1].decodings["beam3"] for study in (before, after))
         assert np.array_equal(old.cider, new.cider)
         assert old.captions == new.captions
 
@@ -45,9 +46,10 @@ def test_only_what_was_scored_is_read(fake):
         path.unlink()
     study = read_study(fake.folder)
     assert list(study.models) == ["lstm"]
-    assert study.decoders("lstm") == ["greedy", "beam3"]
-    assert len(study.decodings("lstm", "beam3")) == 1
-    assert len(study.decodings("lstm", "greedy")) == 2
+    assert [list(run.decodings) for run in study.models["lstm"]] == [
+        ["greedy", "beam3"],
+        ["greedy"],
+    ]
 
 
 def test_only_what_is_asked_for_is_read_in_that_order(fake):
@@ -61,8 +63,8 @@ def test_only_what_is_asked_for_is_read_in_that_order(fake):
     )
     assert list(study.models) == ["rnn", "lstm"]
     assert [run.seed for run in study.models["lstm"]] == [1, 0]
-    assert study.decoders("rnn") == ["beam3", "greedy"]
-    assert len(study.all_decodings()) == 8
+    assert study.decoder_names == ["beam3", "greedy"]
+    assert all(len(run.decodings) == 2 for runs in study.models.values() for run in runs)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +119,6 @@ def test_a_folder_that_is_no_seed_is_named(fake):
         read_study(fake.folder)
 
 
-def test_history_without_a_column_or_rows_is_named(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text("step,epoch,loss\n1,1,2.0\n")
-    with pytest.raises(InputError, match=r"history\.csv.*validation_loss"):
-        read_history(path)
-    path.write_text("step,epoch,loss,learning_rate,captions_per_second,validation_loss\n")
-    with pytest.raises(InputError, match="no rows"):
-        read_history(path)
-
-
 def test_epochs_and_the_kept_row(fake):
     run = read_study(fake.folder).models["rnn"][0]
     epochs = run.history.epochs_done()
@@ -143,3 +135,28 @@ def test_epochs_and_the_kept_row(fake):
 def test_decoders_are_sorted_by_width():
     names = ["beam10", "greedy", "beam3"]
     assert sorted(names, key=decoder_order) == ["greedy", "beam3", "beam10"]
+
+
+def test_what_a_study_can_do_without_is_not_asked_for(fake):
+    for name in ("config.json", "history.csv"):
+        (fake.folder / "models/rnn/seed0" / name).unlink()
+    run = read_study(fake.folder).models["rnn"][0]
+    assert (run.config, run.history, run.kept_row()) == ({}, None, None)
+
+
+def test_a_folder_without_its_record_is_told(fake):
+    (fake.folder / "provenance.json").unlink()
+    with pytest.raises(InputError, match=r"discs/provenance\.json is missing.*record-provenance"):
+        read_study(fake.folder)
+
+
+def test_scores_that_are_computed_now_and_then_are_read_where_they_are(fake):
+    def add_spice(content):
+        content["scores"]["SPICE"] = 0.2
+        content["per_image"]["SPICE"] = [0.2] * len(content["per_image"]["image_id"])
+
+    edit_json(fake.folder / "scores/lstm/seed0/beam3.json", add_spice)
+    decodings = [run.decodings["beam3"] for run in read_study(fake.folder).models["lstm"]]
+    assert decodings[0].scores["SPICE"] == 0.2
+    assert decodings[0].per_image["SPICE"].mean() == pytest.approx(0.2)
+    assert "SPICE" not in decodings[1].scores

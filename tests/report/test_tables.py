@@ -4,20 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from recap.report.study import METRICS, read_study
+from recap.report.study import METRICS
 from recap.report.tables import (
     ScoreRow,
     best_values,
     comparison_csv,
+    metrics_of,
     notes,
     percent,
     score_rows,
     summary_text,
 )
+from recap.report.verdict import judge
 
 
 def test_rows_hold_means_and_deviations(fake):
-    rows = score_rows(read_study(fake.folder))
+    rows = score_rows(fake.compared(), seed=0)
     assert [(row.model, row.decoder) for row in rows] == [
         ("lstm", "greedy"),
         ("lstm", "beam3"),
@@ -31,14 +33,32 @@ def test_rows_hold_means_and_deviations(fake):
     assert rows[0].deviation["METEOR"] is None
 
 
+def test_scores_that_are_means_over_images_have_intervals(fake):
+    row = score_rows(fake.compared(), seed=0)[1]
+    assert set(row.interval) == {"ROUGE-L", "CIDEr-D"}
+    assert row.interval["ROUGE-L"] == pytest.approx((0.2, 0.2))
+    low, high = row.interval["CIDEr-D"]
+    assert low < row.mean["CIDEr-D"] < high
+    assert row.interval["CIDEr-D"] == judge(fake.compared(), seed=0).best.interval
+
+
+def test_metrics_that_are_computed_now_and_then_are_shown_where_they_are(fake):
+    comparison = fake.compared()
+    assert metrics_of(comparison) == list(METRICS)
+    comparison.decodings("lstm", "beam3")[0].scores["SPICE"] = 0.2
+    assert metrics_of(comparison) == [*METRICS, "SPICE"]
+    assert score_rows(comparison, seed=0)[1].mean["SPICE"] is None
+
+
 def test_csv_holds_full_fractions_and_empty_cells(fake):
-    rows = score_rows(read_study(fake.folder))
-    read = list(csv.DictReader(io.StringIO(comparison_csv(rows))))
+    rows = score_rows(fake.compared(), seed=0)
+    read = list(csv.DictReader(io.StringIO(comparison_csv({"discs": rows}))))
     assert list(read[0]) == [
-        *("model", "decoder", "seeds"),
-        *METRICS,
-        *(f"{metric}_sd" for metric in METRICS),
+        *("data", "model", "decoder", "seeds"),
+        *(f"{metric}{kind}" for kind in ("", "_sd", "_low", "_high") for metric in METRICS),
     ]
+    assert {row["data"] for row in read} == {"discs"}
+    assert float(read[0]["CIDEr-D_low"]) == rows[0].interval["CIDEr-D"][0]
     assert [float(row["CIDEr-D"]) for row in read] == [row.mean["CIDEr-D"] for row in rows]
     assert read[0]["METEOR"] == read[0]["METEOR_sd"] == ""
 
@@ -46,15 +66,16 @@ def test_csv_holds_full_fractions_and_empty_cells(fake):
 def test_one_seed_has_no_deviation(fake):
     for path in fake.folder.glob("scores/*/seed1/*.json"):
         path.unlink()
-    row = score_rows(read_study(fake.folder))[0]
+    row = score_rows(fake.compared(), seed=0)[0]
     assert row.seeds == 1
     assert set(row.deviation.values()) == {None}
-    assert comparison_csv([row]).splitlines()[1].endswith("," * len(METRICS))
+    (read,) = csv.DictReader(io.StringIO(comparison_csv({"discs": [row]})))
+    assert {read[f"{metric}_sd"] for metric in METRICS} == {""}
 
 
 def make_row(model, **scores):
     blank = dict.fromkeys(METRICS)
-    return ScoreRow(model, "greedy", 1, {**blank, **scores}, blank)
+    return ScoreRow(model, "greedy", 1, {**blank, **scores}, blank, {})
 
 
 def test_best_values_tie_where_they_print_alike():
@@ -82,4 +103,4 @@ def test_means_are_told_of_several_seeds_only():
 
 
 def test_notes_are_told_once(fake):
-    assert notes(read_study(fake.folder)) == ["METEOR was not computed: no Java was found"]
+    assert notes(fake.compared()) == ["METEOR was not computed: no Java was found"]

@@ -21,6 +21,7 @@ DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
 EXTRACT = {"extract_features", "fit_pca", "apply_pca"}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
 EVALUATE = {"generate_captions", "score_captions"}
+REPORT = {"record_provenance", "compare_captioners"}
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
     }
     assert logs == times
-    assert len(logs) == 19
+    assert len(logs) == 21
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -83,10 +84,10 @@ def test_the_default_and_stage_targets(workflow):
     }
     everything = workflow.planned(config="")
     assert everything == workflow.planned("all", config="")
-    assert everything == (DOWNLOAD - {"download"}) | EXTRACT | ENCODE | EVALUATE | {
+    assert everything == (DOWNLOAD - {"download"}) | EXTRACT | ENCODE | EVALUATE | REPORT | {
         "all",
         "train_captioner",
-        "compare_captioners",
+        "prepare_categories",
     }
 
 
@@ -98,7 +99,7 @@ def test_the_default_and_stage_targets(workflow):
         ("training.py", {"train_captioner"}, EXTRACT | ENCODE),
         ("decoding.py", {"generate_captions"}, EXTRACT | ENCODE | {"train_captioner"}),
         ("scoring/score.py", {"score_captions"}, {"generate_captions", "train_captioner"}),
-        ("report/style.css", {"compare_captioners"}, {"score_captions", "generate_captions"}),
+        ("report/style.css", {"compare_captioners"}, {"score_captions", "record_provenance"}),
         ("cli.py", set(), EXTRACT | ENCODE | EVALUATE | {"compare_captioners"}),
     ],
 )
@@ -128,7 +129,7 @@ def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not
 
 def test_forcing_a_stage_reruns_it_and_what_follows(finished):
     planned = finished.planned("--forcerun", "train_captioner")
-    assert planned == {"train_captioner", *EVALUATE, "compare_captioners", "all"}
+    assert planned == {"train_captioner", *EVALUATE, *REPORT, "all"}
 
 
 def test_a_mirror_reruns_nothing(finished, tmp_path):

@@ -22,9 +22,9 @@ def compare_captioners(
 ) -> None:
     """Compare the captioners of one study, or of several side by side, on one page.
 
-    Writes `index.html`, which needs nothing but itself, `comparison.csv`, `learning_curves.svg`
-    and `summary.txt`, and prints the summary. Where the photos and captions lie is read from each
-    study's `provenance.json`.
+    Writes `index.html`, which needs nothing but itself, `comparison.csv`, `summary.txt` and, where
+    there are training histories, `learning_curves.svg`, and prints the summary. Where the photos
+    and captions lie is read from each study's `provenance.json`.
 
     Parameters
     ----------
@@ -53,17 +53,22 @@ def compare_captioners(
     read = [read_study(study, models=models, seeds=seeds, decoders=decoders) for study in studies]
     comparisons = lay_side_by_side(read)
     chapters = [write_chapter(comparison, seed=seed) for comparison in comparisons]
-    trained = {name: runs for item in comparisons for name, runs in item.models.items()}
+    trained = {
+        model if len(comparisons) == 1 else f"{item.name}, {model}": runs
+        for item in comparisons
+        for model, runs in item.models.items()
+    }
     summaries = [
         summary_text(chapter.rows, chapter.verdict.text, notes(chapter.comparison))
         for chapter in chapters
     ]
     files = {
         "comparison.csv": comparison_csv({item.comparison.name: item.rows for item in chapters}),
-        "learning_curves.svg": f"{learning_curves(trained)}\n",
         "summary.txt": "\n".join(summaries),
         "index.html": render_page(chapters, read, seed=seed),
     }
+    if any(chapter.curves for chapter in chapters):
+        files["learning_curves.svg"] = f"{learning_curves(trained)}\n"
     for name, text in files.items():
         with atomic_path(output / name) as scratch:
             scratch.write_text(text, encoding="utf-8", newline="\n")

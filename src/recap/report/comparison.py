@@ -21,7 +21,7 @@ class Comparison:
     image_ids : list of int
         The images that were scored, N of them.
     models : dict of str to list of Run
-        By name, which tells the study too if there are several on the page.
+        By name, which tells the study too if there are several.
     study_of : dict of str to Study
         Study of each model.
     decoder_names : list of str
@@ -112,7 +112,7 @@ def lay_side_by_side(studies: list[Study]) -> list[Comparison]:
                 break
         else:
             alike.append(([study], annotations))
-    return [_put_together(group, annotations, len(studies) > 1) for group, annotations in alike]
+    return [_put_together(group, annotations) for group, annotations in alike]
 
 
 def _truth(study: Study, annotations: Annotations) -> dict[int, list[str]]:
@@ -127,12 +127,12 @@ def _truth(study: Study, annotations: Annotations) -> dict[int, list[str]]:
     return {image_id: references[image_id] for image_id in study.image_ids}
 
 
-def _put_together(studies: list[Study], annotations: Annotations, several: bool) -> Comparison:
+def _put_together(studies: list[Study], annotations: Annotations) -> Comparison:
     models: dict[str, list[Run]] = {}
     study_of: dict[str, Study] = {}
     for study in studies:
         for model, runs in study.models.items():
-            name = f"{study.name}: {model}" if several else model
+            name = f"{study.name}: {model}" if len(studies) > 1 else model
             models[name] = [run.in_order(study.image_ids, studies[0].image_ids) for run in runs]
             study_of[name] = study
     decoders = list(dict.fromkeys(name for study in studies for name in study.decoder_names))

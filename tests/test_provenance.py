@@ -1,0 +1,136 @@
+import hashlib
+import json
+
+import pytest
+
+from recap.errors import InputError
+from recap.provenance import read_record, record_provenance
+
+
+def annotate(path, images, captions):
+    content = {
+        "images": [{"id": key, "file_name": f"{key}.jpg"} for key in range(images)],
+        "annotations": [{"id": key, "image_id": 0, "caption": "x"} for key in range(captions)],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    folder = tmp_path / "results" / "discs"
+    for name in (
+        *("coco_captioning/captions.h5", "features/pca.h5", "report/index.html"),
+        *("models/rnn/seed0/model.safetensors", "models/rnn/seed0/checkpoint.pt"),
+        *("models/lstm/seed0/config.json", "models/lstm/seed1/config.json"),
+        *("captions/lstm/seed0/greedy.json", "captions/lstm/seed0/beam3.json"),
+        *("captions/lstm/seed0/beam3.words.json", "scores/lstm/seed0/.beam3.99.json"),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    (photos / "1.jpg").write_bytes(b"one")
+    (photos / "more/2.jpg").write_bytes(b"two")
+    return folder
+
+
+def record(study, tmp_path, **options):
+    record_provenance(
+        study,
+        images=tmp_path / "photos",
+        annotations=annotate(tmp_path / "val.json", 2, 10),
+        **options,
+    )
+    return read_record(study)
+
+
+def names(files, folder):
+    return [file.path.removeprefix(f"{folder}/") for file in files]
+
+
+def test_what_went_in_and_came_out(study, tmp_path):
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"weights")
+    train = annotate(tmp_path / "train.json", 3, 15)
+    made = record(
+        study,
+        tmp_path,
+        train_annotations=train,
+        inputs=[weights, tmp_path / "val.json"],
+        settings={"dataset": "discs"},
+    )
+    assert names(made.inputs, tmp_path) == ["photos", "val.json", "train.json", "weights.pth"]
+    assert made.inputs[3].sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert made.inputs[3].bytes == 7
+    assert names(made.outputs, study) == [
+        "captions/lstm/seed0/beam3.json",
+        "captions/lstm/seed0/beam3.words.json",
+        "captions/lstm/seed0/greedy.json",
+        "coco_captioning/captions.h5",
+        "features/pca.h5",
+        "models/lstm/seed0/config.json",
+        "models/lstm/seed1/config.json",
+        "models/rnn/seed0/model.safetensors",
+    ]
+    assert made.sizes == {"images": 2, "captions": 10, "train_images": 3, "train_captions": 15}
+    assert made.settings == {"dataset": "discs"}
+    assert made.versions["python"].count(".") == 2
+    assert int(made.machine["threads"]) >= 1
+    assert (made.images, made.train_annotations) == (tmp_path / "photos", train)
+    assert made.categories is None
+
+
+def test_a_folder_is_known_by_the_names_and_bytes_of_its_files(study, tmp_path):
+    def checksum():
+        return record(study, tmp_path).inputs[0].sha256
+
+    before = checksum()
+    assert checksum() == before
+    assert record(study, tmp_path).inputs[0].bytes == 6
+    (tmp_path / "photos/1.jpg").rename(tmp_path / "photos/3.jpg")
+    renamed = checksum()
+    (tmp_path / "photos/3.jpg").write_bytes(b"ten")
+    assert len({before, renamed, checksum()}) == 3
+
+
+def test_only_what_was_chosen_is_recorded(study, tmp_path):
+    made = record(study, tmp_path, models=["lstm"], seeds=[0], decoders=["beam3"])
+    assert names(made.outputs, study) == [
+        "captions/lstm/seed0/beam3.json",
+        "captions/lstm/seed0/beam3.words.json",
+        "coco_captioning/captions.h5",
+        "features/pca.h5",
+        "models/lstm/seed0/config.json",
+    ]
+
+
+def test_a_study_may_move_with_what_it_is_made_from(study, tmp_path):
+    record(study, tmp_path)
+    moved = tmp_path.with_name(f"{tmp_path.name}-moved")
+    tmp_path.rename(moved)
+    found = read_record(moved / "results/discs")
+    assert found.images == moved / "photos"
+    assert found.annotations.exists()
+
+
+def test_a_missing_file_is_named_and_nothing_is_written(study, tmp_path):
+    with pytest.raises(InputError, match=r"gone\.zip does not exist"):
+        record(study, tmp_path, inputs=[tmp_path / "gone.zip"])
+    assert not (study / "provenance.json").exists()
+
+
+def test_a_record_that_is_missing_or_not_whole_is_told(study, tmp_path):
+    with pytest.raises(InputError, match=r"provenance\.json is missing"):
+        read_record(study)
+    record(study, tmp_path)
+    content = json.loads((study / "provenance.json").read_text())
+    for change in ({"more": 1}, {"inputs": [{"path": "x"}]}, {"outputs": None}):
+        (study / "provenance.json").write_text(json.dumps(content | change))
+        with pytest.raises(InputError, match="not a whole record"):
+            read_record(study)
+    del content["images"]
+    (study / "provenance.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="not a whole record"):
+        read_record(study)
