@@ -25,7 +25,9 @@ decoders: [beam2]
 """
 
 # Logs and times differ from run to run, and so does what quotes them.
-QUOTES_TIMES = re.compile(r"/(logs|benchmarks)/|/history\.csv$|/provenance\.json$|/report/index\.html$")
+QUOTES_TIMES = re.compile(
+    r"/(logs|benchmarks)/|/history\.csv$|/provenance\.json$|/report/index\.html$"
+)
 
 
 @dataclass
