@@ -1,17 +1,21 @@
 """What tests of several folders share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
+from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
+from recap.captioners.recipe import Recipe
 from recap.data import list_images
 from recap.datasets.registry import prepare_annotations
 from recap.datasets.shapes import draw_shapes
 from recap.features import extract_features
 from recap.pca import apply_pca, fit_pca
-from recap.vocabulary import build_vocabulary, encode_captions
+from recap.vocabulary import SPECIAL_WORDS, build_vocabulary, encode_captions
 
 SPLITS = ("train", "val")
 
@@ -93,3 +97,55 @@ def shapes_study(tmp_path_factory) -> Path:
     build_vocabulary(captions["train"], output=vocabulary)
     encode_captions(vocabulary, **captions, output=captioning / "coco2014_captions.h5")
     return folder
+
+
+@pytest.fixture
+def make_captioner() -> Callable[..., TrainedCaptioner]:
+    """Return a function that makes a captioner for six numbers an image, with random weights."""
+
+    def make(
+        *,
+        cell: str = "lstm",
+        backend: str = "torch",
+        words: list[str] | None = None,
+        seed: int = 0,
+        scale: float = 2.0,
+    ) -> TrainedCaptioner:
+        words = words or [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
+        recipe = Recipe(cell=cell, backend=backend, wordvec_dim=5, hidden_dim=7)
+        generator = np.random.default_rng(seed)
+        parameters = {
+            name: generator.normal(scale=scale, size=shape).astype(np.float32)
+            for name, shape in expected_shapes(recipe, 6, len(words)).items()
+        }
+        return TrainedCaptioner(recipe, words, parameters)
+
+    return make
+
+
+class DecodingStudy:
+    """A folder with features, annotations and captioners; the second of three images is broken."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.features = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+        with h5py.File(folder / "features.h5", "w") as file:
+            file["features"] = self.features
+            file["features"].attrs["skipped"] = np.array([1])
+        images = [{"id": number, "file_name": f"{number}.jpg"} for number in (7, 8, 9)]
+        content = {"images": images, "annotations": []}
+        (folder / "captions.json").write_text(json.dumps(content))
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def save(self, captioner: TrainedCaptioner, name: str) -> None:
+        save_captioner(self.folder / name, captioner)
+
+
+@pytest.fixture
+def decoding_study(tmp_path, make_captioner) -> DecodingStudy:
+    """Return a folder in which the captioner `model` can caption three images."""
+    study = DecodingStudy(tmp_path)
+    study.save(make_captioner(), "model")
+    return study

@@ -6,9 +6,8 @@ import numpy as np
 
 from recap.backbones.load import load_backbone
 from recap.backbones.weights import RANDOM
-from recap.captioners.folder import load_captioner
-from recap.decoders import beam_width
-from recap.decoding import caption_features
+from recap.decoders import read_decoder
+from recap.decoding import caption_features, load_captioners
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
@@ -19,7 +18,7 @@ from recap.pca import read_pca
 
 def caption(
     *photos: Path,
-    model: Path,
+    model: list[Path],
     pca: Path | None = None,
     weights: str = "",
     decoder: str = "beam3",
@@ -32,14 +31,16 @@ def caption(
     ----------
     photos : Path
         Picture files.
-    model : Path
-        Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`.
+    model : list of Path
+        Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`; several caption
+        as an ensemble, by the mean of their probabilities.
     pca : Path, optional
         What `fit_pca` wrote in the captioner's study; found beside the captioner by default.
     weights : str
         File of the backbone's weights, where they are not random.
     decoder : str
-        `greedy`, or `beam` and a width, such as `beam3`.
+        `greedy`, `sample`, or `beam` and a width, such as `beam3`; then options, such as
+        `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9-seed=1`.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     threads : int, optional
@@ -53,9 +54,9 @@ def caption(
     if not photos:
         raise InputError("There is no photo to caption: name one or more picture files.")
     use_threads(threads)
-    width = beam_width(decoder)
-    captioner = load_captioner(model)
-    pca = pca or model.resolve().parents[2] / "features" / "pca.h5"
+    chosen_decoder = read_decoder(decoder)
+    captioners = load_captioners(model)
+    pca = pca or model[0].resolve().parents[2] / "features" / "pca.h5"
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
     if missing := {"backbone", "weights", "weights_sha256", "layer"} - origin.keys():
@@ -81,8 +82,9 @@ def caption(
     batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
     features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
     features = read_pca(pca).transform(features).astype(np.float32)
-    captions = caption_features(captioner, features, width, chosen_device)
-    for photo, text in zip(photos, captions, strict=True):
+    found = caption_features(captioners, features, chosen_decoder, chosen_device)
+    for photo, said in zip(photos, found, strict=True):
+        text = " ".join(captioners[0].idx_to_word[number] for number in said.words)
         print(f"{photo}: {text}" if len(photos) > 1 else text)
 
 

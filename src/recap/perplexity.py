@@ -1,0 +1,155 @@
+"""How likely a captioner finds captions that people wrote."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recap.annotations import read_annotations
+from recap.captioners.stepwise import StepwiseCaptioner, make_stepwise
+from recap.decoding import check_features, load_captioners, read_usable_features
+from recap.devices import Device, choose_device, use_threads
+from recap.errors import InputError
+from recap.files import write_json
+from recap.progress import progress
+from recap.vocabulary import NULL, UNK, encode_caption, tokenize
+
+BATCH = 500  # captions at a time
+
+
+def measure_perplexity(
+    features: Path,
+    annotations: Path,
+    *,
+    model: list[Path],
+    output: Path,
+    device: Device = "auto",
+    threads: int | None = None,
+) -> None:
+    """Measure how likely a captioner finds given captions: its perplexity on the references.
+
+    The perplexity is e to the mean of minus the log-probability of a word after those before it,
+    over all words of all captions and each caption's end; a word that is not in the vocabulary
+    counts as `<UNK>`, so that perplexities of different vocabularies are no comparison.
+
+    Parameters
+    ----------
+    features : Path
+        HDF5 file with the images' features, of the kind that the captioner was trained on.
+    annotations : Path
+        COCO caption file with the captions, which lists the images in the features' order.
+    model : list of Path
+        Folder of a trained captioner; several are an ensemble, the mean of their probabilities.
+    output : Path
+        JSON file to write: `perplexity`; `log_probability`, the mean of a caption, in nats;
+        `captions`, `words` (ends counted) and `unknown_words`, counts; `caption_log_probabilities`,
+        of each caption in the annotations' order, null for one without a word or without features.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    threads : int, optional
+        Threads to use; all by default.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, the files do not belong together, or there is no caption.
+    """
+    use_threads(threads)
+    captioners = load_captioners(model)
+    idx_to_word = captioners[0].idx_to_word
+    split = read_annotations(annotations)
+    rows, usable = read_usable_features(features, annotations, split)
+    check_features(captioners[0], rows)
+    numbers = {word: number for number, word in enumerate(idx_to_word)}
+    row_of = {split.images[row]["id"]: row for row in usable}
+    places, image_rows, captions = [], [], []
+    for place, (image_id, text) in enumerate(split.captions):
+        words = tokenize(text)
+        if words and image_id in row_of:
+            places.append(place)
+            image_rows.append(row_of[image_id])
+            captions.append(encode_caption(words, numbers, len(words)))
+    if not captions:
+        raise InputError(f"{annotations} has no caption of an image that could be read.")
+    found = caption_log_probabilities(
+        make_stepwise(captioners, choose_device(device)),
+        rows,
+        np.array(image_rows),
+        captions,
+        null=numbers[NULL],
+        device=choose_device(device),
+    )
+    every: list[float | None] = [None] * len(split.captions)
+    for place, value in zip(places, found.tolist(), strict=True):
+        every[place] = round(value, 4)
+    words = sum(len(caption) - 1 for caption in captions)
+    perplexity = math.exp(-found.sum() / words)
+    write_json(
+        output,
+        {
+            "perplexity": perplexity,
+            "log_probability": float(found.mean()),
+            "captions": len(captions),
+            "words": words,
+            "unknown_words": sum(caption.count(numbers[UNK]) for caption in captions),
+            "caption_log_probabilities": every,
+        },
+    )
+    print(f"perplexity {perplexity:.2f} on {len(captions)} captions of {words} words: {output}")
+
+
+@torch.inference_mode()
+def caption_log_probabilities(
+    captioner: StepwiseCaptioner,
+    features: np.ndarray,
+    image_rows: np.ndarray,
+    captions: list[list[int]],
+    *,
+    null: int,
+    device: torch.device,
+) -> np.ndarray:
+    """Return how likely each of the given captions is.
+
+    Parameters
+    ----------
+    captioner : StepwiseCaptioner
+        Says how likely each word is to be next.
+    features : array of shape (I, F), float32
+        A row an image.
+    image_rows : array of shape (M,), int64
+        For each caption its image's row.
+    captions : list of M lists of int
+        Each `<START>`, words, `<END>`.
+    null : int
+        The number of `<NULL>`.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    array of shape (M,), float64
+        Log-probabilities in nats: the sum over a caption's words and its end.
+    """
+    lengths = np.array([len(caption) for caption in captions])
+    order = np.argsort(-lengths, kind="stable")
+    found = np.empty(len(captions))
+    with progress(desc="perplexity", total=len(captions), unit="caption") as bar:
+        for start in range(0, len(order), BATCH):
+            wanted = order[start : start + BATCH]
+            padded = np.full((len(wanted), lengths[wanted[0]]), null)
+            for row, number in enumerate(wanted):
+                padded[row, : lengths[number]] = captions[number]
+            words = torch.from_numpy(padded).to(device)
+            state = captioner.first_state(torch.from_numpy(features[image_rows[wanted]]).to(device))
+            total = torch.zeros(len(wanted), dtype=torch.float64)
+            for place in range(1, words.shape[1]):
+                # The longest come first: those that have ended are dropped from the end.
+                running = int((lengths[wanted] > place).sum())
+                state = tuple(part[:running] for part in state)
+                log_probabilities, state = captioner.step(words[:running, place - 1], state)
+                said = log_probabilities.gather(1, words[:running, place, None])[:, 0]
+                total[:running] += said.cpu()
+            found[wanted] = total.numpy()
+            bar.update(len(wanted))
+    return found
