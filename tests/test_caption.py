@@ -39,7 +39,7 @@ def study(tmp_path_factory):
 
 
 def options(study):
-    return {"model": study / "models" / "rnn" / "seed0", "device": "cpu", "threads": 1}
+    return {"model": [study / "models" / "rnn" / "seed0"], "device": "cpu", "threads": 1}
 
 
 def test_one_photo_gives_its_caption_alone(study, capsys):
@@ -69,6 +69,16 @@ def test_several_photos_are_named(study, capsys, monkeypatch):
     assert sizes == [2, 1]
 
 
+def test_a_decoder_with_options_and_several_captioners(study, capsys):
+    caption(study / "0.png", **options(study), decoder="beam4-length_penalty=1-block_ngrams=1")
+    words = capsys.readouterr().out.split()
+    assert len(words) == len(set(words))
+    caption(study / "0.png", **options(study))
+    alone = capsys.readouterr().out
+    caption(study / "0.png", **options(study) | {"model": options(study)["model"] * 2})
+    assert capsys.readouterr().out == alone
+
+
 def test_the_pca_can_lie_elsewhere(study, tmp_path, capsys):
     caption(study / "0.png", **options(study))
     expected = capsys.readouterr().out
@@ -92,7 +102,7 @@ def test_a_photo_that_cannot_be_read(study, tmp_path):
 
 def test_what_is_no_captioner(study, tmp_path):
     with pytest.raises(InputError, match="holds no trained captioner"):
-        caption(study / "0.png", model=tmp_path)
+        caption(study / "0.png", model=[tmp_path])
     with pytest.raises(InputError, match="no decoder 'best'"):
         caption(study / "0.png", **options(study), decoder="best")
 

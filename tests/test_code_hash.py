@@ -14,8 +14,9 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    ["files", "progress", "threads", "config", "code_hash", "devices", "python2_dict"],
-    ["checkpoints", "feature_files"],
+    ["files", "progress", "threads", "code_hash", "devices", "python2_dict"],
+    ["checkpoints", "feature_files", "decoders", "sweeps"],
+    ["config"],
     ["remote_file"],
     ["transfer"],
     ["annotations", "download", "images"],
@@ -25,8 +26,8 @@ LAYERS = [
     ["data"],
     ["verify", "captioned_images"],
     ["metrics", "layers", "optim", "captioners"],
-    ["training", "decoders"],
-    ["decoding"],
+    ["search", "training"],
+    ["decoding", "perplexity"],
     ["scoring"],
     ["caption"],
     ["provenance"],
@@ -86,6 +87,8 @@ def test_a_module_imports_only_what_comes_before_it(name):
         ("recap.pca", {"vocabulary", "data", "images", "backbones", "captioners", "report"}),
         ("recap.vocabulary", {"features", "pca", "images", "backbones", "captioners", "report"}),
         ("recap.training", {"images", "backbones", "features", "pca", "decoding", "report"}),
+        ("recap.decoding", {"training", "perplexity", "scoring", "images", "report"}),
+        ("recap.perplexity", {"training", "search", "decoding", "scoring", "images", "report"}),
         ("recap.scoring", {"training", "captioners", "decoding", "features", "images", "report"}),
     ],
 )

@@ -8,6 +8,7 @@ import yaml
 
 from recap.captioners.recipe import Recipe
 from recap.config import check_config
+from recap.decoders import Decoder
 from recap.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -75,9 +76,45 @@ def test_every_key_is_described():
         described(definition["properties"])
 
 
-def test_recipe_and_schema_have_the_same_keys():
-    properties = read(SCHEMA)["$defs"]["recipe"]["properties"]
-    assert {name: rules["default"] for name, rules in properties.items()} == asdict(Recipe())
+@pytest.mark.parametrize(("definition", "default"), [("recipe", Recipe()), ("decoder", Decoder())])
+def test_the_schema_has_the_keys_and_defaults_of_the_code(definition, default):
+    properties = read(SCHEMA)["$defs"][definition]["properties"]
+    assert {name: rules["default"] for name, rules in properties.items()} == asdict(default)
+
+
+def test_a_list_makes_a_model_of_each_of_its_items():
+    sweep = {"hidden_dim": [256, 512], "learning_rate": [0.01, 0.0005]}
+    config = check(models={"lstm": sweep}, train=["rnn", "lstm"])
+    names = [
+        "lstm-hidden_dim=256-learning_rate=0.01",
+        "lstm-hidden_dim=256-learning_rate=0.0005",
+        "lstm-hidden_dim=512-learning_rate=0.01",
+        "lstm-hidden_dim=512-learning_rate=0.0005",
+    ]
+    assert config["train"] == ["rnn", *names]
+    assert set(config["models"]) == {"rnn", *names}
+    recipe = config["models"][names[2]]
+    assert (recipe["hidden_dim"], recipe["learning_rate"]) == (512, 0.01)
+    assert set(recipe) == set(asdict(Recipe()))
+    assert check(models={"lstm": sweep}, train=names[1:2])["train"] == names[1:2]
+    # Numbers that the command line hands over as text.
+    typed = check(models={"lstm": {"hidden_dim": ["256", "512"]}}, train=["lstm"])
+    assert typed["train"] == ["lstm-hidden_dim=256", "lstm-hidden_dim=512"]
+
+
+def test_decoders_are_named_or_described():
+    options = {"beam_width": [3, 5], "length_penalty": [0.8, 1], "block_ngrams": 3}
+    sample = {"sample": True, "temperature": 0.5}
+    config = check(decoders=["greedy", "beam1-block_ngrams=2", options, sample])
+    assert config["decoders"] == [
+        "greedy",
+        "greedy-block_ngrams=2",
+        "beam3-block_ngrams=3",
+        "beam3-length_penalty=1-block_ngrams=3",
+        "beam5-block_ngrams=3",
+        "beam5-length_penalty=1-block_ngrams=3",
+        "sample-temperature=0.5",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +128,12 @@ def test_recipe_and_schema_have_the_same_keys():
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),
         ({"models": {"lstm": {"dropout": -0.1}}}, "`models.lstm.dropout` must be at least 0"),
         ({"train": ["gru"]}, "`train` names the model 'gru'"),
-        ({"decoders": ["beam0"]}, "`decoders.0` is 'beam0'"),
+        ({"decoders": ["beam0"]}, "There is no decoder 'beam0'"),
+        ({"decoders": ["beam3-width=2"]}, "unknown option `width`; known are length_penalty"),
+        ({"decoders": [{"beam": 3}]}, "unknown key `beam` in `decoders.0`; known are beam_width"),
+        ({"decoders": [{"beam_width": [3, 0]}]}, "`decoders.0.beam_width.1` must be at least 1"),
+        ({"decoders": [{"temperature": 0.5}]}, "`temperature` means something only with `sample`"),
+        ({"decoders": ["greedy", {"beam_width": [1, 2]}]}, "`decoders` names greedy twice"),
         ({"dataset": "own"}, "needs `own`"),
         (
             {
@@ -105,7 +147,27 @@ def test_recipe_and_schema_have_the_same_keys():
         ({"shapes": {"train_scenes": 100}}, "512 `pca_components` cannot be found in 100 images"),
         ({"train": []}, "`train` is empty; give at least 1"),
         ({"seeds": [1, 1]}, "`seeds` names something twice"),
-        ({"decoders": ["best"]}, "give greedy, or beam3 and the like"),
+        ({"decoders": ["best"]}, "give greedy, beam3 and the like, or sample"),
+        (
+            {"models": {"lstm": {"hidden_dim": [256, "wide"]}}},
+            "`models.lstm.hidden_dim.1` must be of type integer, not 'wide'",
+        ),
+        (
+            {"models": {"lstm": {"dropout": [0.1, 1]}}},
+            "`models.lstm.dropout.1` must be less than 1",
+        ),
+        (
+            {"models": {"lstm": {"cell": ["lstm", "gru"]}}},
+            "`models.lstm.cell.1` must be one of rnn",
+        ),
+        ({"models": {"lstm": {"epochs": [2, 2]}}}, "`models.lstm.epochs` names something twice"),
+        ({"models": {"lstm": {"epochs": []}}}, "`models.lstm.epochs` is empty; give at least 1"),
+        (
+            {"models": {"lstm": {"backend": ["numpy", "torch"], "dropout": 0.5}}},
+            "`models.lstm-backend=numpy` asks for dropout",
+        ),
+        ({"train": ["lstm", "lstm"]}, "`train` names something twice"),
+        ({"train": ["lstm-hidden_dim=3"]}, "`train` names the model 'lstm-hidden_dim=3'"),
         ({"own": {"train": {"images": "a", "annotations": "b"}}}, "has `train` but not `val`"),
     ],
 )

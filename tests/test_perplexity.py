@@ -19,7 +19,7 @@ WORDS = [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
 
 def log_probabilities(trained, features, rows, captions):
     return caption_log_probabilities(
-        make_stepwise(trained, CPU), features, rows, captions, null=0, device=CPU
+        make_stepwise(trained, 6, CPU), features, rows, captions, null=0, device=CPU
     )
 
 
@@ -101,7 +101,7 @@ def test_the_file(decoding_study, make_captioner):
     assert found["log_probability"] == pytest.approx(total / 3, abs=1e-3)
     assert found["perplexity"] == pytest.approx(math.exp(-total / 10), rel=1e-3)
     # The same by hand: the words of the first caption one after another.
-    captioner = make_stepwise([make_captioner()], CPU)
+    captioner = make_stepwise([make_captioner()], 6, CPU)
     state, previous, total = (
         captioner.first_state(torch.from_numpy(decoding_study.features[:1])),
         WORDS.index(START),

@@ -57,7 +57,7 @@ def test_a_beam_that_drops_nothing_finds_the_best_of_all_captions(
     # With 4 words and at most 4 of them a beam of 4^4 drops no partial caption.
     decoder = Decoder(beam_width=4**4, length_penalty=length_penalty)
     for seed in range(4):
-        captioner = make_stepwise([make_captioner(cell=cell, seed=seed, scale=1.0)], CPU)
+        captioner = make_stepwise([make_captioner(cell=cell, seed=seed, scale=1.0)], 6, CPU)
         features = random_features(3, seed)
         found = search_captions(captioner, features, WORDS, decoder, max_words=4)
         narrow = {
@@ -112,7 +112,7 @@ def test_the_search_goes_on_while_a_partial_caption_can_still_win():
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_greedy_takes_the_likeliest_word_at_each_step(make_captioner, cell):
-    captioner = make_stepwise([make_captioner(cell=cell, seed=1)], CPU)
+    captioner = make_stepwise([make_captioner(cell=cell, seed=1)], 6, CPU)
     features = random_features(20)
     forbidden = [WORDS.index(word) for word in (NULL, START, UNK)]
     found = search_captions(captioner, features, WORDS, Decoder())
@@ -136,7 +136,7 @@ DECODERS = ["greedy", "beam2", "beam5", "beam3-block_ngrams=2", "sample-nucleus=
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_the_log_probabilities_are_the_captioners(make_captioner, name):
-    captioner = make_stepwise([make_captioner(seed=4, scale=1.0)], CPU)
+    captioner = make_stepwise([make_captioner(seed=4, scale=1.0)], 6, CPU)
     features = random_features(12)
     for row, caption in zip(
         features, search_captions(captioner, features, WORDS, read_decoder(name)), strict=True
@@ -155,11 +155,11 @@ def test_captions_are_never_empty_end_and_hold_no_special_word(make_captioner, c
     special = {WORDS.index(word) for word in SPECIAL_WORDS}
     decoder = read_decoder(name)
     features = random_features(10)
-    for caption in search_captions(make_stepwise([trained], CPU), features, WORDS, decoder):
+    for caption in search_captions(make_stepwise([trained], 6, CPU), features, WORDS, decoder):
         assert len(caption.words) == 1 or decoder.beam_width > 1
         assert not special & set(caption.words)
     trained.parameters["b_vocab"][WORDS.index(END)] = -1000.0  # never wants to end
-    captioner = make_stepwise([trained], CPU)
+    captioner = make_stepwise([trained], 6, CPU)
     for caption in search_captions(captioner, features, WORDS, decoder, max_words=6):
         assert len(caption.words) == 6
         assert len(caption.log_probabilities) == 7
@@ -169,21 +169,21 @@ def test_captions_are_never_empty_end_and_hold_no_special_word(make_captioner, c
 @pytest.mark.parametrize("name", DECODERS)
 def test_special_words_may_stand_anywhere_in_the_vocabulary(make_captioner, name):
     words = ["a", UNK, "cat", END, "dog", NULL, START]
-    captioner = make_stepwise([make_captioner(words=words, seed=2)], CPU)
+    captioner = make_stepwise([make_captioner(words=words, seed=2)], 6, CPU)
     for caption in search_captions(captioner, random_features(10), words, read_decoder(name)):
         assert {words[number] for number in caption.words} <= {"a", "cat", "dog"}
 
 
 def test_a_beam_is_wider_than_the_vocabulary(make_captioner):
     words = [*SPECIAL_WORDS, "a"]
-    captioner = make_stepwise([make_captioner(words=words, seed=2)], CPU)
+    captioner = make_stepwise([make_captioner(words=words, seed=2)], 6, CPU)
     found = search_captions(captioner, random_features(3), words, Decoder(beam_width=10))
     assert all(set(caption.words) == {4} for caption in found)
 
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_images_do_not_depend_on_each_other(make_captioner, name):
-    captioner = make_stepwise([make_captioner(seed=7)], CPU)
+    captioner = make_stepwise([make_captioner(seed=7)], 6, CPU)
     features, decoder = random_features(9), read_decoder(name)
     together = search_captions(captioner, features, WORDS, decoder)
     alone = [
@@ -201,7 +201,7 @@ def test_no_phrase_is_said_twice(make_captioner, kind, length):
 
     def repeats(name):
         found = search_captions(
-            make_stepwise([trained], CPU), random_features(20), WORDS, read_decoder(name)
+            make_stepwise([trained], 6, CPU), random_features(20), WORDS, read_decoder(name)
         )
         for caption in found:
             phrases = list(zip(*(caption.words[start:] for start in range(length)), strict=False))
@@ -262,7 +262,7 @@ def test_words_are_drawn_by_their_probability():
 
 
 def test_what_is_drawn_depends_on_the_seed_alone(make_captioner):
-    captioner = make_stepwise([make_captioner(seed=6, scale=0.5)], CPU)
+    captioner = make_stepwise([make_captioner(seed=6, scale=0.5)], 6, CPU)
     features = random_features(30)
     first, again, other = (
         [caption.words for caption in search_captions(captioner, features, WORDS, decoder)]

@@ -6,8 +6,9 @@ import numpy as np
 
 from recap.backbones.load import load_backbone
 from recap.backbones.weights import RANDOM
+from recap.captioners.stepwise import load_captioners
 from recap.decoders import read_decoder
-from recap.decoding import caption_features, load_captioners
+from recap.decoding import caption_features
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recap.annotations import Annotations
 from recap.data import read_captions
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, skipped_rows
@@ -78,6 +79,40 @@ def read_captioned_images(
     if not usable.any():
         raise InputError(f"{captions} has no caption of an image that could be read.")
     return CaptionedImages(rows, encoded[usable], image_idxs[usable])
+
+
+def read_usable_features(
+    features: Path, annotations: Path, split: Annotations
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the features of a split's images, and which of them could be read.
+
+    Parameters
+    ----------
+    features, annotations : Path
+        HDF5 file, and where the split's annotations come from.
+    split : Annotations
+        Lists the images in the features' order.
+
+    Returns
+    -------
+    rows : array of shape (I, F), float32
+    usable : array of shape (U,), int64
+        Numbers of the rows of images that could be read.
+
+    Raises
+    ------
+    InputError
+        If the features are missing or damaged, or are of other images.
+    """
+    with open_features(features) as file:
+        rows = file[FEATURES][:]
+        skipped = skipped_rows(file[FEATURES])
+    if len(rows) != len(split.images):
+        raise InputError(
+            f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)} images:"
+            " make the features from these annotations."
+        )
+    return rows, np.setdiff1d(np.arange(len(rows)), skipped)
 
 
 def hold_out(

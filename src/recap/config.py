@@ -1,5 +1,6 @@
 """Check a study's configuration and fill in its defaults."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,16 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from recap.decoders import Decoder, read_decoder
 from recap.errors import InputError
+from recap.sweeps import expand_lists, expand_models
 
 
 def check_config(config: dict, schema: Path) -> dict:
     """Return the configuration with its defaults filled in, or say what is wrong with it.
+
+    Lists within models and decoders are expanded: `models` then holds a recipe for each
+    combination, `train` the names of those to train, and `decoders` the decoders' names.
 
     Parameters
     ----------
@@ -31,13 +37,21 @@ def check_config(config: dict, schema: Path) -> dict:
         With a sentence for each mistake: unknown keys, wrong types, values out of range, and
         names that do not fit together.
     """
-    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    rules = _allow_lists(yaml.safe_load(Path(schema).read_text(encoding="utf-8")))
     config = _copy(config)
     validator = _filling_validator()(rules)
     _read_numbers(config, validator)
     mistakes = sorted(validator.iter_errors(config), key=lambda mistake: list(mistake.path))
     if mistakes:
         raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
+    expanded = expand_models(config["models"])
+    config["models"] = {name: recipe for one in expanded.values() for name, recipe in one.items()}
+    config["train"] = [model for name in config["train"] for model in expanded.get(name, [name])]
+    config["decoders"] = _decoder_names(config["decoders"])
+    for key in ("train", "decoders"):
+        twice = [name for name, count in Counter(config[key]).items() if count > 1]
+        if twice:
+            raise InputError(f"Configuration: `{key}` names {twice[0]} twice; name it once.")
     for name, recipe in config["models"].items():
         if recipe["backend"] == "numpy" and recipe["dropout"]:
             raise InputError(
@@ -70,6 +84,34 @@ def check_config(config: dict, schema: Path) -> dict:
     suffix = "" if config["split"] == "official" else f"-{config['split']}"
     config["study"] = config["study"] or config["dataset"] + suffix
     return config
+
+
+def _allow_lists(rules: dict) -> dict:
+    """Return the schema with lists, too, where models and decoders have single values."""
+    for definition in ("recipe", "decoder"):
+        properties = rules["$defs"][definition]["properties"]
+        for name, single in properties.items():
+            properties[name] = {
+                "if": {"type": "array"},
+                "then": {"items": single, "minItems": 1, "uniqueItems": True},
+                "else": single,
+                "default": single["default"],
+            }
+    return rules
+
+
+def _decoder_names(decoders: list[str | dict]) -> list[str]:
+    """Return the names of the decoders that the configuration names or describes."""
+    names = []
+    for given in decoders:
+        try:
+            if isinstance(given, str):
+                names.append(read_decoder(given).name)
+            else:
+                names += [Decoder(**options).name for options in expand_lists(given).values()]
+        except InputError as error:
+            raise InputError(f"Configuration: {error}") from None
+    return names
 
 
 def _read_numbers(config: dict, validator: Any) -> None:
@@ -139,8 +181,6 @@ def _in_words(mistake: ValidationError) -> str:
             return f"{key} is empty; give at least {value}"
         case "uniqueItems":
             return f"{key} names something twice: {mistake.instance!r}"
-        case "pattern" if place.startswith("decoders"):
-            return f"{key} is {mistake.instance!r}; give greedy, or beam3 and the like"
         case "pattern":
             return f"{key} is {mistake.instance!r}; use letters, digits, - and _ alone"
         case "dependentRequired":

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recap.annotations import Annotations, read_annotations
-from recap.captioners.folder import TrainedCaptioner, load_captioner
-from recap.captioners.stepwise import make_stepwise
+from recap.annotations import read_annotations
+from recap.captioned_images import read_usable_features
+from recap.captioners.folder import TrainedCaptioner
+from recap.captioners.stepwise import load_captioners, make_stepwise
 from recap.decoders import Decoder, read_decoder
 from recap.devices import Device, choose_device, use_threads
-from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features, skipped_rows
 from recap.files import write_json
 from recap.progress import progress
 from recap.search import FoundCaption, search_captions
@@ -96,58 +95,6 @@ def generate_captions(
     )
 
 
-def load_captioners(folders: Sequence[Path]) -> list[TrainedCaptioner]:
-    """Read one captioner or more from their folders.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        What `recap train-captioner` wrote.
-
-    Raises
-    ------
-    InputError
-        If there is no folder, or a file is missing or damaged.
-    """
-    if not folders:
-        raise InputError("There is no captioner: give a folder such as results/…/lstm/seed0.")
-    return [load_captioner(folder) for folder in folders]
-
-
-def read_usable_features(
-    features: Path, annotations: Path, split: Annotations
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read the features of a split's images, and which of them could be read.
-
-    Parameters
-    ----------
-    features, annotations : Path
-        HDF5 file, and where the split's annotations come from.
-    split : Annotations
-        Lists the images in the features' order.
-
-    Returns
-    -------
-    rows : array of shape (I, F), float32
-    usable : array of shape (U,), int64
-        Numbers of the rows of images that could be read.
-
-    Raises
-    ------
-    InputError
-        If the features are missing or damaged, or are of other images.
-    """
-    with open_features(features) as file:
-        rows = file[FEATURES][:]
-        skipped = skipped_rows(file[FEATURES])
-    if len(rows) != len(split.images):
-        raise InputError(
-            f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)} images:"
-            " make the features from these annotations."
-        )
-    return rows, np.setdiff1d(np.arange(len(rows)), skipped)
-
-
 def caption_features(
     captioners: Sequence[TrainedCaptioner],
     features: np.ndarray,
@@ -177,8 +124,7 @@ def caption_features(
         If the features have another length than the captioners', or the captioners do not belong
         together.
     """
-    check_features(captioners[0], features)
-    stepwise = make_stepwise(captioners, device)
+    stepwise = make_stepwise(captioners, features.shape[1], device)
     idx_to_word = captioners[0].idx_to_word
     found = []
     with progress(desc="captions", total=len(features), unit="image") as bar:
@@ -188,25 +134,3 @@ def caption_features(
             found += search_captions(stepwise, batch, idx_to_word, decoder, first_row=start)
             bar.update(len(batch))
     return found
-
-
-def check_features(captioner: TrainedCaptioner, features: np.ndarray) -> None:
-    """Refuse features that a captioner was not trained on.
-
-    Parameters
-    ----------
-    captioner : TrainedCaptioner
-        From `load_captioner`.
-    features : array of shape (N, F)
-        What it is to caption.
-
-    Raises
-    ------
-    InputError
-        If they have another length than the captioner's.
-    """
-    if features.shape[1] != captioner.feature_dim:
-        raise InputError(
-            f"The features have {features.shape[1]} numbers an image but the captioner was trained"
-            f" on {captioner.feature_dim}: use its own study's features."
-        )

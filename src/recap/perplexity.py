@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from recap.annotations import read_annotations
-from recap.captioners.stepwise import StepwiseCaptioner, make_stepwise
-from recap.decoding import check_features, load_captioners, read_usable_features
+from recap.captioned_images import read_usable_features
+from recap.captioners.stepwise import StepwiseCaptioner, load_captioners, make_stepwise
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.files import write_json
@@ -60,7 +60,8 @@ def measure_perplexity(
     idx_to_word = captioners[0].idx_to_word
     split = read_annotations(annotations)
     rows, usable = read_usable_features(features, annotations, split)
-    check_features(captioners[0], rows)
+    chosen_device = choose_device(device)
+    captioner = make_stepwise(captioners, rows.shape[1], chosen_device)
     numbers = {word: number for number, word in enumerate(idx_to_word)}
     row_of = {split.images[row]["id"]: row for row in usable}
     places, image_rows, captions = [], [], []
@@ -73,12 +74,12 @@ def measure_perplexity(
     if not captions:
         raise InputError(f"{annotations} has no caption of an image that could be read.")
     found = caption_log_probabilities(
-        make_stepwise(captioners, choose_device(device)),
+        captioner,
         rows,
         np.array(image_rows),
         captions,
         null=numbers[NULL],
-        device=choose_device(device),
+        device=chosen_device,
     )
     every: list[float | None] = [None] * len(split.captions)
     for place, value in zip(places, found.tolist(), strict=True):

@@ -20,7 +20,7 @@ CELLS = pytest.mark.parametrize("cell", ["rnn", "lstm"])
 @CELLS
 def test_numpy_and_pytorch_say_the_same(make_captioner, cell):
     both = [
-        make_stepwise([make_captioner(cell=cell, backend=backend, scale=1.0)], CPU)
+        make_stepwise([make_captioner(cell=cell, backend=backend, scale=1.0)], 6, CPU)
         for backend in ("numpy", "torch")
     ]
     assert isinstance(both[0], NumpySteps)
@@ -43,7 +43,7 @@ def test_numpy_and_pytorch_say_the_same(make_captioner, cell):
 def test_numpy_and_pytorch_find_the_same_captions(make_captioner, cell, name):
     numpy, pytorch = (
         search_captions(
-            make_stepwise([make_captioner(cell=cell, backend=backend)], CPU),
+            make_stepwise([make_captioner(cell=cell, backend=backend)], 6, CPU),
             FEATURES,
             WORDS,
             read_decoder(name),
@@ -62,7 +62,9 @@ def test_greedy_decoding_is_that_of_the_course(make_captioner, cell):
     course = CaptioningRNN({word: i for i, word in enumerate(WORDS)}, 6, 5, 7, cell)
     course.params = trained.parameters
     end = WORDS.index("<END>")
-    found = search_captions(make_stepwise([trained], CPU), FEATURES, WORDS, read_decoder("greedy"))
+    found = search_captions(
+        make_stepwise([trained], 6, CPU), FEATURES, WORDS, read_decoder("greedy")
+    )
     compared = 0
     for ours, theirs in zip(found, course.sample(FEATURES.numpy()).tolist(), strict=True):
         theirs = theirs[: theirs.index(end)] if end in theirs else theirs
@@ -78,8 +80,8 @@ def test_an_ensemble_says_the_mean_of_the_probabilities(make_captioner):
         make_captioner(seed=1, cell="rnn", backend="numpy"),
         make_captioner(seed=2),
     ]
-    alone = [make_stepwise([one], CPU) for one in trained]
-    together = make_stepwise(trained, CPU)
+    alone = [make_stepwise([one], 6, CPU) for one in trained]
+    together = make_stepwise(trained, 6, CPU)
     assert isinstance(together, Ensemble)
     states = [captioner.first_state(FEATURES) for captioner in alone]
     state = together.first_state(FEATURES)
@@ -102,7 +104,7 @@ def test_an_ensemble_says_the_mean_of_the_probabilities(make_captioner):
 def test_an_ensemble_of_one_captioner_twice_is_that_captioner(make_captioner, name):
     trained = make_captioner(seed=4)
     alone, twice = (
-        search_captions(make_stepwise(members, CPU), FEATURES, WORDS, read_decoder(name))
+        search_captions(make_stepwise(members, 6, CPU), FEATURES, WORDS, read_decoder(name))
         for members in ([trained], [trained, trained])
     )
     assert [caption.words for caption in alone] == [caption.words for caption in twice]
@@ -110,5 +112,5 @@ def test_an_ensemble_of_one_captioner_twice_is_that_captioner(make_captioner, na
 
 def test_captioners_of_different_studies_make_no_ensemble(make_captioner):
     other = make_captioner(words=[*SPECIAL_WORDS, "a", "cat", "dog", "ran"])
-    with pytest.raises(InputError, match="different vocabularies or features make no ensemble"):
-        make_stepwise([make_captioner(), other], CPU)
+    with pytest.raises(InputError, match="different vocabularies make no ensemble"):
+        make_stepwise([make_captioner(), other], 6, CPU)

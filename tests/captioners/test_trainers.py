@@ -8,6 +8,7 @@ from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import NumpyTrainer, TorchTrainer, make_trainer
+from recap.decoders import Decoder
 from recap.decoding import caption_features
 from recap.errors import InputError
 from recap.vocabulary import END, SPECIAL_WORDS
@@ -89,7 +90,8 @@ def test_greedy_captions_are_equal(cell):
     for row in numpy.captioner.sample(features):
         words = [WORDS[number] for number in row]
         expected.append(" ".join(words[: words.index(END)] if END in words else words))
-    found = caption_features(trained, features, 1, CPU)
+    captions = caption_features([trained], features, Decoder(), CPU)
+    found = [" ".join(WORDS[number] for number in caption.words) for caption in captions]
     same = [a == b for a, b in zip(found, expected, strict=True) if b]
     assert len(same) > 20
     assert all(same)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 import zipfile
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.slow
 DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
 EXTRACT = {"extract_features", "fit_pca", "apply_pca"}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
-EVALUATE = {"generate_captions", "score_captions"}
+DECODE = {"generate_captions", "score_captions"}
+EVALUATE = {*DECODE, "measure_perplexity"}
 REPORT = {"record_provenance", "compare_captioners"}
 
 
@@ -97,7 +99,12 @@ def test_the_default_and_stage_targets(workflow):
         ("vocabulary.py", ENCODE, {"extract_features", "fit_pca", "draw_shapes"}),
         ("features.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
         ("training.py", {"train_captioner"}, EXTRACT | ENCODE),
-        ("decoding.py", {"generate_captions"}, EXTRACT | ENCODE | {"train_captioner"}),
+        (
+            "search.py",
+            {"generate_captions"},
+            EXTRACT | ENCODE | {"train_captioner", "measure_perplexity"},
+        ),
+        ("perplexity.py", {"measure_perplexity"}, DECODE | {"train_captioner"}),
         ("scoring/score.py", {"score_captions"}, {"generate_captions", "train_captioner"}),
         ("report/style.css", {"compare_captioners"}, {"score_captions", "record_provenance"}),
         ("cli.py", set(), EXTRACT | ENCODE | EVALUATE | {"compare_captioners"}),
@@ -117,7 +124,7 @@ def test_editing_a_stage_reruns_it_and_what_follows(finished, module, first, not
     [
         (("epochs: 2}\n  ref", "epochs: 3}\n  ref"), {"train_captioner"}, EXTRACT | ENCODE),
         (("pca_components: 8", "pca_components: 7"), {"fit_pca"}, {"extract_features"} | ENCODE),
-        (("[beam2]", "[greedy]"), EVALUATE, {"train_captioner"}),
+        (("[beam2]", "[greedy]"), DECODE, {"train_captioner", "measure_perplexity"}),
     ],
 )
 def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not_rerun):
@@ -157,6 +164,54 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, work
         workflow.run("--unlock")
     workflow.run("--cores", "2")
     assert workflow.hashes() == finished.hashes()
+
+
+SWEEP = """
+models:
+  lstm: {cell: [lstm, rnn], hidden_dim: 8}
+train: [lstm]
+seeds: [0, 1]
+ensemble: true
+decoders: [greedy, {beam_width: 2, block_ngrams: 2}]
+"""
+
+
+def test_a_sweep_over_cells_and_seeds(finished, workflow):
+    """Two cells times two seeds are trained, and the seeds of each caption together, too."""
+    config = yaml.safe_load((workflow.folder / "tiny.yaml").read_text())
+    (workflow.folder / "sweep.yaml").write_text(yaml.dump(config | yaml.safe_load(SWEEP)))
+    results = workflow.folder / "results/shapes"
+    # What comes before training is the finished study's; only its times are newer.
+    for folder in ("resources", "results", ".snakemake"):
+        shutil.copytree(finished.folder / folder, workflow.folder / folder, symlinks=True)
+    dry = workflow.run("--dry-run", "--cores", "2", config="sweep.yaml")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", dry, re.MULTILINE))
+    assert jobs == {
+        "train_captioner": "4",
+        "generate_captions": "12",
+        "score_captions": "12",
+        "measure_perplexity": "6",
+        "record_provenance": "1",
+        "compare_captioners": "1",
+        "all": "1",
+        "total": "37",
+    }
+    workflow.run("--cores", "2", config="sweep.yaml")
+    for cell in ("lstm", "rnn"):
+        for run in ("seed0", "seed1", "ensemble"):
+            folder = results / f"captions/lstm-cell={cell}/{run}"
+            assert json.loads((folder / "perplexity.json").read_text())["captions"] == 30
+            for decoder in ("greedy", "beam2-block_ngrams=2"):
+                captions = json.loads((folder / f"{decoder}.json").read_text())
+                words = json.loads((folder / f"{decoder}.words.json").read_text())
+                assert [entry["caption"] for entry in captions] == [
+                    " ".join(entry["words"]) for entry in words
+                ]
+        recipe = json.loads((results / f"models/lstm-cell={cell}/seed1/config.json").read_text())
+        assert recipe["recipe"]["cell"] == cell
+    table = (results / "report/comparison.csv").read_text()
+    for row in ("lstm-cell=rnn,greedy,2,", "lstm-cell=lstm,beam2-block_ngrams=2,2,"):
+        assert row in table
 
 
 def test_snakemake_makes_its_own_report(finished):

@@ -51,7 +51,8 @@ wildcard_constraints:
     splits=one_of({splits for _, splits in DATASETS}),
     model=one_of(config["models"]),
     seed=r"\d+",
-    decoder=r"greedy|beam\d+",
+    run=r"seed\d+|ensemble",
+    decoder=r"(greedy|sample|beam\d+)(-[a-z_]+=[^/]+)*",
 
 
 def images_of(split):
@@ -106,6 +107,36 @@ def runs(pattern):
         seed=config["seeds"],
         decoder=config["decoders"],
     )
+
+
+def decodings(pattern):
+    """Return a path for each captioner, run and decoder: the seeds' runs, and their ensemble's."""
+    ensemble = ["ensemble"] if config["ensemble"] and len(config["seeds"]) > 1 else []
+    return expand(
+        pattern,
+        study=STUDY,
+        model=config["train"],
+        run=[f"seed{seed}" for seed in config["seeds"]] + ensemble,
+        decoder=config["decoders"],
+    )
+
+
+def trained(file):
+    """Return an input function: this file of each trained captioner that takes part in a run."""
+
+    def of_run(wildcards):
+        runs = [wildcards.run]
+        if wildcards.run == "ensemble":
+            runs = [f"seed{seed}" for seed in config["seeds"]]
+        return expand(
+            "results/{study}/models/{model}/{run}/{file}",
+            study=wildcards.study,
+            model=wildcards.model,
+            run=runs,
+            file=file,
+        )
+
+    return of_run
 
 
 def options(**files):

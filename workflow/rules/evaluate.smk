@@ -1,53 +1,92 @@
-# Caption the photos of the val split with each captioner, and score the captions.
+# Caption the photos of the val split with each captioner, and score the captions. A run is a seed's
+# captioner, or the ensemble of all seeds.
 #
 # Needs: trained captioners (train.smk) and the val split's reduced features (features.smk)
-# Makes: results/{study}/captions/{model}/seed{seed}/{decoder}.json
-#        results/{study}/scores/{model}/seed{seed}/{decoder}.json
-#        results/{study}/submissions/captions_val2014_{model}-seed{seed}-{decoder}_results.zip
+# Makes: results/{study}/captions/{model}/{run}/{decoder}.json, {decoder}.words.json, perplexity.json
+#        results/{study}/scores/{model}/{run}/{decoder}.json
+#        results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip
 
 
 rule evaluate:
     input:
-        runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
+        decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
+        decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
 
 
 rule submission:
     input:
-        runs(
-            "results/{study}/submissions/captions_val2014_{model}-seed{seed}-{decoder}_results.zip"
+        decodings(
+            "results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip"
         ),
 
 
 rule generate_captions:
     """Caption the photos of the val split."""
     input:
-        model="results/{study}/models/{model}/seed{seed}/model.safetensors",
-        config="results/{study}/models/{model}/seed{seed}/config.json",
+        models=trained("model.safetensors"),
+        configs=trained("config.json"),
         features="results/{study}/coco_captioning/val2014_vgg16_fc7_pca.h5",
         annotations=annotations_of("val"),
     output:
-        "results/{study}/captions/{model}/seed{seed}/{decoder}.json",
+        captions="results/{study}/captions/{model}/{run}/{decoder}.json",
+        words="results/{study}/captions/{model}/{run}/{decoder}.words.json",
     log:
-        "results/{study}/logs/generate_captions/{model}-seed{seed}-{decoder}.log",
+        "results/{study}/logs/generate_captions/{model}-{run}-{decoder}.log",
     benchmark:
-        "results/{study}/benchmarks/generate_captions/{model}-seed{seed}-{decoder}.tsv"
+        "results/{study}/benchmarks/generate_captions/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
         mem_mb=4000,
     params:
-        folder=subpath(input.model, parent=True),
+        folders=lambda wildcards, input: [str(Path(path).parent) for path in input.models],
         device=config["device"],
         code=code_hash("recap.decoding"),
     shell:
         """
         python -m recap generate-captions \
-            {params.folder:q} \
             {input.features:q} \
             {input.annotations:q} \
+            --model {params.folders:q} \
+            --output {output.captions:q} \
+            --words-output {output.words:q} \
+            --decoder {wildcards.decoder:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule measure_perplexity:
+    """Measure how likely a captioner finds the captions that people wrote."""
+    input:
+        models=trained("model.safetensors"),
+        configs=trained("config.json"),
+        features="results/{study}/coco_captioning/val2014_vgg16_fc7_pca.h5",
+        annotations=annotations_of("val"),
+    output:
+        "results/{study}/captions/{model}/{run}/perplexity.json",
+    log:
+        "results/{study}/logs/measure_perplexity/{model}-{run}.log",
+    benchmark:
+        "results/{study}/benchmarks/measure_perplexity/{model}-{run}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: ALL_CORES
+    resources:
+        mem_mb=4000,
+    params:
+        folders=lambda wildcards, input: [str(Path(path).parent) for path in input.models],
+        device=config["device"],
+        code=code_hash("recap.perplexity"),
+    shell:
+        """
+        python -m recap measure-perplexity \
+            {input.features:q} \
+            {input.annotations:q} \
+            --model {params.folders:q} \
             --output {output:q} \
-            --decoder {wildcards.decoder} \
             --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
@@ -57,15 +96,15 @@ rule generate_captions:
 rule score_captions:
     """Score captions against those that people wrote."""
     input:
-        captions="results/{study}/captions/{model}/seed{seed}/{decoder}.json",
+        captions="results/{study}/captions/{model}/{run}/{decoder}.json",
         annotations=annotations_of("val"),
         spice="resources/spice/stanford-corenlp-full-2015-12-09.zip" if config["spice"] else [],
     output:
-        "results/{study}/scores/{model}/seed{seed}/{decoder}.json",
+        "results/{study}/scores/{model}/{run}/{decoder}.json",
     log:
-        "results/{study}/logs/score_captions/{model}-seed{seed}-{decoder}.log",
+        "results/{study}/logs/score_captions/{model}-{run}-{decoder}.log",
     benchmark:
-        "results/{study}/benchmarks/score_captions/{model}-seed{seed}-{decoder}.tsv"
+        "results/{study}/benchmarks/score_captions/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
     threads: ALL_CORES if config["spice"] else 1
@@ -93,23 +132,23 @@ rule score_captions:
 rule write_submission:
     """Pack captions for COCO's evaluation server."""
     input:
-        captions="results/{study}/captions/{model}/seed{seed}/{decoder}.json",
+        captions="results/{study}/captions/{model}/{run}/{decoder}.json",
         annotations=annotations_of("val"),
     output:
-        "results/{study}/submissions/captions_val2014_{model}-seed{seed}-{decoder}_results.zip",
+        "results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip",
     log:
-        "results/{study}/logs/write_submission/{model}-seed{seed}-{decoder}.log",
+        "results/{study}/logs/write_submission/{model}-{run}-{decoder}.log",
     benchmark:
-        "results/{study}/benchmarks/write_submission/{model}-seed{seed}-{decoder}.tsv"
+        "results/{study}/benchmarks/write_submission/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,
     params:
-        # The server's names are split at underscores.
-        algorithm=lambda wildcards: "{model}-seed{seed}-{decoder}".format(**wildcards).replace(
-            "_", "-"
+        # The server's names are split at underscores, and it wants letters and digits.
+        algorithm=lambda wildcards: re.sub(
+            "[^A-Za-z0-9]+", "-", "{model}-{run}-{decoder}".format(**wildcards)
         ),
         code=code_hash("recap.scoring.submission"),
     shell:

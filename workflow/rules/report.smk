@@ -82,7 +82,7 @@ rule record_provenance:
             --inputs {input.sources:q} \
             --models {params.models:q} \
             --seeds {params.seeds} \
-            --decoders {params.decoders} \
+            --decoders {params.decoders:q} \
             --settings {params.settings:q} \
             --threads {threads} \
             2>&1 | tee {log:q}
@@ -93,8 +93,10 @@ rule compare_captioners:
     """Write the report that compares the captioners."""
     input:
         provenance="results/{study}/provenance.json",
-        scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
-        captions=runs("results/{study}/captions/{model}/seed{seed}/{decoder}.json"),
+        scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
+        captions=decodings("results/{study}/captions/{model}/{run}/{decoder}.json"),
+        words=decodings("results/{study}/captions/{model}/{run}/{decoder}.words.json"),
+        perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
         configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
         features="results/{study}/coco_captioning/val2014_vgg16_fc7.h5",
@@ -146,6 +148,6 @@ rule compare_captioners:
             --output {params.folder:q} \
             --models {params.models:q} \
             --seeds {params.seeds} \
-            --decoders {params.decoders} \
+            --decoders {params.decoders:q} \
             2>&1 | tee {log:q}
         """

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from recap.captioners.folder import TrainedCaptioner
+from recap.captioners.folder import TrainedCaptioner, load_captioner
 from recap.captioners.torch import Captioner
 from recap.errors import InputError
 from recap.layers import affine_forward, lstm_step_forward, rnn_step_forward
@@ -99,8 +100,26 @@ class Ensemble:
         return mean - math.log(len(self._members)), after
 
 
+def load_captioners(folders: Sequence[Path]) -> list[TrainedCaptioner]:
+    """Read one captioner or more from their folders.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        What `recap train-captioner` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no folder, or a file is missing or damaged.
+    """
+    if not folders:
+        raise InputError("There is no captioner: give a folder such as results/…/lstm/seed0.")
+    return [load_captioner(folder) for folder in folders]
+
+
 def make_stepwise(
-    captioners: Sequence[TrainedCaptioner], device: torch.device
+    captioners: Sequence[TrainedCaptioner], feature_dim: int, device: torch.device
 ) -> StepwiseCaptioner:
     """Make trained captioners ready to be searched; several are an ensemble.
 
@@ -108,20 +127,27 @@ def make_stepwise(
     ----------
     captioners : sequence of TrainedCaptioner
         One or more, with one vocabulary, for the same features.
+    feature_dim : int
+        Numbers an image that they are to caption.
     device : torch.device
         Where PyTorch computes; NumPy always computes on the CPU.
 
     Raises
     ------
     InputError
-        If their vocabularies or features differ.
+        If they were trained on other features, or their vocabularies differ.
     """
     first = captioners[0]
     for other in captioners[1:]:
-        if (other.idx_to_word, other.feature_dim) != (first.idx_to_word, first.feature_dim):
+        if other.idx_to_word != first.idx_to_word:
             raise InputError(
-                "Captioners of different vocabularies or features make no ensemble: give those of"
-                " one study."
+                "Captioners of different vocabularies make no ensemble: give those of one study."
+            )
+    for captioner in captioners:
+        if captioner.feature_dim != feature_dim:
+            raise InputError(
+                f"The features have {feature_dim} numbers an image but the captioner was trained on"
+                f" {captioner.feature_dim}: use its own study's features."
             )
     members = [_make_one(captioner, device) for captioner in captioners]
     return members[0] if len(members) == 1 else Ensemble(members)
