@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from recap.annotations import read_annotations
+from recap.annotations import (
+    iterate_captions,
+    iterate_images,
+    number_images,
+    read_annotations,
+)
 from recap.errors import InputError
 
 CONTENT = {
@@ -52,6 +57,28 @@ def test_utf8_is_read_whatever_the_locale(tmp_path):
 def test_info_can_be_left_out(tmp_path):
     content = {key: CONTENT[key] for key in ("images", "annotations")}
     assert read_annotations(write(tmp_path / "a.json", content)).description == ""
+    content = changed(info=["a"])
+    assert read_annotations(write(tmp_path / "a.json", content)).description == ""
+
+
+def test_lists_may_stand_in_any_order_and_be_empty(tmp_path):
+    content = {"annotations": [], "images": CONTENT["images"]}
+    path = write(tmp_path / "a.json", content)
+    assert list(iterate_images(path)) == CONTENT["images"]
+    assert list(iterate_captions(path)) == []
+
+
+def test_entries_come_before_the_file_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.json", json.dumps(CONTENT)[:-1] + "x" * 100_000)
+    images = iterate_images(path)
+    assert next(images)["id"] == 30
+    with pytest.raises(InputError, match=r"a\.json is not valid JSON"):
+        list(images)
+
+
+def test_rows_of_images(tmp_path):
+    path = write(tmp_path / "a.json", CONTENT)
+    assert number_images(path, iterate_images(path)) == {30: 0, 10: 1, 20: 2}
 
 
 def test_numbers_as_file_names(tmp_path):
@@ -72,7 +99,6 @@ NOT_COCO = {
     "caption without text": changed(annotations=[{"image_id": 10}]),
     "image id is a list": changed(images=[{"id": [1], "file_name": "a.jpg"}]),
     "image id of a caption is a list": changed(annotations=[{"image_id": [1], "caption": "a"}]),
-    "info is a list": changed(info=["a"]),
 }
 
 

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from recap import vocabulary as vocabulary_module
 from recap.errors import InputError
 from recap.python2_dict import python2_hash
 from recap.vocabulary import (
@@ -251,6 +252,20 @@ def test_files_of_encode_captions(tmp_path):
     assert dev_content["dev_captions"].tolist() == [[1, 4, 5, 2, *[0] * 13]]
     assert dev_content["dev_image_idxs"].tolist() == [0]
     assert sorted(dev_content) == ["dev_captions", "dev_image_idxs"]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_captions_that_do_not_fill_a_block(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(vocabulary_module, "BLOCK", block)
+    vocabulary = write_words(tmp_path / "vocab.json", ["dog", "cat"])
+    captions = [(1, "dog"), (2, "x " * 16), (3, "?"), (2, "cat"), (3, "dog cat")]
+    train = write_annotations(tmp_path / "t.json", captions)
+    output = tmp_path / "captions.h5"
+    encode_captions(vocabulary, train=train, val=train, output=output, max_words=2)
+    assert read(output)["val_captions"].tolist() == [[1, 4, 2, 0], [1, 5, 2, 0], [1, 4, 5, 2]]
+    assert read(output)["val_image_idxs"].tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".h5"] == ["captions.h5"]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_longest_caption_is_a_setting(tmp_path, capsys):

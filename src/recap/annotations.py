@@ -1,7 +1,16 @@
-"""COCO caption annotations: the format in which every data set describes its images."""
+"""COCO caption annotations: the format in which every data set describes its images.
 
+Format: https://cocodataset.org/#format-data. The files are read from beginning to end without
+being held in memory, because those of large data sets would not fit.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import ijson
 
 from recap.errors import InputError
 from recap.files import read_json
@@ -37,8 +46,6 @@ class Annotations:
 def read_annotations(path: Path) -> Annotations:
     """Read a COCO caption annotation file (`captions_train2014.json` and its like).
 
-    Format: https://cocodataset.org/#format-data
-
     Parameters
     ----------
     path : Path
@@ -50,24 +57,132 @@ def read_annotations(path: Path) -> Annotations:
         If the file is missing, is not JSON, lacks what COCO's format asks for, names an image
         twice, or holds a caption of an image that it does not list.
     """
-    content = read_json(path)
+    images = list(iterate_images(path))
+    rows = number_images(path, images)
+    captions = list(iterate_captions(path, rows))
+    description = next(islice(_iterate(path, "info.description"), 1), "")
+    return Annotations(images, captions, str(description))
+
+
+def iterate_images(path: Path) -> Iterator[dict]:
+    """Yield the image records of a COCO caption file one by one, in file order.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file with `images`.
+
+    Yields
+    ------
+    dict
+        With at least `id` and `file_name`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not JSON, or lacks what COCO's format asks for.
+    """
+    for image in _iterate_list(path, "images"):
+        try:
+            yield {**image, "id": image["id"], "file_name": str(image["file_name"])}
+        except (KeyError, TypeError) as error:
+            raise _not_coco(path, error) from None
+
+
+def number_images(path: Path, images: Iterable[dict]) -> dict[int, int]:
+    """Return the row of each image by its id.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file that the images are from.
+    images : iterable of dict
+        Its image records, in file order.
+
+    Raises
+    ------
+    InputError
+        If an image is named twice.
+    """
+    rows: dict[int, int] = {}
+    for row, image in enumerate(images):
+        try:
+            if rows.setdefault(image["id"], row) != row:
+                raise InputError(
+                    f"{path} lists an image id twice: give every image an id of its own."
+                )
+        except TypeError as error:
+            raise _not_coco(path, error) from None
+    return rows
+
+
+def iterate_captions(path: Path, rows: dict[int, int] | None = None) -> Iterator[tuple[int, str]]:
+    """Yield the captions of a COCO caption file one by one, in file order.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file with `annotations`.
+    rows : dict, optional
+        From `number_images`, to check that every caption's image is listed.
+
+    Yields
+    ------
+    tuple of (int, str)
+        Image id and caption.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not JSON, lacks what COCO's format asks for, or holds a caption
+        of an image that is not listed.
+    """
+    for entry in _iterate_list(path, "annotations"):
+        try:
+            image_id, caption = entry["image_id"], str(entry["caption"])
+            lost = rows is not None and image_id not in rows
+        except (KeyError, TypeError) as error:
+            raise _not_coco(path, error) from None
+        if lost:
+            raise InputError(
+                f"{path} has a caption of image {image_id}, which `images` does not list"
+                f" ({caption!r}): add the image or drop the caption."
+            )
+        yield image_id, caption
+
+
+def _iterate_list(path: Path, key: str) -> Iterator[Any]:
+    """Yield the entries of one of the file's lists; complain if there is no such list."""
+    empty = True
+    for entry in _iterate(path, f"{key}.item"):
+        empty = False
+        yield entry
+    if empty:
+        try:
+            if not isinstance(read_json(path)[key], list):
+                raise TypeError(f"{key} is no list")
+        except (KeyError, TypeError) as error:
+            raise _not_coco(path, error) from None
+
+
+def _iterate(path: Path, place: str) -> Iterator[Any]:
+    """Yield what stands at a place of a JSON file (`images.item`: each entry of `images`)."""
     try:
-        images = [{**image, "file_name": str(image["file_name"])} for image in content["images"]]
-        ids = [image["id"] for image in images]
-        captions = [(entry["image_id"], str(entry["caption"])) for entry in content["annotations"]]
-        description = str(content.get("info", {}).get("description", ""))
-        known = set(ids)
-        lost = next((caption for caption in captions if caption[0] not in known), None)
-    except (KeyError, TypeError, AttributeError) as error:
+        with open(path, "rb") as file:
+            yield from ijson.items(file, place, use_float=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from None
+    except ijson.JSONError as error:
+        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"{path} is not in COCO's caption format ({error!r}): it needs `images` with `id` and"
-            " `file_name`, and `annotations` with `image_id` and `caption`."
+            f"{path} is not valid JSON ({reason}): make or download it again."
         ) from None
-    if len(known) < len(ids):
-        raise InputError(f"{path} lists an image id twice: give every image an id of its own.")
-    if lost:
-        raise InputError(
-            f"{path} has a caption of image {lost[0]}, which `images` does not list ({lost[1]!r}):"
-            " add the image or drop the caption."
-        )
-    return Annotations(images, captions, description)
+
+
+def _not_coco(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is not in COCO's caption format ({error!r}): it needs `images` with `id` and"
+        " `file_name`, and `annotations` with `image_id` and `caption`."
+    )

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from recap.annotations import read_annotations
+from recap.annotations import iterate_images
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, open_hdf5
 from recap.files import atomic_path, read_json
@@ -39,20 +39,17 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
     InputError
         If the annotations are missing or not in COCO's format.
     """
-    records = read_annotations(annotations).images
-    folder = images.name.removesuffix("_images.txt")
-    for path, lines in (
-        (
-            images,
-            [
-                f"coco/images/{_folder(record) or folder}/{record['file_name']}"
-                for record in records
-            ],
-        ),
-        (urls, [record.get("flickr_url") or record.get("coco_url") or "" for record in records]),
+    split_folder = images.name.removesuffix("_images.txt")
+    with (
+        atomic_path(images) as images_scratch,
+        atomic_path(urls) as urls_scratch,
+        open(images_scratch, "w", encoding="utf-8") as images_list,
+        open(urls_scratch, "w", encoding="utf-8") as urls_list,
     ):
-        with atomic_path(path) as scratch:
-            scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        for record in iterate_images(annotations):
+            folder = _folder(record) or split_folder
+            images_list.write(f"coco/images/{folder}/{record['file_name']}\n")
+            urls_list.write(f"{record.get('flickr_url') or record.get('coco_url') or ''}\n")
 
 
 def _folder(record: dict) -> str:

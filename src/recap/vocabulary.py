@@ -1,20 +1,24 @@
 """Words and their numbers: tokenise, count, encode, decode."""
 
+import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from recap.annotations import read_annotations
+from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.errors import InputError
 from recap.files import atomic_path, read_json, write_json
 from recap.python2_dict import python2_order
 
 NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"
 SPECIAL_WORDS = [NULL, START, END, UNK]
+
+BLOCK = 1 << 14  # captions held in memory at a time
 
 
 class _WithoutPunctuation(dict):
@@ -81,7 +85,7 @@ def build_vocabulary(
         If the annotations are missing or not in COCO's format, or no word is left.
     """
     counts: Counter[str] = Counter()
-    for _, caption in read_annotations(annotations).captions:
+    for _, caption in iterate_captions(annotations):
         words = tokenize(caption)
         if len(words) <= max_words:
             counts.update(words)
@@ -217,33 +221,46 @@ def encode_captions(
     for path, splits in outputs:
         with atomic_path(path) as scratch, h5py.File(scratch, "w") as file:
             for split, annotations in splits.items():
-                captions, image_idxs = _encode_split(annotations, word_to_idx, max_words)
-                file[f"{split}_captions"] = captions
-                file[f"{split}_image_idxs"] = image_idxs
+                _encode_split(annotations, word_to_idx, max_words, file, split)
 
 
 def _encode_split(
-    annotations: Path, word_to_idx: dict[str, int], max_words: int
-) -> tuple[np.ndarray, np.ndarray]:
-    split = read_annotations(annotations)
-    row_of = {image["id"]: row for row, image in enumerate(split.images)}
-    bare = row_of.keys() - {image_id for image_id, _ in split.captions}
-    if bare:
-        raise InputError(
-            f"{annotations} has no caption of image {min(bare)}: give every image one, or leave it"
-            " out."
-        )
-    captions, image_idxs = [], []
-    for image_id, caption in split.captions:
-        encoded = encode_caption(tokenize(caption), word_to_idx, max_words)
-        if encoded is not None:
-            captions.append(encoded)
-            image_idxs.append(row_of[image_id])
-    if not captions:
-        raise InputError(f"{annotations} has no caption of 1 to {max_words} words.")
-    share = len(captions) / len(split.captions)
-    print(f"{annotations}: {len(captions)} captions ({share:.1%}) have at most {max_words} words.")
-    return np.array(captions, dtype=np.int32), np.array(image_idxs, dtype=np.int32)
+    annotations: Path, word_to_idx: dict[str, int], max_words: int, file: h5py.File, split: str
+) -> None:
+    """Write a split's datasets; what is held in memory does not grow with the captions."""
+    row_of = number_images(annotations, iterate_images(annotations))
+    captioned = bytearray(len(row_of))
+    seen = kept = 0
+    # How many captions are kept shows at the end, and a dataset in one piece must know it at first.
+    with tempfile.TemporaryFile(dir=Path(file.filename).parent) as scratch:
+        entries = iterate_captions(annotations, row_of)
+        for block in iter(lambda: list(islice(entries, BLOCK)), []):
+            rows = []
+            for image_id, caption in block:
+                captioned[row_of[image_id]] = 1
+                encoded = encode_caption(tokenize(caption), word_to_idx, max_words)
+                if encoded is not None:
+                    rows.append([row_of[image_id], *encoded])
+            np.array(rows, dtype=np.int32).tofile(scratch)
+            seen += len(block)
+            kept += len(rows)
+        if (row := captioned.find(0)) >= 0:
+            bare = next(islice(row_of, row, None))
+            raise InputError(
+                f"{annotations} has no caption of image {bare}: give every image one, or leave it"
+                " out."
+            )
+        if not kept:
+            raise InputError(f"{annotations} has no caption of 1 to {max_words} words.")
+        scratch.seek(0)
+        captions = file.create_dataset(f"{split}_captions", (kept, max_words + 2), np.int32)
+        image_idxs = file.create_dataset(f"{split}_image_idxs", (kept,), np.int32)
+        for start in range(0, kept, BLOCK):
+            rows = np.fromfile(scratch, np.int32, min(BLOCK, kept - start) * (max_words + 3))
+            rows = rows.reshape(-1, max_words + 3)
+            image_idxs[start : start + len(rows)] = rows[:, 0]
+            captions[start : start + len(rows)] = rows[:, 1:]
+    print(f"{annotations}: {kept} captions ({kept / seen:.1%}) have at most {max_words} words.")
 
 
 def decode_captions(captions: np.ndarray, idx_to_word: Sequence[str]) -> str | list[str]:

@@ -35,7 +35,7 @@ rule list_images:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=500,
     params:
         code=code_hash("recap.data"),
     shell:
@@ -62,7 +62,7 @@ rule build_vocabulary:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=500,
     params:
         **config["vocabulary"],
         max_words=config["max_words"],
@@ -97,7 +97,7 @@ rule encode_captions:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=500,
     params:
         max_words=config["max_words"],
         dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
