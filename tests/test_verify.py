@@ -1,9 +1,14 @@
+import hashlib
 import json
+import os
+import re
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from recap import verify as verify_module
 from recap.errors import InputError
 from recap.verify import verify
 
@@ -33,8 +38,9 @@ def folder(tmp_path):
             for suffix, width in (("", 6), ("_pca", 2)):
                 with h5py.File(path / f"{split}2014_vgg16_fc7{suffix}.h5", "w") as features:
                     features["features"] = generator.random((count, width)).astype(np.float32)
-            for name in ("images", "urls"):
-                (path / f"{split}2014_{name}.txt").write_text("line\n" * count)
+            photos = [f"coco/images/{split}2014/{number}.jpg\n" for number in range(count)]
+            (path / f"{split}2014_images.txt").write_text("".join(photos))
+            (path / f"{split}2014_urls.txt").write_text("http://line\n" * count)
     return path
 
 
@@ -69,8 +75,9 @@ def set_entry(place, value):
 def test_a_good_folder_passes(folder, capsys):
     verify(folder)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
-    assert all(line.startswith("ok ") for line in lines)
+    assert len(lines) == 14
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert lines[-1] == "13 ok, 0 differs, 0 FAILED"
     assert "7 words" in lines[0]
     assert any("5 images, in all files" in line for line in lines)
 
@@ -208,4 +215,147 @@ def test_what_is_no_folder(tmp_path):
 
 def test_an_empty_folder_fails_in_every_line(tmp_path, capsys):
     (tmp_path / "coco_captioning").mkdir()
-    assert len(failures(tmp_path / "coco_captioning", capsys)) == 10
+    assert len(failures(tmp_path / "coco_captioning", capsys)) == 13
+
+
+# --- lists, order of the words, dev split -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("images/val2014/0.jpg", "not coco/images/FOLDER/NAME"),
+        ("0.jpg", "not coco/images/FOLDER/NAME"),
+        ("", "not coco/images/FOLDER/NAME"),
+        ("coco/images/val2014/1.jpg", "a photo is listed twice"),
+    ],
+)
+def test_faults_of_a_list_of_photos(folder, capsys, line, said):
+    path = folder / "val2014_images.txt"
+    path.write_text(path.read_text().replace("coco/images/val2014/0.jpg", line))
+    (failed,) = failures(folder, capsys)
+    assert said in failed
+
+
+def test_words_that_stand_in_another_order_only_differ(folder, capsys):
+    replace(folder / CAPTIONS, "train_captions", lambda rows: np.where(rows == 4, 6, rows))
+    verify(folder)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "differs " in line)
+    assert "first 'a' (0) and 'dog' (10)" in line
+
+
+def test_the_dev_split_is_checked_too(folder, capsys):
+    with h5py.File(folder / "dev2014_captions.h5", "w") as file:
+        file["dev_captions"] = np.array([[1, 4, 2]], dtype=np.int32)
+        file["dev_image_idxs"] = np.array([1], dtype=np.int32)
+    for suffix in ("", "_pca"):
+        with h5py.File(folder / f"dev2014_vgg16_fc7{suffix}.h5", "w") as file:
+            file["features"] = np.zeros((1, 2), dtype=np.float32)
+    (folder / "dev2014_images.txt").write_text("coco/images/val2014/7.jpg\n")
+    (folder / "dev2014_urls.txt").write_text("\n")
+    (line,) = failures(folder, capsys)
+    assert "captions speak of image 1 of 1" in line
+    replace(folder / "dev2014_captions.h5", "dev_image_idxs", lambda rows: rows - 1)
+    verify(folder)
+
+
+# --- held against annotations -------------------------------------------------------------------
+
+
+@pytest.fixture
+def annotated(folder):
+    """Write the annotations that the folder's val split could have been made from."""
+    content = {
+        "images": [{"id": 9 - row, "file_name": f"{row}.jpg"} for row in range(3)],
+        "annotations": [{"image_id": 9 - row // 2, "caption": "A bird, dog!"} for row in range(6)],
+    }
+    content["annotations"].insert(2, {"image_id": 9, "caption": "too long " * 8})
+
+    def write(change=lambda content: None):
+        change(content)
+        path = folder.parent / "captions_val.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+def test_a_folder_that_its_annotations_give(folder, annotated, capsys):
+    verify(folder, val=annotated())
+    out = capsys.readouterr().out
+    assert "val row order" in out
+    assert "15 ok, 0 differs, 0 FAILED" in out
+
+
+def images_reversed(content):
+    content["images"].reverse()
+
+
+def one_caption_more(content):
+    content["annotations"].append({"image_id": 9, "caption": "a dog"})
+
+
+def one_caption_less(content):
+    content["annotations"].pop()
+
+
+def other_words(content):
+    content["annotations"][4]["caption"] = "A dog"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (images_reversed, "row 0 is coco/images/val2014/0.jpg, and 2.jpg in"),
+        (one_caption_more, "there are 6, and another number in"),
+        (one_caption_less, "there are 6, and another number in"),
+        (other_words, "row 3 is '<START> a <UNK> dog <END>' of image 1, and 'A dog' of image 1"),
+        (lambda content: content["images"].pop(), "has a caption of image 7"),
+    ],
+)
+def test_a_folder_that_its_annotations_do_not_give(folder, annotated, capsys, change, said):
+    with pytest.raises(InputError, match="failed"):
+        verify(folder, val=annotated(change))
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert any(said in line for line in failed)
+
+
+# --- held against the course's own files --------------------------------------------------------
+
+
+def test_a_folder_that_must_be_the_courses(folder, capsys):
+    with pytest.raises(InputError, match="10 checks"):
+        verify(folder, course=True)
+    out = capsys.readouterr().out
+    assert "FAILED   val2014_urls.txt, bytes" in out
+    assert "bytes; the course's has 2,538,571" in out
+
+
+def test_checksums_of_the_course_only_differ_unless_they_must_not(folder, capsys, monkeypatch):
+    """The course's files are too large for a test: these stand in for them."""
+    course = {
+        path.name: (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in folder.iterdir()
+    }
+    assert course.keys() == verify_module.COURSE.keys()
+    monkeypatch.setattr(verify_module, "COURSE", course)
+    verify(folder, course=True)
+    assert capsys.readouterr().out.count("those of the course") == 10
+    # The same number of bytes, one of them another.
+    urls = folder / "val2014_urls.txt"
+    urls.write_text(urls.read_text().replace("line", "lime", 1))
+    verify(folder)
+    assert re.search(r"differs  val2014_urls\.txt, bytes +sha256 is not", capsys.readouterr().out)
+    with pytest.raises(InputError, match="1 checks"):
+        verify(folder, course=True)
+
+
+@pytest.mark.skipif(
+    "RECAP_DATA" not in os.environ, reason="RECAP_DATA names no folder of real data"
+)
+def test_the_checksum_of_the_courses_real_vocabulary():
+    path = Path(os.environ["RECAP_DATA"]) / "cs231n" / VOCABULARY
+    assert verify_module.COURSE[VOCABULARY] == (
+        path.stat().st_size,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )

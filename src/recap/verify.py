@@ -94,7 +94,8 @@ def verify(
     """Check the files of a `coco_captioning` folder against each other and the course's rules.
 
     Prints a table, a line a check: `ok`, `FAILED`, or `differs` for what is sound but not as in
-    the course's own files.
+    the course's own files. A folder with as many photos as the course's is held against its
+    checksums too.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def verify(
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give one such as results/S/coco_captioning.")
     tally = {"ok": 0, "differs": 0, "FAILED": 0}
-    for name, check in _checks(folder, {"train": train, "val": val}):
+    for name, check in _checks(folder, {"train": train, "val": val}, course):
         try:
             outcome, mark = check(), "ok"
         except InputError as error:
@@ -123,13 +124,15 @@ def verify(
         except _DifferenceError as difference:
             outcome, mark = str(difference), "FAILED" if course else "differs"
         tally[mark] += 1
-        print(f"{mark:7}  {name:30}  {outcome}")
+        print(f"{mark:7}  {name:33}  {outcome}")
     print(", ".join(f"{count} {mark}" for mark, count in tally.items()))
     if tally["FAILED"]:
         raise InputError(f"{tally['FAILED']} checks of {folder} failed: see the lines above.")
 
 
-def _checks(folder: Path, annotations: dict[str, Path | None]) -> Iterator[tuple[str, Check]]:
+def _checks(
+    folder: Path, annotations: dict[str, Path | None], course: bool
+) -> Iterator[tuple[str, Check]]:
     yield VOCABULARY, partial(_check_vocabulary, folder)
     yield CAPTIONS, partial(_check_keys, folder / CAPTIONS, ("train", "val"))
     files = {"train": folder / CAPTIONS, "val": folder / CAPTIONS}
@@ -148,8 +151,10 @@ def _checks(folder: Path, annotations: dict[str, Path | None]) -> Iterator[tuple
         if path is not None:
             yield f"{split} row order", partial(_check_row_order, folder, split, path)
             yield f"{split} captions' words", partial(_check_words, folder, split, path)
-    for name in COURSE:
-        yield f"{name}, bytes", partial(_check_bytes, folder / name)
+    listed = folder / "train2014_images.txt"
+    if course or (listed.exists() and listed.stat().st_size == COURSE[listed.name][0]):
+        for name in COURSE:
+            yield f"{name}, bytes", partial(_check_bytes, folder / name)
 
 
 def _check_vocabulary(folder: Path) -> str:
@@ -245,7 +250,8 @@ def _check_word_order(folder: Path) -> str:
     """Hold the order of the words against how often the training captions have them."""
     words = read_vocabulary(folder / VOCABULARY)
     captions, _ = read_captions(folder / CAPTIONS, "train")
-    counts = np.bincount(captions[captions >= len(SPECIAL_WORDS)], minlength=len(words))
+    known = captions[(captions >= 0) & (captions < len(words))].astype(np.int64)
+    counts = np.bincount(known, minlength=len(words))
     rises = np.flatnonzero(np.diff(counts[len(SPECIAL_WORDS) :]) > 0)
     if rises.size:
         first = len(SPECIAL_WORDS) + rises[0]
