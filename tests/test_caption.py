@@ -55,7 +55,7 @@ def test_several_photos_are_named(study, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [str(photo) for photo in photos]
     # A batch is no larger than it is in extraction, however many photos there are.
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr("recap.features.choose_batch", lambda device: 2)
     sizes = []
     extract = module.FeatureExtractor.__call__
 

@@ -1,13 +1,14 @@
 import io
+import itertools
 import json
-import os
+import multiprocessing
+import re
 import signal
-import subprocess
-import sys
+import struct
 import time
 import zipfile
+import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,14 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
-import recap
+from recap import features as module
 from recap.backbones.load import load_backbone
 from recap.errors import InputError
-from recap.feature_files import open_features, skipped_rows
-from recap.features import BATCH, FeatureExtractor, extract_features
+from recap.feature_files import create_features, open_features, skipped_rows
+from recap.features import FeatureExtractor, extract_features, gather_features
 from recap.images import open_images
 
-SOURCE = str(Path(recap.__file__).parents[1])
+BATCH = 16  # what is computed together on a processor
 
 
 def write_photos(folder, count, broken=()):
@@ -118,12 +119,20 @@ def test_every_batch_has_the_same_size(study, tmp_path, monkeypatch):
 
     def measure(self, pixels):
         sizes.append(len(pixels))
-        return np.ones((len(pixels), self.feature_dim), dtype=np.float32)
+        return torch.ones((len(pixels), self.feature_dim))
 
-    monkeypatch.setattr(FeatureExtractor, "__call__", measure)
+    monkeypatch.setattr(FeatureExtractor, "_compute", measure)
     rows = extract(images, annotations, tmp_path / "features.h5")
     assert sizes == [BATCH] * 3
     assert rows.shape == features.shape
+
+
+@pytest.mark.parametrize("batch", [32, 64])
+def test_a_larger_batch_is_put_together_of_what_is_decoded(study, tmp_path, monkeypatch, batch):
+    images, annotations, _, features = study
+    monkeypatch.setattr("recap.features.choose_batch", lambda device: batch)
+    rows = extract(images, annotations, tmp_path / "features.h5")
+    np.testing.assert_allclose(rows, features, rtol=0.02, atol=0.02 * features.max())
 
 
 def test_rows_are_in_the_order_of_the_annotations(study, tmp_path):
@@ -155,7 +164,7 @@ def test_a_broken_image_stops_the_work_with_its_name(tmp_path):
     images, annotations = write_photos(tmp_path, 5, broken=[3])
     with pytest.raises(InputError, match=r"COCO_0003\.png in .*photos\.zip is not an image"):
         extract(images, annotations, tmp_path / "out" / "features.h5")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["features.h5.part"]
 
 
 def test_a_broken_image_is_skipped_and_listed(tmp_path, capsys):
@@ -170,6 +179,69 @@ def test_a_broken_image_is_skipped_and_listed(tmp_path, capsys):
         assert skipped_rows(file["features"]).tolist() == broken
     empty = ~rows.any(axis=1)
     assert np.flatnonzero(empty).tolist() == broken
+
+
+def test_what_was_finished_before_a_broken_image_is_kept(tmp_path, capsys, monkeypatch):
+    images, annotations = write_photos(tmp_path, 2 * BATCH + 3, [1, 2 * BATCH + 1])
+    whole = extract(images, annotations, tmp_path / "whole.h5", broken_images="skip")
+    output = tmp_path / "features.h5"
+    monkeypatch.setattr("recap.features._compute", fail_after(2))
+    with pytest.raises(RuntimeError, match="no more power"):
+        extract(images, annotations, output, broken_images="skip")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"COCO_0033\.png in "):
+        extract(images, annotations, output, broken_images="stop")
+    capsys.readouterr()
+    rows = extract(images, annotations, output, broken_images="skip")
+    assert rows.tobytes() == whole.tobytes()
+    assert output.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    said = capsys.readouterr().out
+    assert "skipped before: COCO_0001.png" in said
+    assert "skipped: COCO_0033.png in" in said
+    assert not list(tmp_path.glob("*.part"))
+
+
+def fail_after(batches):
+    """Return `_compute`, but failing after some batches."""
+    compute = module._compute
+
+    def failing(*arguments):
+        yield from itertools.islice(compute(*arguments), batches)
+        raise RuntimeError("no more power")
+
+    return failing
+
+
+@pytest.mark.parametrize("change", ["weights", "names", "archive", "layer"])
+def test_a_part_file_of_anything_else_is_not_continued(study, tmp_path, monkeypatch, change):
+    images, annotations, _, _ = study
+    names = [f"COCO_{number:04}.png" for number in range(20)]
+    output = tmp_path / "features.h5"
+    options = {}
+    first = write_annotations(tmp_path / "names.json", names)
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(images.read_bytes())
+    monkeypatch.setattr("recap.features._compute", fail_after(1))
+    with pytest.raises(RuntimeError):
+        extract(archive, first, output)
+    assert (tmp_path / "features.h5.part").stat().st_size > 100_000
+    monkeypatch.undo()
+    if change == "weights":
+        state = load_backbone("squeezenet1_0", "random").network.state_dict()
+        torch.save({key: value * 0.9 for key, value in state.items()}, tmp_path / "other.pth")
+        options = {"weights": str(tmp_path / "other.pth")}
+    elif change == "names":
+        write_annotations(first, names[::-1])
+    elif change == "archive":
+        # The same photos under other names.
+        with zipfile.ZipFile(images) as source, zipfile.ZipFile(archive, "w") as target:
+            for name, other in zip(source.namelist(), source.namelist()[::-1], strict=True):
+                target.writestr(name, source.read(other))
+    else:
+        options = {"layer": "fire9"}
+    rows = extract(archive, first, output, **options)
+    undisturbed = extract(archive, first, tmp_path / "undisturbed.h5", **options)
+    assert rows.tobytes() == undisturbed.tobytes()
 
 
 def test_a_missing_image_can_be_skipped_too(tmp_path):
@@ -206,29 +278,121 @@ def test_missing_input_leaves_no_output(study, tmp_path, missing):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_extraction_leaves_nothing_that_could_be_taken_for_a_result(study, tmp_path):
-    images, _, _, features = study
-    names = [f"COCO_{number % len(features):04}.png" for number in range(600)]
-    annotations = write_annotations(tmp_path / "many.json", names)
-    output = tmp_path / "out" / "features.h5"
-    command = [sys.executable, "-m", "recap", "extract-features", str(images), str(annotations)]
-    options = ["--output", str(output), "--backbone", "squeezenet1_0", "--device", "cpu"]
-    process = subprocess.Popen(
-        [*command, *options, "--threads", "1"],
-        env={**os.environ, "PYTHONPATH": SOURCE},
-        stderr=subprocess.DEVNULL,
+# Processes that have PyTorch already, so that ten of them start in a second.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["recap.features"])
+
+
+def start_extraction(images, annotations, output, shard):
+    options = {"backbone": "squeezenet1_0", "device": "cpu", "threads": 1, "shard": shard}
+    process = CONTEXT.Process(
+        target=extract_features, args=(images, annotations), kwargs={"output": output, **options}
     )
-    scratch = output.parent / f".features.{process.pid}.h5"
-    deadline = time.monotonic() + 60
-    while not scratch.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert [path.name for path in output.parent.iterdir()] == [scratch.name]
-    # The same command finishes afterwards.
-    few = write_annotations(annotations, names[:3])
-    assert extract(images, few, output).tobytes() == features[:3].tobytes()
+    process.start()
+    return process
+
+
+def extract_with_kills(images, annotations, output, kills, generator, shard="1-of-1"):
+    """Extract, killed again and again at random moments; return how many kills came in time."""
+    part = output.with_name(f"{output.name}.part")
+    landed = 0
+    for _ in range(kills):
+        before = part.stat().st_size if part.exists() else 0
+        reached = before + int(generator.uniform(-1, 2) * BATCH * 2024 * 4)
+        process = start_extraction(images, annotations, output, shard)
+        while process.is_alive():
+            if part.exists() and part.stat().st_size > reached:
+                time.sleep(generator.uniform(0, 0.2))
+                process.kill()
+                break
+            time.sleep(0.002)
+        process.join()
+        landed += process.exitcode == -signal.SIGKILL
+        if output.exists():
+            break
+        assert part.stat().st_size >= before
+    process = start_extraction(images, annotations, output, shard)
+    process.join()
+    assert process.exitcode == 0
+    assert not part.exists()
+    return landed
+
+
+@pytest.mark.slow
+def test_kills_change_no_byte(study, tmp_path):
+    images, _, _, features = study
+    generator = np.random.default_rng(5)
+    names = [f"COCO_{number % len(features):04}.png" for number in range(12 * BATCH + 5)]
+    annotations = write_annotations(tmp_path / "many.json", names)
+    extract(images, annotations, tmp_path / "undisturbed.h5")
+    expected = (tmp_path / "undisturbed.h5").read_bytes()
+    output = tmp_path / "killed" / "features.h5"
+    landed = extract_with_kills(images, annotations, output, 10, generator)
+    assert output.read_bytes() == expected
+    for count in (3, 8):
+        shards = [tmp_path / f"shards/{number}of{count}.h5" for number in range(1, count + 1)]
+        for number, shard in enumerate(shards, start=1):
+            part, kills = f"{number}-of-{count}", int(number <= 3)
+            landed += extract_with_kills(images, annotations, shard, kills, generator, part)
+        gather_features(*shards, output=tmp_path / "gathered.h5")
+        assert (tmp_path / "gathered.h5").read_bytes() == expected
+    assert landed >= 8
+
+
+# --- shards -------------------------------------------------------------------------------------
+
+
+def extract_shards(images, annotations, folder, shards, **options):
+    paths = [folder / f"{number}of{shards}.h5" for number in range(1, shards + 1)]
+    for number, path in enumerate(paths, start=1):
+        extract(images, annotations, path, shard=f"{number}-of-{shards}", **options)
+    return paths
+
+
+@pytest.mark.parametrize("shards", [1, 3, 8])
+def test_the_number_of_shards_changes_no_byte(study, tmp_path, shards):
+    images, annotations, output, _ = study
+    # Of eight shards, five have no batch.
+    paths = extract_shards(images, annotations, tmp_path, shards)
+    gather_features(*reversed(paths), output=tmp_path / "features.h5")
+    assert (tmp_path / "features.h5").read_bytes() == output.read_bytes()
+
+
+def test_skipped_images_of_shards(tmp_path):
+    broken = [2, BATCH, 2 * BATCH + 1]
+    images, annotations = write_photos(tmp_path, 2 * BATCH + 2, broken)
+    options = {"broken_images": "skip"}
+    extract(images, annotations, tmp_path / "whole.h5", **options)
+    paths = extract_shards(images, annotations, tmp_path, 3, **options)
+    gather_features(*paths, output=tmp_path / "features.h5")
+    with open_features(tmp_path / "features.h5") as file:
+        assert skipped_rows(file["features"]).tolist() == broken
+    assert (tmp_path / "features.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_shards_that_do_not_fit(study, tmp_path):
+    images, annotations, _, _ = study
+    paths = extract_shards(images, annotations, tmp_path, 3)
+    other = tmp_path / "other.h5"
+    extract(images, annotations, other, shard="2-of-3", layer="fire9")
+    output = tmp_path / "features.h5"
+    for shards, sentence in (
+        (paths[:2], "hold 32 rows, and not all images"),
+        (paths[1:], "2of3.h5 does not fit"),
+        ([paths[0], paths[0]], "1of3.h5 does not fit"),
+        ([paths[0], other, paths[2]], "other.h5 does not fit"),
+        ([], "hold 0 rows"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            gather_features(*shards, output=output)
+        assert not output.exists()
+
+
+@pytest.mark.parametrize("shard", ["0-of-3", "4-of-3", "3", "1-of-0", "1/3", "a-of-b"])
+def test_a_shard_that_is_none(study, tmp_path, shard):
+    images, annotations, _, _ = study
+    with pytest.raises(InputError, match=f"There is no shard '{shard}'"):
+        extract(images, annotations, tmp_path / "features.h5", shard=shard)
 
 
 def test_channels_are_in_the_order_that_the_weights_want():
@@ -265,6 +429,78 @@ def test_extractor_of_one_photo_agrees_with_the_file(study):
     assert np.linalg.norm(row - features[0]) < 0.02 * np.linalg.norm(features[0])
 
 
+# --- hostile images -----------------------------------------------------------------------------
+
+
+def write_hostile_photos(folder):
+    """Write a zip of every kind of bad photo, and return which of them can be read."""
+
+    def encoded(image, form, **options):
+        buffer = io.BytesIO()
+        image.save(buffer, form, **options)
+        return buffer.getvalue()
+
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels)
+    jpeg = encoded(photo, "jpeg")
+    bomb = zlib.compress(bytes(20_000 // 8 + 1) * 20_000)
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", bomb), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        png += struct.pack(">I", len(data)) + kind + data + checksum
+    photos = {
+        "whole.jpg": (jpeg, True),
+        "truncated.jpg": (jpeg[: len(jpeg) // 2], False),
+        "empty.jpg": (b"", False),
+        "cmyk.jpg": (encoded(photo.convert("CMYK"), "jpeg"), True),
+        "sixteen_bits.png": (
+            encoded(Image.fromarray(pixels[..., 0].astype(np.uint16) * 257), "png"),
+            True,
+        ),
+        "one_pixel.png": (encoded(photo.crop((0, 0, 1, 1)), "png"), True),
+        "bomb.png": (png, False),
+        "a_png.jpg": (encoded(photo, "png"), True),
+        "../outside.jpg": (jpeg, True),
+        "page.jpg": (b"<html>404 Not Found</html>", False),
+        "absent.jpg": (None, False),
+    }
+    with zipfile.ZipFile(folder / "hostile.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, (data, _) in photos.items():
+            if data is not None:
+                archive.writestr(name, data)
+    return folder / "hostile.zip", {name: readable for name, (_, readable) in photos.items()}
+
+
+def test_hostile_images_are_skipped_by_name(tmp_path, capsys):
+    images, readable = write_hostile_photos(tmp_path)
+    annotations = write_annotations(tmp_path / "captions.json", list(readable))
+    rows = extract(images, annotations, tmp_path / "features.h5", broken_images="skip")
+    said = capsys.readouterr().out
+    for row, (name, good) in zip(rows, readable.items(), strict=True):
+        assert row.any() == good, name
+        assert (f"skipped: {name} " in said) != good, name
+    assert "5 of 11 images could not be read and were skipped." in said
+    # Nothing was unpacked.
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "hostile.zip",
+        "captions.json",
+        "features.h5",
+    }
+    assert not (tmp_path.parent / "outside.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["truncated.jpg", "empty.jpg", "bomb.png", "page.jpg", "absent.jpg"]
+)
+def test_each_hostile_image_stops_the_work_by_name(tmp_path, name):
+    images, _ = write_hostile_photos(tmp_path)
+    annotations = write_annotations(tmp_path / "captions.json", ["whole.jpg", name])
+    with pytest.raises(InputError, match=f"^{re.escape(name)} "):
+        extract(images, annotations, tmp_path / "features.h5")
+    assert not (tmp_path / "features.h5").exists()
+
+
 # --- feature files ------------------------------------------------------------------------------
 
 
@@ -280,6 +516,18 @@ def test_files_that_are_no_feature_files(tmp_path):
                 file[key] = value
         with pytest.raises(InputError, match=r"other\.h5 has no table `features`"):
             open_features(tmp_path / "other.h5")
+
+
+def test_more_skipped_rows_than_an_attribute_of_the_old_format_holds(tmp_path):
+    skipped = np.arange(0, 100_000, 2)
+    for name in ("a.h5", "b.h5"):
+        with create_features(tmp_path / name, (100_000, 1), {"layer": "fc7"}, skipped) as rows:
+            rows[:] = 1
+    with open_features(tmp_path / "a.h5") as file:
+        assert list(file) == ["features"]
+        assert (skipped_rows(file["features"]) == skipped).all()
+        assert file["features"].chunks is None
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
 def test_a_truncated_feature_file(study, tmp_path):

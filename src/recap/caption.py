@@ -12,7 +12,7 @@ from recap.decoding import caption_features
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
-from recap.features import BATCH, FeatureExtractor
+from recap.features import FeatureExtractor
 from recap.images import BrokenImageError, decode_image
 from recap.pca import read_pca
 
@@ -80,7 +80,8 @@ def caption(
     chosen_device = choose_device(device)
     extractor = FeatureExtractor(backbone, chosen_device)
     pixels = [backbone.preprocessing.cut(_read_photo(photo)) for photo in photos]
-    batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    starts = range(0, len(pixels), extractor.batch)
+    batches = [pixels[start : start + extractor.batch] for start in starts]
     features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
     features = read_pca(pca).transform(features).astype(np.float32)
     found = caption_features(captioners, features, chosen_decoder, chosen_device)

@@ -44,6 +44,7 @@ def choose_device(device: Device) -> torch.device:
     if device == "cuda":
         # cuBLAS gives the same bytes each time only with a workspace of fixed size.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.deterministic = True
     return torch.device(device)
 
 
@@ -68,6 +69,24 @@ def choose_precision(device: torch.device, precision: Precision = "auto") -> tor
     else:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if fast else torch.float32
+
+
+def choose_batch(device: torch.device) -> int:
+    """Return how many images to compute together.
+
+    On processors, 8 to 64 images at a time were measured to be equally fast; a GPU wants more, as
+    far as its memory goes.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where to compute.
+    """
+    if device.type == "cpu":
+        return 16
+    if device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > 8e9:
+        return 128
+    return 32
 
 
 def use_threads(threads: int | None) -> int:

@@ -1,14 +1,50 @@
 """The HDF5 files that hold features, a row an image."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from recap.errors import InputError
+from recap.files import atomic_path
 
 FEATURES = "features"
 SKIPPED = "skipped"
+
+# HDF5 1.8's format, which has room for an attribute of any length: the list of skipped rows.
+FORMAT = ("v108", "v108")
+
+
+@contextmanager
+def create_features(
+    path: Path, shape: tuple[int, int], attributes: dict, skipped: np.ndarray
+) -> Iterator[h5py.Dataset]:
+    """Make a feature file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file to make.
+    shape : tuple of int
+        Rows and columns.
+    attributes : dict
+        What the file says of its origin.
+    skipped : array of int
+        Rows of images that could not be read.
+
+    Yields
+    ------
+    h5py.Dataset
+        The table `features`, float32, contiguous, to write rows into.
+    """
+    with atomic_path(path) as scratch, h5py.File(scratch, "w", libver=FORMAT) as file:
+        rows = file.create_dataset(FEATURES, shape, dtype=np.float32)
+        rows.attrs[SKIPPED] = np.asarray(skipped, dtype=np.int64)
+        # In one order, so that a file that is put together of others has the same bytes.
+        file.attrs.update(sorted(attributes.items()))
+        yield rows
 
 
 def open_features(path: Path) -> h5py.File:

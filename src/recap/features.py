@@ -1,28 +1,34 @@
 """Turn photos into features, a row an image."""
 
+import hashlib
 import itertools
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import numpy as np
 import torch
 
 from recap.annotations import read_annotations
 from recap.backbones.load import Backbone, load_backbone
-from recap.devices import Device, choose_device, choose_precision, use_threads
+from recap.code_hash import code_hash
+from recap.devices import Device, choose_batch, choose_device, choose_precision, use_threads
 from recap.errors import InputError
-from recap.feature_files import FEATURES, SKIPPED
-from recap.files import atomic_path
-from recap.images import BrokenImageError, ImageStore, open_images
+from recap.feature_files import FEATURES, create_features, open_features, skipped_rows
+from recap.images import BrokenImageError, open_images
+from recap.partial_rows import PartialRows
+from recap.photo_batches import UNIT, read_units
 from recap.progress import progress
 
-# Batches are cut at multiples of this and the last one is padded, because a row's last bits
-# depend on the size of the batch that it is computed in.
-BATCH = 16
+# Attributes of a shard: its first row among those of all images, and how many those are.
+FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
+
+# What stands in a part file for an image that cannot be read; no feature is as low.
+BROKEN = np.finfo(np.float32).min
+
+COPIED_ROWS = 4096  # rows copied at a time
 
 
 def extract_features(
@@ -34,10 +40,14 @@ def extract_features(
     weights: str = "random",
     layer: str = "default",
     broken_images: Literal["stop", "skip"] = "stop",
+    shard: str = "1-of-1",
     device: Device = "auto",
     threads: int | None = None,
 ) -> None:
     """Compute the features of a split's images with a backbone and write them to HDF5.
+
+    What is finished lies in a `.part` file beside the output. If the work is killed, the same
+    command continues from it and ends in the same bytes.
 
     Parameters
     ----------
@@ -59,6 +69,8 @@ def extract_features(
     broken_images : {"stop", "skip"}
         Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
         and is listed in the attribute `skipped`, and no later stage uses it.
+    shard : str
+        Which part of the images to take, such as `3-of-8`; `gather_features` puts them together.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     threads : int, optional
@@ -67,31 +79,105 @@ def extract_features(
     Raises
     ------
     InputError
-        If images, annotations or weights are missing or damaged, or there is no such layer.
+        If images, annotations or weights are missing or damaged, or there is no such layer or
+        shard.
     """
+    number, shards = _read_shard(shard)
     threads = use_threads(threads)
-    records = read_annotations(annotations).images
-    if not records:
+    names = [record["file_name"] for record in read_annotations(annotations).images]
+    if not names:
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
-    with open_images(images) as store:
-        extractor = FeatureExtractor(load_backbone(backbone, weights, layer), choose_device(device))
-        with atomic_path(output) as scratch, h5py.File(scratch, "w") as file:
-            rows = file.create_dataset(
-                FEATURES, (len(records), extractor.feature_dim), dtype=np.float32
+    with open_images(images):
+        pass  # It is there and whole; each process that decodes opens it for itself.
+    extractor = FeatureExtractor(load_backbone(backbone, weights, layer), choose_device(device))
+    # Shards end where batches do, because a row's last bits depend on the batch around it.
+    batches = -(-len(names) // extractor.batch)
+    first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
+    place = {} if shards == 1 else {FIRST_ROW: first, ALL_ROWS: len(names)}
+    names = names[first:last]
+    description = _describe(extractor, images, names) | place
+    part = output.with_name(f"{output.name}.part")
+    with PartialRows(part, extractor.feature_dim, extractor.batch, description) as rows:
+        for row in np.flatnonzero(rows.read()[:, 0] == BROKEN):
+            print(f"skipped before: {names[row]}")
+        with progress(desc="images", total=len(names), initial=rows.count, unit="image") as bar:
+            left = names[rows.count :]
+            for features in _compute(extractor, images, left, broken_images, threads):
+                rows.append(features)
+                bar.update(len(features))
+        table = rows.read()
+        skipped = np.flatnonzero(table[:, 0] == BROKEN)
+        attributes = extractor.attributes | place
+        with create_features(output, table.shape, attributes, skipped) as features:
+            for start in range(0, len(table), COPIED_ROWS):
+                piece = table[start : start + COPIED_ROWS]
+                features[start : start + len(piece)] = np.where(piece == BROKEN, 0, piece)
+        rows.remove()
+    if len(skipped):
+        print(f"{len(skipped)} of {len(names)} images could not be read and were skipped.")
+
+
+def _describe(extractor: "FeatureExtractor", images: Path, names: list[str]) -> dict:
+    """Return all that rows depend on: a part file of anything else is not continued."""
+    source = images.stat()
+    return {
+        **extractor.attributes,
+        "batch": extractor.batch,
+        "device": extractor.device.type,
+        "images": [source.st_size, source.st_mtime_ns],
+        "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
+        "torch": torch.__version__,
+        "code": code_hash("recap.features"),
+    }
+
+
+def _read_shard(shard: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)-of-(\d+)", shard)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
+    return int(match[1]), int(match[2])
+
+
+def gather_features(*shards: Path, output: Path) -> None:
+    """Put the shards of a split's features together, in row order.
+
+    Parameters
+    ----------
+    shards : Path
+        What `extract_features` wrote for each shard.
+    output : Path
+        HDF5 file to write, with the bytes of an extraction in one piece.
+
+    Raises
+    ------
+    InputError
+        If a shard is missing, damaged, no shard, or does not fit the others.
+    """
+    pieces = []
+    for path in shards:
+        with open_features(path) as file:
+            table, origin = file[FEATURES], dict(file.attrs)
+            first, total = origin.pop(FIRST_ROW, 0), origin.pop(ALL_ROWS, len(table))
+            pieces.append((first, table.shape, path, skipped_rows(table), (total, origin)))
+    pieces.sort(key=lambda piece: piece[:2])
+    end = 0
+    for first, shape, path, _, origin in pieces:
+        if first != end or origin != pieces[0][-1]:
+            raise InputError(
+                f"{path} does not fit the shards before it: extract the same images with the same"
+                " settings, and name each shard once."
             )
-            skipped = []
-            batches = _read_batches(store, records, extractor.backbone, broken_images, threads)
-            with progress(desc="images", total=len(records), unit="image") as bar:
-                for start, pixels, broken in batches:
-                    features = extractor(pixels)[: len(records) - start]
-                    features[broken] = 0
-                    rows[start : start + len(features)] = features
-                    skipped += [start + position for position in broken]
-                    bar.update(len(features))
-            file.attrs.update(extractor.attributes)
-            rows.attrs[SKIPPED] = np.array(skipped, dtype=np.int64)
-    if skipped:
-        print(f"{len(skipped)} of {len(records)} images could not be read and were skipped.")
+        end += shape[0]
+    if not pieces or end != pieces[0][-1][0]:
+        raise InputError(f"The shards hold {end} rows, and not all images: name every shard.")
+    (total, attributes), columns = pieces[0][-1], pieces[0][1][1]
+    skipped = np.concatenate([first + rows for first, _, _, rows, _ in pieces])
+    with create_features(output, (total, columns), attributes, skipped) as features:
+        for first, (count, _), path, _, _ in pieces:
+            with open_features(path) as file:
+                for start in range(0, count, COPIED_ROWS):
+                    piece = file[FEATURES][start : start + COPIED_ROWS]
+                    features[first + start : first + start + len(piece)] = piece
 
 
 class FeatureExtractor:
@@ -106,6 +192,8 @@ class FeatureExtractor:
 
     Attributes
     ----------
+    batch : int
+        Images that are computed together. A row's last bits depend on it.
     feature_dim : int
         Numbers an image.
     attributes : dict
@@ -116,6 +204,7 @@ class FeatureExtractor:
         self.backbone = backbone
         self.device = device
         self.precision = choose_precision(device)
+        self.batch = choose_batch(device)
         self.feature_dim = backbone.network.feature_dim
         self.attributes = {
             **backbone.attributes,
@@ -124,11 +213,13 @@ class FeatureExtractor:
         self._network = backbone.network.to(
             device, self.precision, memory_format=torch.channels_last
         )
-        shape = (3, 1, 1)
-        self._mean = torch.tensor(backbone.preprocessing.mean, device=device).view(shape)
-        self._std = torch.tensor(backbone.preprocessing.std, device=device).view(shape)
+        preprocessing = backbone.preprocessing
+        mean, std = (
+            torch.tensor(values, device=device).view(3, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
+        self._scale, self._offset = 1 / (255 * std), -mean / std
 
-    @torch.inference_mode()
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Compute the features of a batch.
 
@@ -141,50 +232,81 @@ class FeatureExtractor:
         -------
         array of shape (N, feature_dim), float32
         """
+        return self._compute(torch.from_numpy(pixels).to(self.device)).cpu().numpy()
+
+    def launch(self, units: Sequence[torch.Tensor]) -> Callable[[], np.ndarray]:
+        """Begin to compute a batch; a GPU computes while the caller goes on.
+
+        Parameters
+        ----------
+        units : sequence of tensor of shape (n, crop, crop, 3), uint8
+            Together at most `batch` images, on the CPU; the batch is filled up with zeros.
+
+        Returns
+        -------
+        function
+            Waits for the features and returns them, (batch, feature_dim), float32.
+        """
+        if len(units) == 1 and len(units[0]) == self.batch:
+            pixels = units[0].to(self.device, non_blocking=True)
+        else:
+            shape = (self.batch, *units[0].shape[1:])
+            pixels = torch.zeros(shape, dtype=torch.uint8, device=self.device)
+            for place, unit in zip(pixels.split(len(units[0])), units, strict=False):
+                place.copy_(unit, non_blocking=True)
+        features = self._compute(pixels)
+        if self.device.type != "cuda":
+            return features.cpu().numpy
+        # The copy back is asked for now: later, it would wait for the next batch too.
+        features = features.to("cpu", non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+
+        def wait() -> np.ndarray:
+            done.synchronize()
+            return features.numpy()
+
+        return wait
+
+    @torch.inference_mode()
+    def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
         # The channels are last in memory already; the view in torch's order costs nothing.
-        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
+        batch = pixels.permute(0, 3, 1, 2)
         if self.backbone.preprocessing.channels == "BGR":
             batch = batch.flip(1)
-        batch = ((batch / 255 - self._mean) / self._std).to(self.precision)
-        return self._network(batch).float().cpu().numpy()
+        batch = torch.addcmul(self._offset, batch.float(), self._scale)
+        return self._network(batch.to(self.precision)).float()
 
 
-def _read_batches(
-    store: ImageStore, records: list[dict], backbone: Backbone, broken_images: str, threads: int
-) -> Iterator[tuple[int, np.ndarray, list[int]]]:
-    """Yield (first row, pixels of a whole batch, positions of broken images) in order.
+def _compute(
+    extractor: FeatureExtractor, images: Path, names: list[str], broken_images: str, threads: int
+) -> Iterator[np.ndarray]:
+    """Yield the features of the images in order, a batch at a time.
 
-    Two batches are decoded ahead by threads (Pillow frees the interpreter while it decodes).
+    While one batch is computed, the next ones are decoded and the one before is yielded.
     """
-    side = backbone.preprocessing.crop
-
-    def read(record: dict) -> np.ndarray:
-        return backbone.preprocessing.cut(store.read(record["file_name"]))
-
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[tuple[int, list[Future]]] = deque()
-        starts = iter(range(0, len(records), BATCH))
-
-        def submit(count: int) -> None:
-            for start in itertools.islice(starts, count):
-                batch = records[start : start + BATCH]
-                ahead.append((start, [pool.submit(read, record) for record in batch]))
-
-        try:
-            submit(3)
-            while ahead:
-                start, futures = ahead.popleft()
-                pixels = np.zeros((BATCH, side, side, 3), dtype=np.uint8)
-                broken = []
-                for position, future in enumerate(futures):
-                    try:
-                        pixels[position] = future.result()
-                    except BrokenImageError as error:
-                        if broken_images == "stop":
-                            raise
-                        print(f"skipped: {error}")
-                        broken.append(position)
-                submit(1)
-                yield start, pixels, broken
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    units = iter(
+        read_units(images, names, extractor.backbone.preprocessing, extractor.device, threads)
+    )
+    running = None
+    left = len(names)
+    while left or running:
+        following = None
+        if left:
+            group = list(itertools.islice(units, extractor.batch // UNIT))
+            broken = []
+            for number, (_, messages) in enumerate(group):
+                for place, message in messages.items():
+                    if broken_images == "stop":
+                        raise BrokenImageError(message)
+                    print(f"skipped: {message}")
+                    broken.append(number * UNIT + place)
+            count = min(left, extractor.batch)
+            following = extractor.launch([pixels for pixels, _ in group]), broken, count
+            left -= count
+        if running:
+            wait, broken, count = running
+            features = wait()[:count]
+            features[broken] = BROKEN
+            yield features
+        running = following

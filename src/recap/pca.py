@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recap.devices import use_threads
 from recap.errors import InputError
-from recap.feature_files import FEATURES, SKIPPED, open_features, open_hdf5, skipped_rows
+from recap.feature_files import (
+    FEATURES,
+    create_features,
+    open_features,
+    open_hdf5,
+    skipped_rows,
+)
 from recap.files import atomic_path
 from recap.progress import progress
 
@@ -194,11 +200,7 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
         fitted on.
     """
     use_threads(threads)
-    with (
-        open_features(features) as source,
-        atomic_path(output) as scratch,
-        h5py.File(scratch, "w") as file,
-    ):
+    with open_features(features) as source:
         rows = source[FEATURES]
         fitted = read_pca(pca)
         if rows.shape[1] != len(fitted.mean_):
@@ -206,15 +208,12 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
                 f"{features} has {rows.shape[1]} columns but {pca} was fitted on"
                 f" {len(fitted.mean_)}: fit it on features of the same backbone."
             )
-        reduced = file.create_dataset(
-            FEATURES, (len(rows), len(fitted.components_)), dtype=np.float32
-        )
-        for wanted, chunk in _chunks(rows, "pca: project"):
-            if not np.isfinite(chunk).all():
-                raise InputError(f"A feature of {features} is not finite: extract them again.")
-            reduced[wanted] = fitted.transform(chunk).astype(np.float32)
-        file.attrs.update(source.attrs)
-        reduced.attrs[SKIPPED] = skipped_rows(rows)
+        shape = len(rows), len(fitted.components_)
+        with create_features(output, shape, dict(source.attrs), skipped_rows(rows)) as reduced:
+            for wanted, chunk in _chunks(rows, "pca: project"):
+                if not np.isfinite(chunk).all():
+                    raise InputError(f"A feature of {features} is not finite: extract them again.")
+                reduced[wanted] = fitted.transform(chunk).astype(np.float32)
 
 
 def read_pca(path: Path) -> StreamingPCA:

@@ -19,7 +19,7 @@ from recap.data import load_coco_data
 pytestmark = pytest.mark.slow
 
 DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
-EXTRACT = {"extract_features", "fit_pca", "apply_pca"}
+EXTRACT = {"extract_features", "gather_features", "fit_pca", "apply_pca"}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
 DECODE = {"generate_captions", "score_captions"}
 EVALUATE = {*DECODE, "measure_perplexity"}
@@ -143,6 +143,21 @@ def test_a_mirror_reruns_nothing(finished, tmp_path):
     assert finished.planned("--config", f"mirror={tmp_path}") == set()
 
 
+def test_what_to_do_on_a_broken_image_reruns_nothing(finished):
+    # Nothing but the report, which tells the settings.
+    planned = finished.planned("--config", "broken_images=skip")
+    assert not planned & (EXTRACT | ENCODE | EVALUATE | {"train_captioner"})
+
+
+def test_shards_are_jobs_and_change_no_byte(finished, workflow):
+    shutil.copytree(finished.folder / "resources", workflow.folder / "resources")
+    output = workflow.run("features", "--cores", "2", "--set-scatter", "shards=3")
+    assert output.count("rule extract_features:") == 6
+    features = "results/shapes/coco_captioning/train2014_vgg16_fc7.h5"
+    assert workflow.hashes()[features] == finished.hashes()[features]
+    assert not list(workflow.folder.glob("results/shapes/features/train/*"))
+
+
 def test_two_runs_give_the_same_bytes(finished, workflow):
     workflow.run("--cores", "2")
     assert workflow.hashes() == finished.hashes()
@@ -152,7 +167,7 @@ def test_two_runs_give_the_same_bytes(finished, workflow):
 def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, workflow):
     """Kill Snakemake and its jobs with SIGKILL, at the first sign of three different jobs."""
     results = workflow.folder / "results/shapes"
-    for sign in ("logs/extract_features/train.log", "logs/train_captioner/*.log", "scores"):
+    for sign in ("logs/extract_features/train-1-of-1.log", "logs/train_captioner/*.log", "scores"):
         process = workflow.start("--cores", "2", start_new_session=True)
         deadline = time.monotonic() + 120
         while not list(results.glob(sign)) and time.monotonic() < deadline:
@@ -297,7 +312,7 @@ def test_own_photos_and_broken_ones_among_them(workflow):
     coco_captioning = workflow.folder / "results/own/coco_captioning"
     assert not (coco_captioning / "train2014_vgg16_fc7.h5").exists()
     workflow.run("--cores", "2", "--config", "broken_images=skip", config="own.yaml")
-    log = (workflow.folder / "results/own/logs/extract_features/train.log").read_text()
+    log = (workflow.folder / "results/own/logs/extract_features/train-1-of-1.log").read_text()
     assert "skipped: 2.jpg" in log
     assert (workflow.folder / "results/own/report/index.html").exists()
     facts = json.loads((workflow.folder / "results/own/models/rnn/seed0/config.json").read_text())

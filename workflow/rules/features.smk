@@ -1,12 +1,19 @@
 # Turn photos into features, and reduce them by PCA.
 #
 # Needs: the photos and captions of each split, and the backbone's weights (download.smk)
-# Makes: results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
+# Makes: results/{study}/features/{split}/{scatteritem}.h5, until they are gathered
+#        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5
 #        results/{study}/features/pca.h5
 #
 # The names say vgg16_fc7 and 2014 for every backbone and data set, because CS231n's loader asks for
 # them; the files' attributes say what they hold.
+
+
+# In how many shards, each a job, the features of a split are extracted. It is no science, and not in
+# the config: a profile says it, or the command line with --set-scatter shards=8.
+scattergather:
+    shards=1,
 
 
 rule features:
@@ -20,27 +27,28 @@ rule features:
 
 
 rule extract_features:
-    """Compute the features of a split's photos with the backbone."""
+    """Compute the features of one shard of a split's photos with the backbone."""
     input:
         images=lambda wildcards: images_of(wildcards.split),
         annotations=lambda wildcards: annotations_of(wildcards.split),
         weights=weights_of_backbone(),
     output:
-        "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+        temp("results/{study}/features/{split}/{scatteritem}.h5"),
     log:
-        "results/{study}/logs/extract_features/{split}.log",
+        "results/{study}/logs/extract_features/{split}-{scatteritem}.log",
     benchmark:
-        "results/{study}/benchmarks/extract_features/{split}.tsv"
+        "results/{study}/benchmarks/extract_features/{split}-{scatteritem}.tsv"
     conda:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
         mem_mb=4000,
+        # What to do on a broken image is no property of the features: changing it reruns nothing.
+        broken_images=config["broken_images"],
     params:
         backbone=config["backbone"],
         weights=lambda wildcards, input: str(input.weights) or "random",
         layer=LAYER,
-        broken_images=config["broken_images"],
         device=config["device"],
         code=code_hash("recap.features"),
     shell:
@@ -52,9 +60,36 @@ rule extract_features:
             --backbone {params.backbone:q} \
             --weights {params.weights:q} \
             --layer {params.layer} \
-            --broken-images {params.broken_images} \
+            --broken-images {resources.broken_images} \
+            --shard {wildcards.scatteritem} \
             --device {params.device} \
             --threads {threads} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule gather_features:
+    """Put the shards of a split's features together, in row order."""
+    input:
+        gather.shards("results/{{study}}/features/{{split}}/{scatteritem}.h5"),
+    output:
+        "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+    log:
+        "results/{study}/logs/gather_features/{split}.log",
+    benchmark:
+        "results/{study}/benchmarks/gather_features/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_hash("recap.feature_files"),
+    shell:
+        """
+        python -m recap gather-features \
+            {input:q} \
+            --output {output:q} \
             2>&1 | tee {log:q}
         """
 

@@ -1,0 +1,104 @@
+"""Decode photos ahead of the network, in processes of their own."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from recap.images import BrokenImageError, ImageStore, Preprocessing, open_images
+
+# Photos that one process decodes together.
+UNIT = 16
+
+# Units that each process holds ready.
+AHEAD = 2
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+class _Units(Dataset):
+    """Photos cut to the network's size, by the number of their unit."""
+
+    def __init__(self, source: Path, names: Sequence[str], preprocessing: Preprocessing):
+        self.source = source
+        self.names = names
+        self.preprocessing = preprocessing
+        self._store: ImageStore | None = None
+
+    def __len__(self) -> int:
+        return -(-len(self.names) // UNIT)
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, dict[int, str]]:
+        """Return pixels of shape (UNIT, crop, crop, 3), and what is wrong with which of them."""
+        if number >= len(self):
+            raise IndexError
+        if self._store is None:
+            # Each process opens the archive for itself: a shared file has one position.
+            self._store = open_images(self.source)
+        side = self.preprocessing.crop
+        pixels = np.zeros((UNIT, side, side, 3), dtype=np.uint8)
+        broken = {}
+        for place, name in enumerate(self.names[number * UNIT : (number + 1) * UNIT]):
+            try:
+                pixels[place] = self.preprocessing.cut(self._store.read(name))
+            except BrokenImageError as error:
+                broken[place] = str(error)
+        return torch.from_numpy(pixels), broken
+
+
+def read_units(
+    source: Path,
+    names: Sequence[str],
+    preprocessing: Preprocessing,
+    device: torch.device,
+    processes: int,
+) -> Iterator[tuple[torch.Tensor, dict[int, str]]]:
+    """Decode photos in order, a unit at a time, while the caller computes.
+
+    Parameters
+    ----------
+    source : Path
+        Zip archive or folder.
+    names : sequence of str
+        The `file_name` of each photo.
+    preprocessing : Preprocessing
+        How to cut them.
+    device : torch.device
+        Where the pixels are used. For CUDA they lie in pinned memory. Where the processor
+        computes too, decoding has a lower priority, because each thread of a network waits for
+        the slowest.
+    processes : int
+        Processes that decode; fewer where shared memory is small, as in a container.
+
+    Yields
+    ------
+    pixels : tensor of shape (UNIT, crop, crop, 3), uint8
+        In RGB. Zeros for a photo that is broken, and behind the last.
+    broken : dict of str
+        By place in the unit, why a photo cannot be read.
+    """
+    units = _Units(source, names, preprocessing)
+    if SHARED_MEMORY.is_dir():
+        unit_bytes = UNIT * 3 * preprocessing.crop**2
+        free = shutil.disk_usage(SHARED_MEMORY).free
+        processes = min(processes, free // ((AHEAD + 1) * unit_bytes))
+    processes = min(processes, len(units))
+    yield from DataLoader(
+        units,
+        batch_size=None,
+        num_workers=processes,
+        prefetch_factor=AHEAD if processes else None,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=partial(_set_priority, 5 if device.type == "cpu" else 0),
+    )
+
+
+def _set_priority(nice: int, worker: int) -> None:
+    os.nice(nice)
+    # Decoding needs none of PyTorch's threads.
+    torch.set_num_threads(1)

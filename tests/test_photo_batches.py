@@ -1,0 +1,71 @@
+import io
+import shutil
+import zipfile
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recap import photo_batches as module
+from recap.images import Preprocessing
+from recap.photo_batches import UNIT, read_units
+
+COUNT = 2 * UNIT + 3
+PREPROCESSING = Preprocessing(resize=8, crop=8)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Return an archive of photos of one colour each, with one that is broken."""
+    path = tmp_path_factory.mktemp("photos") / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(COUNT):
+            buffer = io.BytesIO()
+            Image.new("RGB", (20, 10), (number, 0, 200)).save(buffer, "png")
+            archive.writestr(f"{number}.png", b"" if number == UNIT + 1 else buffer.getvalue())
+    return path
+
+
+def units(photos, processes, count=COUNT):
+    names = [f"{number}.png" for number in range(count)]
+    device = torch.device("cpu")
+    return list(read_units(photos, names, PREPROCESSING, device, processes))
+
+
+@pytest.mark.parametrize("processes", [0, 1, 3])
+def test_photos_are_in_order_and_filled_up_with_zeros(photos, processes):
+    found = units(photos, processes)
+    assert len(found) == 3
+    pixels = np.concatenate([unit.numpy() for unit, _ in found])
+    assert pixels.shape == (3 * UNIT, 8, 8, 3)
+    assert pixels.dtype == np.uint8
+    expected = np.arange(COUNT)
+    expected[UNIT + 1] = 0
+    assert (pixels[:COUNT, ..., 0] == expected[:, None, None]).all()
+    assert not pixels[COUNT:].any()
+    assert [list(broken) for _, broken in found] == [[], [1], []]
+    assert f"{UNIT + 1}.png in" in found[1][1][1]
+
+
+def test_small_shared_memory_takes_fewer_processes(photos, tmp_path, monkeypatch):
+    used = []
+
+    class Loader(module.DataLoader):
+        def __init__(self, *arguments, **options):
+            used.append(options["num_workers"])
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(module, "DataLoader", Loader)
+    monkeypatch.setattr(module, "SHARED_MEMORY", tmp_path)
+    unit_bytes = UNIT * 8 * 8 * 3
+    for free, processes in ((10**9, 2), (7 * unit_bytes, 2), (5 * unit_bytes, 1), (0, 0)):
+        usage = namedtuple("usage", ["free"])(free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert len(units(photos, 2)) == 3
+        assert used[-1] == processes
+
+
+def test_no_photos(photos):
+    assert units(photos, 2, count=0) == []
