@@ -80,6 +80,8 @@ class TorchTrainer:
     ):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Nothing here reads what it has not written; to fill it first takes a thirtieth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         null = idx_to_word.index(NULL)
         self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
