@@ -3,11 +3,16 @@
 import csv
 import json
 import math
+import random
+import subprocess
+import sys
+import time
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from recap import training
 from recap.captioned_images import CaptionedImages, draw_batches, hold_out
@@ -395,3 +400,40 @@ def test_bfloat16_ends_at_the_validation_loss_of_float32(study, cell):
         losses.append(load_captioner(folder).facts["best_validation_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=5e-3)
     assert losses[1] != losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "kills"), [("torch", 10), ("numpy", 3)])
+def test_kills_at_random_moments_change_no_byte(study, backend, kills):
+    settings = {"wordvec_dim": 16, "hidden_dim": 64, "epochs": 400, "batch_size": 8}
+    recipe = {"cell": "lstm", "backend": backend, **settings}
+    if backend == "torch":
+        recipe["dropout"] = 0.3
+
+    def command(folder):
+        files = ["train_features.h5", "train_captions.h5", "vocabulary.json"]
+        words = ["train-captioner", *(str(study / file) for file in files)]
+        words += ["--output", str(folder), "--recipe", json.dumps(recipe)]
+        return [sys.executable, "-m", "recap", *words, "--dev-share", "0.1", "--threads", "1"]
+
+    moments = random.Random(0)
+    killed, undisturbed = study / "killed", study / "undisturbed"
+    checkpoint = killed / CHECKPOINT
+    steps = set()
+    for _ in range(kills):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+        process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
+            assert process.poll() is None, "the training ended before it could be killed"
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        with safe_open(checkpoint, framework="numpy") as file:
+            steps.add(json.loads(file.metadata()["facts"])["course"]["step"])
+    assert len(steps) == kills
+    for folder in (killed, undisturbed):
+        subprocess.run(command(folder), check=True)
+    for name in ("model.safetensors", "config.json"):
+        assert (killed / name).read_bytes() == (undisturbed / name).read_bytes()
+    assert without_times(killed) == without_times(undisturbed)

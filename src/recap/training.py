@@ -286,7 +286,7 @@ def run_epochs(
             elif recipe.patience and course.epoch - course.best_epoch >= recipe.patience:
                 print(f"no better validation loss for {recipe.patience} epochs: training ends")
                 break
-            save_now_and_then()
+            save()
 
 
 def take_steps(

@@ -34,8 +34,8 @@ def test_gradient(shape, normal, numeric_gradient, relative_error):
 
 def test_gradient_of_weighted_rows(normal, numeric_gradient, relative_error):
     scores, targets, weights = normal(4, 5), np.array([0, 4, 2, 2]), np.array([0.5, 0, 2, 1])
-    _, dscores = softmax_loss(scores, targets, weights)
-    wanted = numeric_gradient(lambda: softmax_loss(scores, targets, weights)[0], scores)
+    _, dscores = softmax_loss(scores.copy(), targets, weights)
+    wanted = numeric_gradient(lambda: softmax_loss(scores.copy(), targets, weights)[0], scores)
     assert relative_error(dscores, wanted) < 1e-7
 
 

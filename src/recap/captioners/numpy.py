@@ -89,6 +89,7 @@ class CaptioningRNN:
         self._start = word_to_idx.get("<START>")
 
         vocab_size = len(word_to_idx)
+        self._scores = np.empty((0, vocab_size), dtype)
         gates_dim = CELLS[cell_type][0] * hidden_dim
 
         def normal(rows: int, columns: int, deviation: float) -> np.ndarray:
@@ -142,14 +143,17 @@ class CaptioningRNN:
         order, sizes, inputs, targets = pack_captions(captions, self._null)
         weights = (targets != self._null).astype(self.dtype) / len(captions)
 
-        h0, image_projection = affine_forward(features[order], p["W_proj"], p["b_proj"])
+        features = features[order]
+        h0, _ = affine_forward(features, p["W_proj"], p["b_proj"])
         # A word enters the cell alike wherever it stands: each is projected once, then looked up.
         words, places = np.unique(inputs, return_inverse=True)
         x, embedding = word_embedding_forward(words, p["W_embed"])
         projected_words, input_projection = affine_forward(x, p["Wx"], p["b"])
         a, lookup = word_embedding_forward(places, projected_words)
         h, recurrence = recurrence_forward(a, sizes, h0, p["Wh"])
-        scores, word_scores = affine_forward(h, p["W_vocab"], p["b_vocab"])
+        scores, word_scores = affine_forward(
+            h, p["W_vocab"], p["b_vocab"], out=self._scores_of(len(h))
+        )
         loss, dscores = softmax_loss(scores, targets, weights)
 
         grads = {}
@@ -158,7 +162,8 @@ class CaptioningRNN:
         dprojected_words = word_embedding_backward(da, lookup)
         dx, grads["Wx"], grads["b"] = affine_backward(dprojected_words, input_projection)
         grads["W_embed"] = word_embedding_backward(dx, embedding)
-        _, grads["W_proj"], grads["b_proj"] = affine_backward(dh0, image_projection)
+        # The features are not trained: their gradient is left out.
+        grads["W_proj"], grads["b_proj"] = features.T @ dh0, dh0.sum(axis=0)
         return loss, grads
 
     def sample(self, features: np.ndarray, max_length: int = 30) -> np.ndarray:
@@ -199,6 +204,15 @@ class CaptioningRNN:
             words = scores.argmax(axis=1)
             captions[:, t] = words
         return captions
+
+    def _scores_of(self, n_rows: int) -> np.ndarray:
+        """Return memory for scores (n_rows, V), the largest array of a step, kept for the next.
+
+        The system clears new memory page by page, which takes longer than the softmax does.
+        """
+        if len(self._scores) < n_rows:
+            self._scores = np.empty((n_rows, len(self.params["b_vocab"])), self.dtype)
+        return self._scores[:n_rows]
 
     def _check_features(self, features: np.ndarray) -> np.ndarray:
         features = np.asarray(features, dtype=self.dtype)

@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def affine_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, tuple]:
+def affine_forward(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, out: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple]:
     """Map each example to `x w + b`.
 
     Parameters
@@ -14,6 +16,8 @@ def affine_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndar
         Weights.
     b : array of shape (M,)
         Bias, added to every row.
+    out : array of shape (N, M), optional
+        Where to write the result.
 
     Returns
     -------
@@ -22,7 +26,7 @@ def affine_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndar
     cache : tuple
         For `affine_backward`.
     """
-    out = x.reshape(len(x), len(w)) @ w
+    out = np.matmul(x.reshape(len(x), len(w)), w, out=out)
     out += b
     return out, (x, w)
 

@@ -16,7 +16,7 @@ def softmax_loss(
     Parameters
     ----------
     scores : array of shape (P, V)
-        A score for each word of the vocabulary.
+        A score for each word of the vocabulary; overwritten.
     targets : integer array of shape (P,)
         The id of the true word.
     weights : array of shape (P,)
@@ -27,12 +27,12 @@ def softmax_loss(
     loss : float
         `Σ_p weights[p] · -log p_{targets[p]}`, in nats.
     dscores : array of shape (P, V)
-        Gradient of the loss with respect to `scores`.
+        Gradient of the loss with respect to `scores`, in their place.
     """
     rows = np.arange(len(scores))
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    target_scores = shifted[rows, targets]
-    exponentials = np.exp(shifted, out=shifted)
+    scores -= scores.max(axis=1, keepdims=True)
+    target_scores = scores[rows, targets]
+    exponentials = np.exp(scores, out=scores)
     totals = exponentials.sum(axis=1)
     loss = float(weights @ (np.log(totals) - target_scores))
     dscores = exponentials
@@ -66,5 +66,5 @@ def temporal_softmax_loss(
         Gradient of the loss with respect to `x`.
     """
     weights = mask.reshape(-1).astype(x.dtype) / len(x)
-    loss, dx = softmax_loss(x.reshape(-1, x.shape[2]), y.reshape(-1), weights)
+    loss, dx = softmax_loss(x.reshape(-1, x.shape[2]).copy(), y.reshape(-1), weights)
     return loss, dx.reshape(x.shape)

@@ -170,7 +170,7 @@ def lstm_recurrence_forward(
     Parameters
     ----------
     a : array of shape (P, 4H)
-        `x Wx + b` of each step, packed.
+        `x Wx + b` of each step, packed; overwritten.
     sizes : integer array of shape (T,)
         How many sequences are running at each step: N at most, never rising, P in all.
     h0 : array of shape (N, H)
@@ -185,12 +185,12 @@ def lstm_recurrence_forward(
     cache : tuple
         For `lstm_recurrence_backward`.
     """
-    gates = np.empty_like(a)
+    gates = a
     h, c = (np.empty((len(a), h0.shape[1]), dtype=a.dtype) for _ in range(2))
     prev_h, prev_c = h0, np.zeros_like(h0)
     for rows in step_rows(sizes):
         size = rows.stop - rows.start
-        np.add(a[rows], prev_h[:size] @ Wh, out=gates[rows])
+        gates[rows] += prev_h[:size] @ Wh
         h[rows], c[rows] = _cell_forward(gates[rows], prev_c[:size])
         prev_h, prev_c = h[rows], c[rows]
     return h, (sizes, h0, h, c, gates, Wh)

@@ -63,10 +63,11 @@ def pack_full(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     rows : array of shape (T * N, D)
+        A copy.
     sizes : integer array of shape (T,)
     """
     n_sequences, n_steps, width = x.shape
-    return x.swapaxes(0, 1).reshape(-1, width), np.full(n_steps, n_sequences)
+    return x.swapaxes(0, 1).copy().reshape(-1, width), np.full(n_steps, n_sequences)
 
 
 def unpack_full(rows: np.ndarray, n_sequences: int) -> np.ndarray:

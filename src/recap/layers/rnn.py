@@ -82,7 +82,7 @@ def rnn_recurrence_forward(
     Parameters
     ----------
     a : array of shape (P, H)
-        `x Wx + b` of each step, packed.
+        `x Wx + b` of each step, packed; overwritten.
     sizes : integer array of shape (T,)
         How many sequences are running at each step: N at most, never rising, P in all.
     h0 : array of shape (N, H)
@@ -93,15 +93,15 @@ def rnn_recurrence_forward(
     Returns
     -------
     h : array of shape (P, H)
-        Hidden states after each step, packed.
+        Hidden states after each step, packed, in the place of `a`.
     cache : tuple
         For `rnn_recurrence_backward`.
     """
-    h = np.empty_like(a)
+    h = a
     prev_h = h0
     for rows in step_rows(sizes):
         next_h = h[rows]
-        np.add(a[rows], prev_h[: len(next_h)] @ Wh, out=next_h)
+        next_h += prev_h[: len(next_h)] @ Wh
         np.tanh(next_h, out=next_h)
         prev_h = next_h
     return h, (sizes, h0, h, Wh)
@@ -120,24 +120,26 @@ def rnn_recurrence_backward(
     Parameters
     ----------
     dh : array of shape (P, H)
-        Gradient of the loss with respect to each hidden state as an output, packed.
+        Gradient of the loss with respect to each hidden state as an output, packed;
+        overwritten.
     cache : tuple
         From `rnn_recurrence_forward`.
 
     Returns
     -------
     da : array of shape (P, H)
+        In the place of `dh`.
     dh0 : array of shape (N, H)
     dWh : array of shape (H, H)
     """
     sizes, h0, h, Wh = cache
-    da = np.empty_like(h)
+    da = dh
     dprev_h = np.zeros_like(h0)
     for rows in reversed(step_rows(sizes)):
         # A sequence that ends at this step still has the zeros of the beginning here.
         dnext_h = dprev_h[: rows.stop - rows.start]
-        dnext_h += dh[rows]
-        np.multiply(dnext_h, 1 - h[rows] * h[rows], out=da[rows])
+        da[rows] += dnext_h
+        da[rows] *= 1 - h[rows] * h[rows]
         np.matmul(da[rows], Wh.T, out=dnext_h)
     return da, dprev_h, np.concatenate(previous_states(h0, h, sizes)).T @ da
 
