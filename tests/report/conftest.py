@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from recap.provenance import record_provenance
+from recap.report.compare import compare_captioners
 from recap.report.comparison import Comparison, lay_side_by_side
 from recap.report.study import METRICS, read_study
 
@@ -45,29 +46,29 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def image_ids() -> list[int]:
-    return [100 + 7 * index for index in range(IMAGES)]
+def image_ids(count: int = IMAGES) -> list[int]:
+    return [100 + 7 * index for index in range(count)]
 
 
-def write_images(folder: Path) -> None:
+def write_images(folder: Path, keys: list[int]) -> None:
     folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
-    for image_id in image_ids():
+    for image_id in keys:
         image = Image.new("RGB", (64, 64), tuple(generator.integers(256, size=3).tolist()))
         left, top = generator.integers(8, 30, size=2).tolist()
         ImageDraw.Draw(image).ellipse((left, top, left + 24, top + 24), fill="white")
         image.save(folder / f"{image_id}.jpg")
 
 
-def write_annotations(path: Path) -> None:
+def write_annotations(path: Path, keys: list[int]) -> None:
     write_json(
         path,
         {
             "info": {"description": "Twenty <drawn> discs"},
-            "images": [{"id": key, "file_name": f"{key}.jpg"} for key in image_ids()],
+            "images": [{"id": key, "file_name": f"{key}.jpg"} for key in keys],
             "annotations": [
                 {"id": 5 * key + turn, "image_id": key, "caption": f"disc {key} & view {turn}"}
-                for key in image_ids()
+                for key in keys
                 for turn in range(5)
             ],
         },
@@ -89,9 +90,8 @@ def write_train_annotations(path: Path) -> None:
     )
 
 
-def write_categories(path: Path) -> None:
+def write_categories(path: Path, keys: list[int]) -> None:
     """Write that the first twelve images show a disc, the last ten a <ring>, and one a dot."""
-    keys = image_ids()
     shown = {1: keys[:12], 2: keys[-10:], 3: keys[:1]}
     write_json(
         path,
@@ -132,7 +132,7 @@ def write_words(folder: Path, model: str, seed: int, decoder: str) -> None:
 
 def write_scores(folder: Path, model: str, seed: int, decoder: str, cider: np.ndarray) -> None:
     """Write the captions and the scores of one decoding; `cider` is a value an image."""
-    keys = image_ids()
+    keys = image_ids(len(cider))
     place = Path(model) / f"seed{seed}" / f"{decoder}.json"
     write_json(
         folder / "captions" / place,
@@ -185,15 +185,15 @@ def write_training(folder: Path, model: str, seed: int, level: float) -> None:
     (trained / "history.csv").write_text("\n".join(lines) + "\n")
 
 
-def write_study(folder: Path, advantage: float) -> None:
+def write_study(folder: Path, advantage: float, images: int) -> None:
     """Write two models, two seeds and two decoders; the lstm is ahead by `advantage` CIDEr-D."""
     generator = np.random.default_rng(1)
-    base = generator.uniform(0.2, 1.0, size=IMAGES)
+    base = generator.uniform(0.2, 1.0, size=images)
     for model, level, gain in [("rnn", 25.0, 0.0), ("lstm", 22.0, advantage)]:
         for seed in (0, 1):
             write_training(folder, model, seed, level)
             for decoder, extra in [("greedy", 0.0), ("beam3", 0.05)]:
-                noise = generator.normal(0, 0.1, size=IMAGES)
+                noise = generator.normal(0, 0.1, size=images)
                 cider = base + gain + extra + noise - noise.mean() + 0.01 * seed
                 write_scores(folder, model, seed, decoder, cider)
     features = folder / "coco_captioning" / "val2014_vgg16_fc7.h5"
@@ -227,27 +227,35 @@ def record(fake: FakeStudy) -> None:
     )
 
 
+def write_fake(
+    parent: Path, advantage: float, *, name: str = "discs", images: int = IMAGES
+) -> FakeStudy:
+    """Write a study, and beside it the photos and captions that studies of one parent share."""
+    data = parent / "data"
+    fake = FakeStudy(
+        parent / name,
+        data / "photos",
+        data / "captions_val.json",
+        data / "captions_train.json",
+        data / "categories_val.json",
+    )
+    write_study(fake.folder, advantage, images)
+    if not data.exists():
+        keys = image_ids(images)
+        write_images(fake.images, keys)
+        write_annotations(fake.annotations, keys)
+        write_train_annotations(fake.train_annotations)
+        write_categories(fake.categories, keys)
+    record(fake)
+    return fake
+
+
 @pytest.fixture
 def make_fake(tmp_path: Path) -> Callable[..., FakeStudy]:
     """Return what writes a study in which the lstm is ahead by as much CIDEr-D as is asked."""
 
     def make(advantage: float, name: str = "discs") -> FakeStudy:
-        data = tmp_path / "data"
-        fake = FakeStudy(
-            tmp_path / name,
-            data / "photos",
-            data / "captions_val.json",
-            data / "captions_train.json",
-            data / "categories_val.json",
-        )
-        write_study(fake.folder, advantage)
-        if not data.exists():
-            write_images(fake.images)
-            write_annotations(fake.annotations)
-            write_train_annotations(fake.train_annotations)
-            write_categories(fake.categories)
-        record(fake)
-        return fake
+        return write_fake(tmp_path, advantage, name=name)
 
     return make
 
@@ -264,6 +272,30 @@ def with_words(fake) -> FakeStudy:
     for model in ("lstm", "rnn"):
         write_words(fake.folder, model, 0, "beam3")
     return fake
+
+
+@pytest.fixture(scope="session")
+def report_page(tmp_path_factory) -> Path:
+    """Return a page about 30 images with all that a page can have, captions that mean harm too."""
+    parent = tmp_path_factory.mktemp("report_page")
+    fake = write_fake(parent, 0.2, images=30)
+    for model in ("lstm", "rnn"):
+        write_words(fake.folder, model, 0, "beam3")
+    compare_captioners(fake.folder, output=parent / "report")
+    return parent / "report/index.html"
+
+
+@pytest.fixture(scope="session")
+def two_chapters(tmp_path_factory) -> Path:
+    """Return a page about two studies that were scored on different references."""
+    parents = [tmp_path_factory.mktemp(name) for name in ("two_chapters", "another")]
+    one, two = (
+        write_fake(parent, 0.2, name=name)
+        for parent, name in zip(parents, ("one", "two"), strict=True)
+    )
+    two.annotations.write_text(two.annotations.read_text().replace("view 4", "view of four"))
+    compare_captioners(one.folder, two.folder, output=parents[0] / "report")
+    return parents[0] / "report/index.html"
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ElementTree
 
 from recap.report.curves import INK, colour_of, learning_curves, shape_of
@@ -14,6 +15,18 @@ def test_svg_is_whole_self_contained_and_the_same_each_time(fake):
     assert "<text" not in svg
     assert "font-family" not in svg
     assert "metadata" not in svg
+
+
+def test_two_drawings_on_a_page_share_no_ids(fake):
+    models = read_study(fake.folder).models
+    ids = [
+        set(re.findall(r'\bid="([^"]*)"', learning_curves(models, prefix=prefix)))
+        for prefix in ("c1-", "c2-")
+    ]
+    assert len(ids[0]) > 10
+    assert not ids[0] & ids[1]
+    svg = learning_curves(models, prefix="c1-")
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', svg)) <= ids[0]
 
 
 def test_ink_follows_the_reader(fake):

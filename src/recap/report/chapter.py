@@ -21,6 +21,8 @@ class Chapter:
 
     Attributes
     ----------
+    id : str
+        What the ids of its parts begin with.
     comparison : Comparison
         What was scored.
     verdict : Verdict
@@ -43,6 +45,7 @@ class Chapter:
         Photos with what is said of them.
     """
 
+    id: str
     comparison: Comparison
     verdict: Verdict
     remarks: list[str]
@@ -70,13 +73,15 @@ class Chapter:
         ]
 
 
-def write_chapter(comparison: Comparison, *, seed: int) -> Chapter:
+def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
     """Compute all that the page tells of one comparison.
 
     Parameters
     ----------
     comparison : Comparison
         What was scored.
+    number : int
+        Of the chapter on the page, from 1.
     seed : int
         Seed of the bootstrap, the permutations and the gallery.
 
@@ -93,13 +98,17 @@ def write_chapter(comparison: Comparison, *, seed: int) -> Chapter:
     settings = comparison.studies[0].record.settings
     images = len(comparison.image_ids)
     runs = [run for runs in comparison.models.values() for run in runs]
+    name = f"c{number}-"
     return Chapter(
+        id=name,
         comparison=comparison,
         verdict=verdict,
         remarks=remarks(verdict, wording, people, categories),
         rows=score_rows(comparison, seed=seed),
         anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
-        curves=learning_curves(comparison.models) if any(run.history for run in runs) else "",
+        curves=learning_curves(comparison.models, prefix=name)
+        if any(run.history for run in runs)
+        else "",
         wording=wording,
         people=people,
         lengths=by_reference_length(comparison, verdict.decoder),

@@ -52,7 +52,10 @@ def compare_captioners(
         raise InputError("No study is given: name folders such as results/shapes.")
     read = [read_study(study, models=models, seeds=seeds, decoders=decoders) for study in studies]
     comparisons = lay_side_by_side(read)
-    chapters = [write_chapter(comparison, seed=seed) for comparison in comparisons]
+    chapters = [
+        write_chapter(comparison, number=number, seed=seed)
+        for number, comparison in enumerate(comparisons, 1)
+    ]
     trained = {
         model if len(comparisons) == 1 else f"{item.name}, {model}": runs
         for item in comparisons

@@ -1,6 +1,7 @@
 """The learning curves as SVG that reads on light and on dark paper."""
 
 import io
+import re
 from html import escape
 
 import matplotlib
@@ -31,13 +32,15 @@ def shape_of(index: int) -> str:
     return list(SHAPES)[index % len(SHAPES)]
 
 
-def learning_curves(models: dict[str, list[Run]]) -> str:
+def learning_curves(models: dict[str, list[Run]], *, prefix: str = "") -> str:
     """Draw training and validation loss of every model and seed.
 
     Parameters
     ----------
     models : dict of str to list of Run
         As in `Comparison`; runs without a history are passed over.
+    prefix : str
+        What the ids within begin with, so that several drawings fit on one page.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def learning_curves(models: dict[str, list[Run]]) -> str:
             transparent=True,
             metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]),
         )
-    return _themed(file.getvalue(), ", ".join(models))
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", file.getvalue())
+    return _themed(svg, ", ".join(models))
 
 
 def _draw_run(axes: Axes, run: Run, history: History, index: int) -> None:
@@ -163,5 +167,7 @@ def _themed(svg: str, names: str) -> str:
         "<style>.learning-curves{color:#24292f}"
         "@media (prefers-color-scheme:dark){.learning-curves{color:#d5dae0}}</style>"
     )
+    # A space is a path without the points that HTML asks of a path.
+    element = re.sub(r"<path (?![^>]*\bd=)", '<path d="M0 0" ', element)
     head, body = element.replace("<svg", opening, 1).split(">", 1)
     return f"{head}>{style}{body.replace(INK, 'currentColor')}"

@@ -111,7 +111,7 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         title=title_of(chapters),
-        chapters=[_in_full(chapter, number) for number, chapter in enumerate(chapters, 1)],
+        chapters=[_in_full(chapter) for chapter in chapters],
         studies=studies,
         settings=study_rows(studies),
         machines=machine_rows(studies),
@@ -125,13 +125,13 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
     )
 
 
-def _in_full(chapter: Chapter, number: int) -> dict:
+def _in_full(chapter: Chapter) -> dict:
     """Return what the template wants to know of a chapter beside the chapter itself."""
     comparison = chapter.comparison
     items = comparison.all_decodings()
     return {
         "it": chapter,
-        "id": f"c{number}-",
+        "id": chapter.id,
         "marks": {
             model: {"colour": colour_of(index), "shape": shape_of(index)}
             for index, model in enumerate(comparison.models)

