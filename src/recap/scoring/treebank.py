@@ -1,56 +1,28 @@
-"""Cut captions into the words that caption scores count, after the Penn Treebank's conventions.
+"""Cut captions into the words that caption scores count, as the Java tool of coco-caption does.
 
-Published scores use a Java tokenizer of these conventions, with the punctuation left out. This
-one follows the conventions themselves as far as captions need them (M. Marcus et al., "Building a
-large annotated corpus of English: the Penn Treebank", 1993): it knows no telephone numbers, mail
-addresses or faces made of punctuation. Of Flickr8k's 40,455 captions it cuts 40,454 into the same
-words as the Java tool.
+The tool follows the conventions of the Penn Treebank (M. Marcus et al., "Building a large
+annotated corpus of English: the Penn Treebank", 1993), in lower case and with the punctuation left
+out. What it does beyond them was found by giving it text and looking at what came back: this is
+not a translation of it. docs/scores.md says how far the two agree.
 """
 
 import re
 
-PUNCTUATION = frozenset([*"'`.?!,:;-", "''", "``", "--", "..."])
-"""Tokens that no score counts."""
+from recap.scoring.treebank_tokens import ABBREVIATIONS, HYPHENS, KINDS, MERGED, readable
 
-# A bracket is a word to the scores, under the Treebank's name for it.
-BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
+# Tokens that no score counts.
+PUNCTUATION = frozenset([*"'`.?!,:;-", "''", "``", "--", "...", *HYPHENS])
 
-QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "--", "—": "--", "…": "..."})
-
-# Emoji lie beyond it, and are no words.
-LAST_COUNTED = "\uffff"
-
-# Two words written as one.
-MERGED = {
-    "cannot": ("can", "not"),
-    "gonna": ("gon", "na"),
-    "gotta": ("got", "ta"),
-    "wanna": ("wan", "na"),
-    "lemme": ("lem", "me"),
-    "gimme": ("gim", "me"),
-}
-
-# Abbreviations that captions use; their period is part of the word.
-ABBREVIATIONS = "mr mrs ms dr prof st jr sr co inc ltd corp vs etc ft mt ave blvd".split()  # noqa: SIM905
-
-# What is written at the end of another word, after an apostrophe.
-CLITICS = "s|m|d|ll|re|ve"
-
-TOKEN = re.compile(
-    rf"""
-      \w+(?=n't\b)                          # isn't: is, n't
-    | n't\b
-    | '(?:{CLITICS})\b                      # dog's: dog, 's
-    | 'n'(?=\s)                             # rock 'n' roll
-    | (?:[^\W\d_]\.){{2,}}                  # u.s.
-    | \b(?:{"|".join(ABBREVIATIONS)}|[^\W\d_])\.(?=\s+[\w,])
-    | \d+(?:[.,:/]\d+)+                     # 1,000 and 10:30 and 1/2
-    | \w+(?:(?:[-./]|'(?!(?:{CLITICS})\b))\w+)*   # tri-colored, and/or, o'clock
-    | \.{{2,}} | -{{2,}}                    # an ellipsis, a dash
-    | \S
-    """,
-    re.VERBOSE,
+# Most captions are nothing but words, commas and a last period.
+PLAIN = re.compile(
+    r"\s*+(?:[a-z]++(?:-[a-z]++)*+,?+\s++)*+[a-z]++(?:-[a-z]++)*+(?:\s*+\.)?+\s*+",
+    re.IGNORECASE | re.ASCII,
 )
+PLAIN_WORD = re.compile(r"[a-z-]+")
+KEEPS_PERIOD = re.compile(rf"(?:.*[\s,-])?(?:[a-z]|{'|'.join(ABBREVIATIONS)})\.\s*", re.IGNORECASE)
+# A word with nothing about it that would make it part of a longer token.
+LONE = re.compile(r"[a-z]+(?=\s|$|[,;!?](?:\s|$))", re.IGNORECASE | re.ASCII)
+SPACE = re.compile(r"\s*")
 
 
 def tokenize_for_scoring(caption: str) -> list[str]:
@@ -64,12 +36,32 @@ def tokenize_for_scoring(caption: str) -> list[str]:
     Returns
     -------
     list of str
-        `["a", "cat", "'s", "bowl", "is", "n't", "full"]` for "A cat's bowl isn't full."
+        `["a", "cat", "'s", "bowl", "is", "n't", "full"]` for "A cat's bowl isn't full." A space
+        within a word, as in "1 1/2", is a no-break space.
     """
-    words: list[str] = []
-    for token in TOKEN.findall(caption.lower().translate(QUOTES)):
-        if token in MERGED:
-            words += MERGED[token]
-        elif token not in PUNCTUATION and token.strip('".-') and token[0] <= LAST_COUNTED:
-            words.append(BRACKETS.get(token, token))
+    if PLAIN.fullmatch(caption) and not KEEPS_PERIOD.fullmatch(caption):
+        words = PLAIN_WORD.findall(caption.lower())
+        if MERGED.keys().isdisjoint(words):
+            return words
+    text = caption.translate(readable)
+    words = []
+    position = SPACE.match(text).end()
+    while position < len(text):
+        written, end = _next_token(text, position)
+        words += [word for word in written.lower().split(" ") if word not in PUNCTUATION]
+        position = SPACE.match(text, end).end()
     return words
+
+
+def _next_token(text: str, position: int) -> tuple[str, int]:
+    """Return the token at a place of a text as it is written, and where it ends."""
+    if match := LONE.match(text, position):
+        word = match[0].lower()
+        return MERGED.get(word, word), match.end()
+    longest, write = None, None
+    for kind, how in KINDS:
+        match = kind.match(text, position)
+        if match and (longest is None or match.end() > longest.end()):
+            longest, write = match, how
+    token = longest[1]
+    return write(token) if write else token, longest.end(1)
