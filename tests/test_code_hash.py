@@ -26,6 +26,7 @@ LAYERS = [
     ["data"],
     ["verify", "captioned_images"],
     ["metrics", "layers", "optim", "captioners"],
+    ["training_state"],
     ["search", "training"],
     ["decoding", "perplexity"],
     ["scoring"],

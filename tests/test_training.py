@@ -430,7 +430,7 @@ def test_kills_at_random_moments_change_no_byte(study, backend, kills):
         process.kill()
         process.wait()
         with safe_open(checkpoint, framework="numpy") as file:
-            steps.add(json.loads(file.metadata()["facts"])["course"]["step"])
+            steps.add(json.loads(file.metadata()["facts"])["state"]["step"])
     assert len(steps) == kills
     for folder in (killed, undisturbed):
         subprocess.run(command(folder), check=True)

@@ -1,11 +1,10 @@
 """Train a captioner."""
 
-import csv
 import math
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from recap.captioned_images import (
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import Trainer, make_trainer
-from recap.checkpoints import load_checkpoint, save_checkpoint
 from recap.code_hash import code_hash
 from recap.devices import (
     Device,
@@ -33,8 +31,15 @@ from recap.devices import (
     use_threads,
 )
 from recap.errors import InputError
-from recap.files import atomic_path, file_hash
+from recap.files import file_hash
 from recap.progress import progress
+from recap.training_state import (
+    HistoryRow,
+    TrainingState,
+    resume,
+    write_checkpoint,
+    write_history,
+)
 from recap.vocabulary import NULL, read_vocabulary
 
 HISTORY = "history.csv"
@@ -44,50 +49,6 @@ ROWS_AN_EPOCH = 20
 WARM_UP = 0.2  # share of the steps in which the one-cycle schedule rises
 VALIDATION_BATCH = 512
 NOTABLE_RISE = 1.01
-
-
-@dataclass
-class HistoryRow:
-    """A line of `history.csv`; losses are in nats a caption."""
-
-    step: int
-    epoch: int
-    loss: float
-    learning_rate: float
-    captions_per_second: float
-    validation_loss: float | None = None
-
-
-@dataclass
-class Course:
-    """How far a training has come, apart from the trainer's own state.
-
-    Attributes
-    ----------
-    epoch : int
-        Epochs that are over.
-    batches : int
-        Minibatches of the next one that were taken.
-    step : int
-        Steps taken in all.
-    losses : list of float
-        Those of the steps since the last row of the history.
-    history : list of HistoryRow
-    order : dict
-        State of the generator of the captions' order before the next epoch's is drawn.
-    best_loss, best_epoch, best_parameters
-        The lowest validation loss so far, and what gave it.
-    """
-
-    order: dict
-    epoch: int = 0
-    batches: int = 0
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    history: list[HistoryRow] = field(default_factory=list)
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    best_parameters: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def train_captioner(
@@ -191,20 +152,22 @@ def train_captioner(
     }
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / CHECKPOINT
-    course = resume(checkpoint, training, trainer) or Course(order=generator.bit_generator.state)
+    state = resume(checkpoint, training, trainer) or TrainingState(
+        order=generator.bit_generator.state
+    )
 
     def save() -> None:
-        write_history(output / HISTORY, course.history)
-        write_checkpoint(checkpoint, training, trainer, course)
+        write_history(output / HISTORY, state.history)
+        write_checkpoint(checkpoint, training, trainer, state)
 
-    run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), course, save)
+    run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
 
-    course.best_parameters["W_proj"] *= np.float32(scale)
+    state.best_parameters["W_proj"] *= np.float32(scale)
     facts = {
         "seed": seed,
         "validation": validation,
-        "best_epoch": course.best_epoch,
-        "best_validation_loss": course.best_loss,
+        "best_epoch": state.best_epoch,
+        "best_validation_loss": state.best_loss,
         "precision": str(number_format).removeprefix("torch."),
         "versions": {
             "python": platform.python_version(),
@@ -213,14 +176,12 @@ def train_captioner(
             "recap": recap.__version__,
         },
     }
-    write_history(output / HISTORY, course.history)
-    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, course.best_parameters, facts))
+    write_history(output / HISTORY, state.history)
+    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
     checkpoint.unlink(missing_ok=True)
-    print(
-        f"best epoch: {course.best_epoch} of {course.epoch}, validation loss {course.best_loss:.3f}"
-    )
-    last_loss = course.history[-1].validation_loss
-    if last_loss > NOTABLE_RISE * course.best_loss:
+    print(f"best epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")
+    last_loss = state.history[-1].validation_loss
+    if last_loss > NOTABLE_RISE * state.best_loss:
         print(
             f"warning: the validation loss then rose to {last_loss:.3f}: the captioner learns its"
             " captions by heart; more `dropout` or `weight_decay`, or fewer `epochs`, may help"
@@ -233,7 +194,7 @@ def run_epochs(
     train: CaptionedImages,
     dev: CaptionedImages,
     null: int,
-    course: Course,
+    state: TrainingState,
     save: Callable[[], None],
 ) -> None:
     """Train for the recipe's epochs, or until its patience is at an end.
@@ -248,10 +209,10 @@ def run_epochs(
         What is learnt from, and what the validation loss is taken on.
     null : int
         The number of `<NULL>`.
-    course : Course
+    state : TrainingState
         Where to begin; it is kept up to date.
     save : callable
-        Called now and then between two steps, to keep the trainer's state and the course.
+        Called now and then between two steps, to keep the trainer's state and the state.
 
     Raises
     ------
@@ -260,7 +221,7 @@ def run_epochs(
     """
     generator = np.random.default_rng()
     total = len(train) * recipe.epochs
-    done = min(course.step * recipe.batch_size, total)
+    done = min(state.step * recipe.batch_size, total)
     saved = time.monotonic()
 
     def save_now_and_then() -> None:
@@ -270,20 +231,20 @@ def run_epochs(
             saved = time.monotonic()
 
     with progress(desc=recipe.cell, total=total, initial=done, unit="caption") as bar:
-        while course.epoch < recipe.epochs:
-            generator.bit_generator.state = course.order
+        while state.epoch < recipe.epochs:
+            generator.bit_generator.state = state.order
             batches = draw_batches(train, recipe.batch_size, null, generator)
-            take_steps(trainer, recipe, train, batches, null, course, bar, save_now_and_then)
-            row = course.history[-1]
+            take_steps(trainer, recipe, train, batches, null, state, bar, save_now_and_then)
+            row = state.history[-1]
             row.validation_loss = validate(trainer, dev, null)
             check_finite(row.validation_loss, "validation loss", row.step, row.learning_rate)
             bar.set_postfix(epoch=row.epoch, loss=row.loss, validation=row.validation_loss)
-            course.epoch, course.batches = course.epoch + 1, 0
-            course.order = generator.bit_generator.state
-            if row.validation_loss < course.best_loss:
-                course.best_loss, course.best_epoch = row.validation_loss, course.epoch
-                course.best_parameters = trainer.parameters()
-            elif recipe.patience and course.epoch - course.best_epoch >= recipe.patience:
+            state.epoch, state.batches = state.epoch + 1, 0
+            state.order = generator.bit_generator.state
+            if row.validation_loss < state.best_loss:
+                state.best_loss, state.best_epoch = row.validation_loss, state.epoch
+                state.best_parameters = trainer.parameters()
+            elif recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
                 print(f"no better validation loss for {recipe.patience} epochs: training ends")
                 break
             save()
@@ -295,7 +256,7 @@ def take_steps(
     train: CaptionedImages,
     batches: list[np.ndarray],
     null: int,
-    course: Course,
+    state: TrainingState,
     bar: tqdm,
     between: Callable[[], None],
 ) -> None:
@@ -313,7 +274,7 @@ def take_steps(
         All minibatches of the epoch.
     null : int
         The number of `<NULL>`.
-    course : Course
+    state : TrainingState
         Kept up to date; its history grows by about twenty rows.
     bar : tqdm
         Shows the progress.
@@ -328,23 +289,23 @@ def take_steps(
     steps = len(batches) * recipe.epochs
     every = max(1, len(batches) // ROWS_AN_EPOCH)
     seen, since = 0, time.perf_counter()
-    for wanted in batches[course.batches :]:
-        rate = learning_rate(recipe, course.step, steps)
+    for wanted in batches[state.batches :]:
+        rate = learning_rate(recipe, state.step, steps)
         loss = trainer.step(*train.batch(wanted, null), rate)
-        course.step += 1
-        course.batches += 1
-        check_finite(loss, "loss", course.step, rate)
-        course.losses.append(loss)
+        state.step += 1
+        state.batches += 1
+        check_finite(loss, "loss", state.step, rate)
+        state.losses.append(loss)
         seen += len(wanted)
         bar.update(len(wanted))
-        last = course.batches == len(batches)
-        if last or course.step % every == 0:
+        last = state.batches == len(batches)
+        if last or state.step % every == 0:
             speed = seen / (time.perf_counter() - since)
-            mean = float(np.mean(course.losses))
-            row = HistoryRow(course.step, course.epoch + 1, mean, rate, speed)
+            mean = float(np.mean(state.losses))
+            row = HistoryRow(state.step, state.epoch + 1, mean, rate, speed)
             bar.set_postfix(epoch=row.epoch, loss=mean)
-            course.history.append(row)
-            course.losses = []
+            state.history.append(row)
+            state.losses = []
             seen, since = 0, time.perf_counter()
         if not last:
             between()
@@ -411,69 +372,3 @@ def validate(trainer: Trainer, dev: CaptionedImages, null: int) -> float:
         wanted = np.arange(start, min(start + VALIDATION_BATCH, len(dev)))
         total += trainer.loss(*dev.batch(wanted, null)) * len(wanted)
     return total / len(dev)
-
-
-def write_checkpoint(path: Path, training: dict, trainer: Trainer, course: Course) -> None:
-    """Keep a training's state.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    training : dict
-        What the training depends on: recipe, seed, hashes of its files and code.
-    trainer : Trainer
-    course : Course
-    """
-    facts = asdict(course)
-    arrays = {f"best.{name}": value for name, value in facts.pop("best_parameters").items()}
-    save_checkpoint(path, arrays | trainer.state(), {"training": training, "course": facts})
-
-
-def resume(path: Path, training: dict, trainer: Trainer) -> Course | None:
-    """Bring the trainer to where an interrupted training was.
-
-    Parameters
-    ----------
-    path : Path
-        File that `write_checkpoint` may have written.
-    training : dict
-        What this training depends on; a checkpoint of another one is refused.
-    trainer : Trainer
-        Newly made; its state is replaced.
-
-    Returns
-    -------
-    Course or None
-        None where there is nothing to go on from.
-    """
-    checkpoint = load_checkpoint(path, training)
-    if checkpoint is None:
-        return None
-    arrays, facts = checkpoint
-    trainer.load_state(arrays)
-    course = Course(**facts["course"])
-    course.history = [HistoryRow(**row) for row in facts["course"]["history"]]
-    course.best_parameters = {
-        name.removeprefix("best."): array
-        for name, array in arrays.items()
-        if name.startswith("best.")
-    }
-    print(f"training goes on from step {course.step}, where it was interrupted")
-    return course
-
-
-def write_history(path: Path, history: list[HistoryRow]) -> None:
-    """Write the course of a training as CSV.
-
-    Parameters
-    ----------
-    path : Path
-        File to write, with a column for each field of `HistoryRow`.
-    history : list of HistoryRow
-        In the order of the steps.
-    """
-    with atomic_path(path) as scratch, scratch.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(HistoryRow.__annotations__))
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in history)
