@@ -19,6 +19,7 @@ ARCHIVE = RemoteFile(
     "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip",
     size=36_745_453,
     sha256="4cfd70132527b80933105e5829dc9034eaab9573482e2e680abbab6130244817",
+    has_variants=True,
     other_urls=(
         "https://huggingface.co/datasets/gpantaz/karpathy_split/resolve/main/caption_datasets.zip",
     ),
