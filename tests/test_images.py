@@ -298,6 +298,20 @@ def test_a_photo_that_vanished_from_a_folder(tmp_path):
             store.read("a.png")
 
 
+def test_photos_of_several_archives(tmp_path):
+    """Karpathy's training split has photos of both of COCO's archives."""
+    train = write_zip(tmp_path / "train2014.zip", {"train2014/1.jpg": b"one", "both.jpg": b"x"})
+    val = write_zip(tmp_path / "val2014.zip", {"val2014/2.jpg": b"two", "both.jpg": b"x"})
+    with open_images(train, val) as store:
+        assert store.read_bytes("1.jpg") == b"one"
+        assert store.read_bytes("2.jpg") == b"two"
+        assert store.read_bytes("val2014/2.jpg") == b"two"
+        with pytest.raises(BrokenImageError, match=r"3\.jpg is not in .*train2014.* or .*val2014"):
+            store.read_bytes("3.jpg")
+        with pytest.raises(BrokenImageError, match=r"both\.jpg stands 2 times"):
+            store.read_bytes("both.jpg")
+
+
 def test_the_archive_is_missing(tmp_path):
     with pytest.raises(InputError, match=r"none\.zip does not exist"):
         open_images(tmp_path / "none.zip")

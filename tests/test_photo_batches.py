@@ -31,7 +31,7 @@ def photos(tmp_path_factory):
 def units(photos, processes, count=COUNT):
     names = [f"{number}.png" for number in range(count)]
     device = torch.device("cpu")
-    return list(read_units(photos, names, PREPROCESSING, device, processes))
+    return list(read_units([photos], names, PREPROCESSING, device, processes))
 
 
 @pytest.mark.parametrize("processes", [0, 1, 3])

@@ -36,6 +36,7 @@ def extract_features(
     annotations: Path,
     *,
     output: Path,
+    more_images: list[Path] | None = None,
     backbone: Literal["vgg16", "squeezenet1_0"] = "vgg16",
     weights: str = "random",
     layer: str = "default",
@@ -58,6 +59,8 @@ def extract_features(
     output : Path
         HDF5 file to write, with `features` of shape (N, D), float32, and attributes that name
         backbone, weights, layer, preprocessing and precision.
+    more_images : list of Path, optional
+        Further archives or folders, where the split's photos lie in several.
     backbone : {"vgg16", "squeezenet1_0"}
         Network.
     weights : str
@@ -87,7 +90,8 @@ def extract_features(
     names = [record["file_name"] for record in read_annotations(annotations).images]
     if not names:
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
-    with open_images(images):
+    sources = [images, *(more_images or [])]
+    with open_images(*sources):
         pass  # It is there and whole; each process that decodes opens it for itself.
     extractor = FeatureExtractor(load_backbone(backbone, weights, layer), choose_device(device))
     # Shards end where batches do, because a row's last bits depend on the batch around it.
@@ -95,14 +99,14 @@ def extract_features(
     first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
     place = {} if shards == 1 else {FIRST_ROW: first, ALL_ROWS: len(names)}
     names = names[first:last]
-    description = _describe(extractor, images, names) | place
+    description = _describe(extractor, sources, names) | place
     part = output.with_name(f"{output.name}.part")
     with PartialRows(part, extractor.feature_dim, extractor.batch, description) as rows:
         for row in np.flatnonzero(rows.read()[:, 0] == BROKEN):
             print(f"skipped before: {names[row]}")
         with progress(desc="images", total=len(names), initial=rows.count, unit="image") as bar:
             left = names[rows.count :]
-            for features in _compute(extractor, images, left, broken_images, threads):
+            for features in _compute(extractor, sources, left, broken_images, threads):
                 rows.append(features)
                 bar.update(len(features))
         table = rows.read()
@@ -117,14 +121,14 @@ def extract_features(
         print(f"{len(skipped)} of {len(names)} images could not be read and were skipped.")
 
 
-def _describe(extractor: "FeatureExtractor", images: Path, names: list[str]) -> dict:
+def _describe(extractor: "FeatureExtractor", sources: list[Path], names: list[str]) -> dict:
     """Return all that rows depend on: a part file of anything else is not continued."""
-    source = images.stat()
+    states = [source.stat() for source in sources]
     return {
         **extractor.attributes,
         "batch": extractor.batch,
         "device": extractor.device.type,
-        "images": [source.st_size, source.st_mtime_ns],
+        "images": [[state.st_size, state.st_mtime_ns] for state in states],
         "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         "torch": torch.__version__,
         "code": code_hash("recap.features"),
@@ -279,14 +283,18 @@ class FeatureExtractor:
 
 
 def _compute(
-    extractor: FeatureExtractor, images: Path, names: list[str], broken_images: str, threads: int
+    extractor: FeatureExtractor,
+    sources: list[Path],
+    names: list[str],
+    broken_images: str,
+    threads: int,
 ) -> Iterator[np.ndarray]:
     """Yield the features of the images in order, a batch at a time.
 
     While one batch is computed, the next ones are decoded and the one before is yielded.
     """
     units = iter(
-        read_units(images, names, extractor.backbone.preprocessing, extractor.device, threads)
+        read_units(sources, names, extractor.backbone.preprocessing, extractor.device, threads)
     )
     running = None
     left = len(names)

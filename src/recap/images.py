@@ -20,7 +20,7 @@ class BrokenImageError(InputError):
 
 
 class ImageStore(AbstractContextManager):
-    """The photos of a zip archive or of a folder, found by file name.
+    """The photos of zip archives or folders, found by file name.
 
     An annotation's `file_name` is looked for as a path first and then by its last part,
     because COCO's and Flickr8k's archives hold their photos in a folder of their own. Archives
@@ -28,42 +28,38 @@ class ImageStore(AbstractContextManager):
 
     Parameters
     ----------
-    source : Path
-        Zip archive or folder.
+    *sources : Path
+        Zip archives or folders.
 
     Raises
     ------
     InputError
-        If `source` is missing or is not a zip archive.
+        If a source is missing or is not a zip archive.
     """
 
-    def __init__(self, source: Path):
-        self.source = Path(source)
-        self._zip: zipfile.ZipFile | None = None
-        if self.source.is_dir():
-            paths = [path for path in self.source.rglob("*") if path.is_file()]
-            names = [path.relative_to(self.source).as_posix() for path in paths]
-        else:
-            try:
-                self._zip = zipfile.ZipFile(self.source)
-            except FileNotFoundError:
-                raise InputError(f"{source} does not exist: check the path.") from None
-            except (zipfile.BadZipFile, OSError) as error:
-                raise InputError(
-                    f"{source} is not a whole zip archive ({error}): delete it and download it"
-                    " again."
-                ) from None
-            names = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
-        names = sorted({name for name in names if not _added_by_macos(name)})
-        self._by_path = {name: name for name in names}
-        self._by_base_name: dict[str, list[str]] = {}
-        for name in names:
-            self._by_base_name.setdefault(PurePosixPath(name).name, []).append(name)
+    def __init__(self, *sources: Path):
+        self.source = " or ".join(map(str, sources))
+        self._archives: list[zipfile.ZipFile] = []
+        # Where a photo lies, an archive or a folder, and its path there.
+        self._by_path: dict[str, list[tuple[zipfile.ZipFile | Path, str]]] = {}
+        self._by_base_name: dict[str, list[tuple[zipfile.ZipFile | Path, str]]] = {}
+        for source in map(Path, sources):
+            if source.is_dir():
+                place: zipfile.ZipFile | Path = source
+                paths = [path for path in source.rglob("*") if path.is_file()]
+                names = [path.relative_to(source).as_posix() for path in paths]
+            else:
+                place = _open_archive(source)
+                self._archives.append(place)
+                names = [entry.filename for entry in place.infolist() if not entry.is_dir()]
+            for name in sorted({name for name in names if not _added_by_macos(name)}):
+                self._by_path.setdefault(name, []).append((place, name))
+                self._by_base_name.setdefault(PurePosixPath(name).name, []).append((place, name))
 
     def __exit__(self, *exception: object) -> None:
-        """Close the archive."""
-        if self._zip is not None:
-            self._zip.close()
+        """Close the archives."""
+        for archive in self._archives:
+            archive.close()
 
     def read_bytes(self, file_name: str) -> bytes:
         """Return the bytes of one photo; safe to call from several threads.
@@ -78,18 +74,17 @@ class ImageStore(AbstractContextManager):
         BrokenImageError
             If the photo is missing, is named by two entries, or its bytes are damaged.
         """
-        matches = [self._by_path[file_name]] if file_name in self._by_path else None
-        matches = matches or self._by_base_name.get(PurePosixPath(file_name).name, [])
+        base_name = PurePosixPath(file_name).name
+        matches = self._by_path.get(file_name) or self._by_base_name.get(base_name, [])
         if len(matches) != 1:
             found = "is not" if not matches else f"stands {len(matches)} times"
             raise BrokenImageError(
                 f"{file_name} {found} in {self.source}: check that the annotations belong to"
                 " these images."
             )
+        place, name = matches[0]
         try:
-            if self._zip is not None:
-                return self._zip.read(matches[0])
-            return (self.source / matches[0]).read_bytes()
+            return (place / name).read_bytes() if isinstance(place, Path) else place.read(name)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BrokenImageError(
                 f"{file_name} in {self.source} cannot be read ({error}): download the archive again"
@@ -117,20 +112,31 @@ def _added_by_macos(name: str) -> bool:
     return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
 
 
-def open_images(source: Path) -> ImageStore:
-    """Open a zip archive or a folder of photos; a context manager.
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(
+            f"{path} is not a whole zip archive ({error}): delete it and download it again."
+        ) from None
+
+
+def open_images(*sources: Path) -> ImageStore:
+    """Open zip archives or folders of photos; a context manager.
 
     Parameters
     ----------
-    source : Path
-        Zip archive or folder.
+    *sources : Path
+        Zip archives or folders.
 
     Raises
     ------
     InputError
-        If `source` is missing or is not a zip archive.
+        If a source is missing or is not a zip archive.
     """
-    return ImageStore(source)
+    return ImageStore(*sources)
 
 
 def decode_image(data: bytes, name: str) -> Image.Image:

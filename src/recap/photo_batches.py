@@ -24,8 +24,8 @@ SHARED_MEMORY = Path("/dev/shm")
 class _Units(Dataset):
     """Photos cut to the network's size, by the number of their unit."""
 
-    def __init__(self, source: Path, names: Sequence[str], preprocessing: Preprocessing):
-        self.source = source
+    def __init__(self, sources: Sequence[Path], names: Sequence[str], preprocessing: Preprocessing):
+        self.sources = sources
         self.names = names
         self.preprocessing = preprocessing
         self._store: ImageStore | None = None
@@ -39,7 +39,7 @@ class _Units(Dataset):
             raise IndexError
         if self._store is None:
             # Each process opens the archive for itself: a shared file has one position.
-            self._store = open_images(self.source)
+            self._store = open_images(*self.sources)
         side = self.preprocessing.crop
         pixels = np.zeros((UNIT, side, side, 3), dtype=np.uint8)
         broken = {}
@@ -52,7 +52,7 @@ class _Units(Dataset):
 
 
 def read_units(
-    source: Path,
+    sources: Sequence[Path],
     names: Sequence[str],
     preprocessing: Preprocessing,
     device: torch.device,
@@ -62,8 +62,8 @@ def read_units(
 
     Parameters
     ----------
-    source : Path
-        Zip archive or folder.
+    sources : sequence of Path
+        Zip archives or folders.
     names : sequence of str
         The `file_name` of each photo.
     preprocessing : Preprocessing
@@ -82,7 +82,7 @@ def read_units(
     broken : dict of str
         By place in the unit, why a photo cannot be read.
     """
-    units = _Units(source, names, preprocessing)
+    units = _Units(sources, names, preprocessing)
     if SHARED_MEMORY.is_dir():
         unit_bytes = UNIT * 3 * preprocessing.crop**2
         free = shutil.disk_usage(SHARED_MEMORY).free

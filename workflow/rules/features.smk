@@ -46,6 +46,7 @@ rule extract_features:
         # What to do on a broken image is no property of the features: changing it reruns nothing.
         broken_images=config["broken_images"],
     params:
+        more_images=lambda wildcards, input: options(more_images=input.images[1:]),
         backbone=config["backbone"],
         weights=lambda wildcards, input: str(input.weights) or "random",
         layer=LAYER,
@@ -54,8 +55,9 @@ rule extract_features:
     shell:
         """
         python -m recap extract-features \
-            {input.images:q} \
+            {input.images[0]:q} \
             {input.annotations:q} \
+            {params.more_images:q} \
             --output {output:q} \
             --backbone {params.backbone:q} \
             --weights {params.weights:q} \
