@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss
+from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss, dropout
 
 LENGTHS = [5, 5, 3, 2, 1]  # of captions, falling
 SIZES = [5, 4, 3, 2, 2]
@@ -88,3 +88,25 @@ def test_bfloat16_products_stay_near_float32(cell):
     rounded = RECURRENCES[cell].apply(*(part.bfloat16() for part in (a, h0, Wh)), SIZES)
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), exact, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("probability", [0.25, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(probability):
+    torch.manual_seed(0)
+    x = torch.ones(1000, 300, requires_grad=True)
+    dropped = dropout(x, probability, training=True)
+    assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=5e-3)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
+    assert len(dropped.unique()) == 2
+    # Neighbours are drawn from one random word, and still independent of each other.
+    kept = (dropped > 0).float()
+    both = (kept[:, 1:] * kept[:, :-1]).mean().item()
+    assert both == pytest.approx((1 - probability) ** 2, abs=5e-3)
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    assert torch.equal(gradient, dropped)
+
+
+@pytest.mark.parametrize(("probability", "training"), [(0.5, False), (0.0, True)])
+def test_dropout_may_do_nothing(probability, training):
+    x = torch.randn(7)
+    assert dropout(x, probability, training) is x

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss
+from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss, dropout
 from recap.captioners.recipe import Recipe
 from recap.layers.packing import pack_captions
 
@@ -96,11 +96,11 @@ class Captioner(nn.Module):
         weights = (targets != self.null) / len(captions)
 
         h0 = self._affine(features[order], self.W_proj, self.b_proj)
-        vectors = F.dropout(self.W_embed[words], self.dropout, self.training)
+        vectors = dropout(self.W_embed[words], self.dropout, self.training)
         a = LookUp.apply(self._affine(vectors, self.Wx, self.b), places)
         recurrence = RECURRENCES[self.cell_type]
         h = recurrence.apply(a, h0, self.Wh.to(a.dtype), sizes.tolist())
-        h = F.dropout(h, self.dropout, self.training)
+        h = dropout(h, self.dropout, self.training)
         W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
         return VocabularyLoss.apply(h, W, b, targets, weights)
 
