@@ -127,7 +127,7 @@ def test_values_that_are_not_finite(tmp_path, value):
 
 def test_is_a_scikit_learn_estimator():
     estimator = StreamingPCA(n_components=4)
-    assert estimator.get_params() == {"n_components": 4}
+    assert estimator.get_params() == {"n_components": 4, "n_regions": 1}
     assert StreamingPCA().n_components == 512
     copy = clone(estimator.set_params(n_components=3))
     assert copy.n_components == 3
@@ -255,3 +255,35 @@ def test_twice_the_same_bytes(tmp_path):
     for name in ("first.h5", "second.h5"):
         fit_pca(features, output=tmp_path / name, components=6, threads=1)
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
+
+
+# --- features of regions ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("chunk")
+def test_every_region_is_a_sample(tmp_path):
+    rows = made_rows(40 * 49, 12).reshape(40, -1)
+    wanted = np.setdiff1d(np.arange(40), [3, 17])
+    exact = PCA(5, svd_solver="full").fit(rows[wanted].reshape(-1, 12).astype(np.float64))
+    path = write_features(tmp_path / "features.h5", rows, skipped=[3, 17])
+    with h5py.File(path, "r+") as file:
+        file.attrs["layer"] = "fire9_grid"
+    fit_pca(path, output=tmp_path / "pca.h5", components=5)
+    apply_pca(path, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")
+    reduced = read(tmp_path / "reduced.h5")["features"]
+    expected = np.zeros((40, 49 * 5))
+    expected[wanted] = exact.transform(rows[wanted].reshape(-1, 12)).reshape(len(wanted), -1)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(reduced, expected, atol=1e-5 * scale)
+    one = read_pca(tmp_path / "pca.h5").transform(rows[5:6])
+    np.testing.assert_allclose(one, expected[5:6], atol=1e-9 * scale)
+
+
+def test_a_pca_of_regions_refuses_features_of_whole_images(tmp_path):
+    path = write_features(tmp_path / "features.h5", made_rows(40, 49 * 4))
+    with h5py.File(path, "r+") as file:
+        file.attrs["layer"] = "conv5_3_grid"
+    fit_pca(path, output=tmp_path / "pca.h5", components=3)
+    other = write_features(tmp_path / "other.h5", made_rows(40, 4))
+    with pytest.raises(InputError, match="4 columns but .* was fitted on 196"):
+        apply_pca(other, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")

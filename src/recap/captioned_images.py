@@ -1,6 +1,6 @@
 """Captions with the features of their images, and minibatches of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from recap.annotations import Annotations
 from recap.data import read_captions
 from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features, skipped_rows
+from recap.feature_files import FEATURES, open_features, regions_of, skipped_rows
 
 POOL = 32  # batches among which captions are ordered by length
 
@@ -19,25 +19,28 @@ class CaptionedImages:
 
     Attributes
     ----------
-    features : array of shape (I, F), float32
+    features : array of shape (I, K F), float32
     captions : array of shape (M, T), int32
     image_idxs : array of shape (M,), int32
         For each caption its image's row.
+    regions : int
+        Regions of an image that its features are of, one after another, K.
     """
 
     features: np.ndarray
     captions: np.ndarray
     image_idxs: np.ndarray
+    regions: int = 1
 
     def __len__(self) -> int:
         return len(self.captions)
 
     def take(self, wanted: np.ndarray) -> "CaptionedImages":
         """Return the captions that an index or mask of shape (M,) names."""
-        return CaptionedImages(self.features, self.captions[wanted], self.image_idxs[wanted])
+        return replace(self, captions=self.captions[wanted], image_idxs=self.image_idxs[wanted])
 
     def batch(self, wanted: np.ndarray, null: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return features (N, F) and captions (N, T'), cut at the longest of them."""
+        """Return features (N, K F) and captions (N, T'), cut at the longest of them."""
         captions = self.captions[wanted]
         longest = np.flatnonzero((captions != null).any(axis=0))[-1] + 1
         return self.features[self.image_idxs[wanted]], captions[:, :longest]
@@ -64,7 +67,7 @@ def read_captioned_images(
     """
     encoded, image_idxs = read_captions(captions, split)
     with open_features(features) as file:
-        rows = file[FEATURES][:]
+        rows, regions = file[FEATURES][:], regions_of(file)
         usable = ~np.isin(image_idxs, skipped_rows(file[FEATURES]))
     if image_idxs.max() >= len(rows):
         raise InputError(
@@ -78,7 +81,7 @@ def read_captioned_images(
         )
     if not usable.any():
         raise InputError(f"{captions} has no caption of an image that could be read.")
-    return CaptionedImages(rows, encoded[usable], image_idxs[usable])
+    return CaptionedImages(rows, encoded[usable], image_idxs[usable], regions)
 
 
 def read_usable_features(

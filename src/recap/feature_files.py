@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from recap.backbones.layers import count_regions
 from recap.errors import InputError
 from recap.files import atomic_path
 
@@ -87,6 +88,17 @@ def open_hdf5(path: Path) -> h5py.File:
         raise InputError(
             f"{path} is not a whole HDF5 file ({error}): delete it and make it again."
         ) from None
+
+
+def regions_of(file: h5py.File) -> int:
+    """Return how many regions of its image a row of a feature file, or of a PCA, is of.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading; its attribute `layer` tells.
+    """
+    return count_regions(file.attrs.get("layer", ""))
 
 
 def skipped_rows(features: h5py.Dataset) -> np.ndarray:

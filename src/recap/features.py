@@ -57,8 +57,8 @@ def extract_features(
     annotations : Path
         COCO caption file; its `images` give the row order.
     output : Path
-        HDF5 file to write, with `features` of shape (N, D), float32, and attributes that name
-        backbone, weights, layer, preprocessing and precision.
+        HDF5 file to write, with `features` of shape (N, D), or (N, K D) for K regions, float32,
+        and attributes that name backbone, weights, layer, preprocessing and precision.
     more_images : list of Path, optional
         Further archives or folders, where the split's photos lie in several.
     backbone : {"vgg16", "squeezenet1_0"}
@@ -67,8 +67,9 @@ def extract_features(
         `random`, or a file of weights.
     layer : str
         Which of the network's layers gives the features; for `vgg16` `fc6`, `fc7` (the default),
-        either with `_before_relu`, `fc8`, or a convolution such as `conv5_3`, pooled; for
-        `squeezenet1_0` `conv1`, `fire2` and so on, `conv10`, or `fire9_conv10` (the default).
+        either with `_before_relu`, `fc8`, a convolution such as `conv5_3`, pooled, or
+        `conv5_3_grid`; for `squeezenet1_0` `conv1`, `fire2` and so on, `conv10`, `fire9_conv10`
+        (the default) or `fire9_grid`. A grid has features of 7x7 regions, K = 49.
     broken_images : {"stop", "skip"}
         Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
         and is listed in the attribute `skipped`, and no later stage uses it.

@@ -16,6 +16,7 @@ from recap.feature_files import (
     create_features,
     open_features,
     open_hdf5,
+    regions_of,
     skipped_rows,
 )
 from recap.files import atomic_path
@@ -36,6 +37,9 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
     ----------
     n_components : int
         Components to keep.
+    n_regions : int
+        Parts that a row consists of, one after another. Each part is a sample: all are projected
+        onto the same components.
 
     Attributes
     ----------
@@ -45,13 +49,14 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
     explained_variance_, explained_variance_ratio_ : arrays of shape (n_components,), float64
         Variance along each component (of a sample: divided by n - 1), and its share.
     n_samples_ : int
-        Rows seen.
+        Rows seen, or parts of rows.
     n_features_in_ : int
         Columns seen.
     """
 
-    def __init__(self, n_components: int = 512):
+    def __init__(self, n_components: int = 512, n_regions: int = 1):
         self.n_components = n_components
+        self.n_regions = n_regions
 
     def fit(self, X: np.ndarray | h5py.Dataset, y: None = None) -> "StreamingPCA":
         """Find the components.
@@ -72,13 +77,13 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
             self.n_features_in_ = X.shape[1]
         else:
             X = validate_data(self, X, dtype="numeric")
-        n_features = self.n_features_in_
+        n_features = self.n_features_in_ // self.n_regions
         origin = None
         total = np.zeros(n_features)
         products = np.zeros((n_features, n_features), order="F")
         self.n_samples_ = 0
         for _, chunk in _chunks(X, "pca: fit"):
-            chunk = chunk.astype(np.float64)
+            chunk = chunk.astype(np.float64).reshape(-1, n_features)
             if not np.isfinite(chunk).all():
                 raise ValueError("a feature is not finite")
             if origin is None:
@@ -123,7 +128,7 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        array of shape (n_samples, n_components), float64
+        array of shape (n_samples, n_regions * n_components), float64
 
         Raises
         ------
@@ -132,7 +137,8 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return (X - self.mean_) @ self.components_.T
+        parts = X.reshape(-1, len(self.mean_))
+        return ((parts - self.mean_) @ self.components_.T).reshape(len(X), -1)
 
 
 def fit_pca(
@@ -143,7 +149,7 @@ def fit_pca(
     Parameters
     ----------
     features : Path
-        HDF5 file with `features` of shape (N, D).
+        HDF5 file with `features` of shape (N, D), or (N, K D) where they are of K regions.
     output : Path
         HDF5 file to write: `mean` (D,), `components` (C, D), `explained_variance` and
         `explained_variance_ratio` (C,), all float64, and the attributes of the feature file.
@@ -164,7 +170,7 @@ def fit_pca(
         h5py.File(scratch, "w") as file,
     ):
         try:
-            pca = StreamingPCA(components).fit(source[FEATURES])
+            pca = StreamingPCA(components, regions_of(source)).fit(source[FEATURES])
         except ValueError as error:
             raise InputError(
                 f"PCA of {features} failed: {error}; lower `pca_components` or give more images."
@@ -175,7 +181,10 @@ def fit_pca(
         file["explained_variance_ratio"] = pca.explained_variance_ratio_
         file.attrs.update(source.attrs)
     kept = pca.explained_variance_ratio_.sum()
-    print(f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_} images.")
+    print(
+        f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_}"
+        f" {'images' if pca.n_regions == 1 else 'regions'}."
+    )
 
 
 def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = None) -> None:
@@ -188,8 +197,8 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
     pca : Path
         What `fit_pca` wrote.
     output : Path
-        HDF5 file to write: `features` of shape (N, C), float32, with the attributes of the
-        feature file.
+        HDF5 file to write: `features` of shape (N, C), or (N, K C) for K regions, float32, with
+        the attributes of the feature file.
     threads : int, optional
         Threads to use; all by default.
 
@@ -203,12 +212,12 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
     with open_features(features) as source:
         rows = source[FEATURES]
         fitted = read_pca(pca)
-        if rows.shape[1] != len(fitted.mean_):
+        if rows.shape[1] != fitted.n_features_in_:
             raise InputError(
                 f"{features} has {rows.shape[1]} columns but {pca} was fitted on"
-                f" {len(fitted.mean_)}: fit it on features of the same backbone."
+                f" {fitted.n_features_in_}: fit it on features of the same backbone."
             )
-        shape = len(rows), len(fitted.components_)
+        shape = len(rows), fitted.n_regions * len(fitted.components_)
         with create_features(output, shape, dict(source.attrs), skipped_rows(rows)) as reduced:
             for wanted, chunk in _chunks(rows, "pca: project"):
                 if not np.isfinite(chunk).all():
@@ -234,8 +243,9 @@ def read_pca(path: Path) -> StreamingPCA:
             mean, components = file["mean"][:], file["components"][:]
         except KeyError:
             raise InputError(f"{path} is not a PCA that recap wrote.") from None
-    pca = StreamingPCA(len(components))
-    pca.mean_, pca.components_, pca.n_features_in_ = mean, components, len(mean)
+        pca = StreamingPCA(len(components), regions_of(file))
+    pca.mean_, pca.components_ = mean, components
+    pca.n_features_in_ = pca.n_regions * len(mean)
     return pca
 
 

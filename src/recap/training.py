@@ -121,8 +121,19 @@ def train_captioner(
         train, dev = hold_out(train, dev_share, generator)
         validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
 
+    if recipe.attention and train.regions == 1:
+        raise InputError(
+            f"Attention needs features of regions, but those in {features} are of whole images: set"
+            " `layer` to fire9_grid or conv5_3_grid, or `attention: false`."
+        )
+    if recipe.backend == "numpy" and train.regions > 1:
+        raise InputError(
+            f"The captioner in NumPy needs features of whole images, but those in {features} are of"
+            f" {train.regions} regions: set another `layer`, or `backend: torch`."
+        )
+
     # Adam's steps have the size of the learning rate whatever the features' scale, so they are
-    # trained on at scale 1; the scale then goes into W_proj.
+    # trained on at scale 1; the scale then goes into the weights that the features meet.
     used = train.features[np.unique(train.image_idxs)]
     size = np.sqrt(np.mean(np.square(used), dtype=np.float64))
     if not 0 < size < math.inf:
@@ -133,7 +144,8 @@ def train_captioner(
 
     place = choose_device(device)
     number_format = choose_precision(place, precision)
-    trainer = make_trainer(recipe, train.features.shape[1], idx_to_word, seed, place, number_format)
+    region_dim = train.features.shape[1] // train.regions
+    trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
     files = {
         "features": features,
         "captions": captions,
@@ -162,13 +174,15 @@ def train_captioner(
 
     run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
 
-    state.best_parameters["W_proj"] *= np.float32(scale)
+    for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
+        state.best_parameters[name] *= np.float32(scale)
     facts = {
         "seed": seed,
         "validation": validation,
         "best_epoch": state.best_epoch,
         "best_validation_loss": state.best_loss,
         "precision": str(number_format).removeprefix("torch."),
+        "regions": train.regions,
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

@@ -134,7 +134,10 @@ def plain_vgg16(state, images):
             x = functional.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
             x = torch.relu(x)
             found[f"conv{block}_{number}"] = x.flatten(2).mean(dim=2)
+        last = x
         x = functional.max_pool2d(x, 2)
+    squares = last.unfold(2, 2, 2).unfold(3, 2, 2).mean(dim=(4, 5))
+    found["conv5_3_grid"] = squares.permute(0, 2, 3, 1).flatten(1)
     x = x.flatten(1)
     for name, place in (("fc6", 0), ("fc7", 3), ("fc8", 6)):
         x = x @ state[f"classifier.{place}.weight"].T + state[f"classifier.{place}.bias"]
@@ -179,6 +182,16 @@ def test_layers_of_squeezenet_are_what_their_names_say():
         pooled = torch.cat([fire4.mean((2, 3)), fire4.amax((2, 3))], dim=1)
         network = load_backbone("squeezenet1_0", RANDOM, "fire4").network
         torch.testing.assert_close(network(images), pooled)
+        # Of 13 positions a side, a region has those that it touches.
+        fire9 = full.features(images)
+        grid = load_backbone("squeezenet1_0", RANDOM, "fire9_grid").network(images)
+        grid = grid.view(2, 7, 7, 512)
+        for row, column in ((0, 0), (0, 6), (3, 2), (6, 6)):
+            down, right = (
+                slice(13 * place // 7, -(-13 * (place + 1) // 7)) for place in (row, column)
+            )
+            region = fire9[:, :, down, right].mean((2, 3))
+            torch.testing.assert_close(grid[:, row, column], region)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,19 @@ VGG16_CONVOLUTIONS = [
 VGG16_LINEAR = ["fc6_before_relu", "fc6", "fc7_before_relu", "fc7", "fc8"]
 SQUEEZENET = ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"]
 
+# Layers whose map is not pooled over the whole image but cut into regions, GRID a side.
+GRID = 7
+GRIDS = {"vgg16": "conv5_3_grid", "squeezenet1_0": "fire9_grid"}
+
 # By backbone, its own layer first.
 LAYERS = {
-    "vgg16": ["fc7", *VGG16_CONVOLUTIONS, *(name for name in VGG16_LINEAR if name != "fc7")],
-    "squeezenet1_0": ["fire9_conv10", *SQUEEZENET],
+    "vgg16": [
+        "fc7",
+        *VGG16_CONVOLUTIONS,
+        *(name for name in VGG16_LINEAR if name != "fc7"),
+        GRIDS["vgg16"],
+    ],
+    "squeezenet1_0": ["fire9_conv10", *SQUEEZENET, GRIDS["squeezenet1_0"]],
 }
 
 
@@ -44,3 +53,15 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
             f" {', '.join(names)}."
         )
     return layer
+
+
+def count_regions(layer: str) -> int:
+    """Return how many regions of the image a layer's features are of.
+
+    Parameters
+    ----------
+    layer : str
+        A name of `LAYERS`; a feature of a grid is all numbers of one region, then those of the
+        next.
+    """
+    return GRID**2 if layer in GRIDS.values() else 1

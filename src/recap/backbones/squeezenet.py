@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+from recap.backbones.layers import GRID, GRIDS
+from recap.backbones.pooling import mean_of_regions
+
 # Channels of each fire module: squeezed, and of each half that is expanded.
 FIRES = [
     ("fire2", 16, 64),
@@ -42,7 +45,8 @@ class SqueezeNet(nn.Module):
     ----------
     layer : str
         Where to stop. `conv1`, `fire2` to `fire9`: mean and maximum over the image's positions,
-        (N, 2 channels); `conv10`: the class scores, (N, 1000); `fire9_conv10`: both, (N, 2024).
+        (N, 2 channels); `conv10`: the class scores, (N, 1000); `fire9_conv10`: both, (N, 2024);
+        `fire9_grid`: the means over 7x7 regions, row by row, (N, 49 x 512).
 
     Attributes
     ----------
@@ -64,8 +68,11 @@ class SqueezeNet(nn.Module):
         end, channels = ends.get(layer, ends["fire9"])
         self.features = nn.Sequential(*layers[:end])
         self.classifier = None
-        self.pooled = layer != "conv10"
+        self.grid = layer == GRIDS["squeezenet1_0"]
+        self.pooled = layer != "conv10" and not self.grid
         self.feature_dim = 2 * channels if self.pooled else 0
+        if self.grid:
+            self.feature_dim = GRID**2 * channels
         if layer.endswith("conv10"):
             self.classifier = nn.Sequential(
                 nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True)
@@ -86,6 +93,8 @@ class SqueezeNet(nn.Module):
             Not negative.
         """
         maps = self.features(images)
+        if self.grid:
+            return mean_of_regions(maps)
         parts = [maps.mean((2, 3)), maps.amax((2, 3))] if self.pooled else []
         if self.classifier is not None:
             parts.append(self.classifier(maps).mean((2, 3)))

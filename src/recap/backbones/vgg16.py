@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from recap.backbones.layers import VGG16_CONVOLUTIONS, VGG16_LINEAR
+from recap.backbones.layers import GRID, GRIDS, VGG16_CONVOLUTIONS, VGG16_LINEAR
+from recap.backbones.pooling import mean_of_regions
 
 CHANNELS = [64, 64, "pool", 128, 128, "pool", *[256] * 3, "pool", *2 * [*[512] * 3, "pool"]]
 
@@ -18,7 +19,8 @@ class VGG16(nn.Module):
     layer : str
         Where to stop. `fc6`, `fc7`: after the ReLU, (N, 4096); `fc6_before_relu`,
         `fc7_before_relu`: without it; `fc8`: the class scores, (N, 1000); `conv1_1` to `conv5_3`:
-        after the ReLU, the mean over the image's positions, (N, channels).
+        after the ReLU, the mean over the image's positions, (N, channels); `conv5_3_grid`: the
+        means over 7x7 regions, row by row, (N, 49 x 512).
 
     Attributes
     ----------
@@ -39,7 +41,10 @@ class VGG16(nn.Module):
                 layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True)]
                 channels_in = channels
                 ends[next(names)] = len(layers), channels
-        convolutions, self.feature_dim = ends.get(layer, (len(layers), 0))
+        self.grid = layer == GRIDS["vgg16"]
+        convolutions, self.feature_dim = ends.get(layer.removesuffix("_grid"), (len(layers), 0))
+        if self.grid:
+            self.feature_dim *= GRID**2
         self.features = nn.Sequential(*layers[:convolutions])
         self.classifier = None
         if layer in VGG16_LINEAR:
@@ -70,6 +75,8 @@ class VGG16(nn.Module):
         tensor of shape (N, feature_dim)
         """
         features = self.features(images)
+        if self.grid:
+            return mean_of_regions(features)
         if self.classifier is None:
             return features.mean((2, 3))
         return self.classifier(features.flatten(1))

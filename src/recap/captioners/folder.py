@@ -38,8 +38,8 @@ class TrainedCaptioner:
 
     @property
     def feature_dim(self) -> int:
-        """Numbers an image."""
-        return len(self.parameters["W_proj"])
+        """Numbers an image, of all its regions."""
+        return len(self.parameters["W_proj"]) * self.facts.get("regions", 1)
 
 
 def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
@@ -98,7 +98,8 @@ def load_captioner(folder: Path) -> TrainedCaptioner:
         raise InputError(
             f"{folder / MODEL} cannot be read ({error}): train the captioner again."
         ) from None
-    expected = expected_shapes(recipe, config.get("feature_dim", 0), len(idx_to_word))
+    region_dim = config.get("feature_dim", 0) // config.get("regions", 1)
+    expected = expected_shapes(recipe, region_dim, len(idx_to_word))
     shapes = {name: value.shape for name, value in parameters.items()}
     if shapes != expected:
         raise InputError(
@@ -117,9 +118,10 @@ def expected_shapes(
     recipe : Recipe
         Cell and sizes.
     feature_dim, vocabulary_size : int
-        Numbers an image, and words.
+        Numbers an image, or a region of it, and words.
     """
     hidden, gates = recipe.hidden_dim, (4 if recipe.cell == "lstm" else 1) * recipe.hidden_dim
+    attention = {"W_query": (hidden, feature_dim), "W_context": (feature_dim, hidden)}
     return {
         "W_embed": (vocabulary_size, recipe.wordvec_dim),
         "W_proj": (feature_dim, hidden),
@@ -129,4 +131,5 @@ def expected_shapes(
         "b": (gates,),
         "W_vocab": (hidden, vocabulary_size),
         "b_vocab": (vocabulary_size,),
+        **(attention if recipe.attention else {}),
     }

@@ -15,11 +15,14 @@ class Recipe:
     cell : {"rnn", "lstm"}
         Vanilla RNN or LSTM.
     backend : {"torch", "numpy"}
-        What computes: PyTorch, or the reference in NumPy, which has no dropout.
+        What computes: PyTorch, or the reference in NumPy, which has neither dropout nor attention.
     wordvec_dim : int
         Dimension of the word vectors, D.
     hidden_dim : int
         Dimension of the hidden state, H.
+    attention : bool
+        Whether the hidden state looks at regions of the image for each word; the features must be
+        those of a grid.
     dropout : float
         Probability with which an entry of a word vector or hidden state is dropped in training.
     epochs : int
@@ -40,13 +43,14 @@ class Recipe:
     Raises
     ------
     InputError
-        If a number is out of range, or dropout is asked of NumPy.
+        If a number is out of range, or NumPy is asked for what it does not have.
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
     backend: Literal["torch", "numpy"] = "torch"
     wordvec_dim: int = 256
     hidden_dim: int = 512
+    attention: bool = False
     dropout: float = 0.0
     epochs: int = 10
     batch_size: int = 128
@@ -72,4 +76,9 @@ class Recipe:
             raise InputError(
                 f"The captioner in NumPy has no dropout, but its recipe asks for {self.dropout}:"
                 " set `dropout: 0` or `backend: torch`."
+            )
+        if self.backend == "numpy" and self.attention:
+            raise InputError(
+                "The captioner in NumPy has no attention: set `attention: false` or"
+                " `backend: torch`."
             )

@@ -7,13 +7,38 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.functions import RECURRENCES, LookUp, VocabularyLoss, dropout
+from recap.captioners.functions import (
+    RECURRENCES,
+    LookUp,
+    VocabularyLoss,
+    dropout,
+    exact_precision,
+)
 from recap.captioners.recipe import Recipe
 from recap.layers.packing import pack_captions
 
 GATES = {"rnn": 1, "lstm": 4}
 
 State = tuple[torch.Tensor, ...]
+
+
+def attend(queries: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+    """Return for each query the mean of an image's regions, those like the query counting most.
+
+    `softmax(query · region / sqrt(C))` are the weights of the mean, as in A. Vaswani et al.,
+    "Attention is all you need", NeurIPS 2017.
+
+    Parameters
+    ----------
+    queries : tensor of shape (N, T, C)
+    regions : tensor of shape (N, K, C)
+
+    Returns
+    -------
+    tensor of shape (N, T, C)
+    """
+    likeness = queries @ regions.mT / math.sqrt(regions.shape[2])
+    return likeness.to(exact_precision(likeness)).softmax(dim=2).to(regions.dtype) @ regions
 
 
 class Captioner(nn.Module):
@@ -25,12 +50,18 @@ class Captioner(nn.Module):
     `Wh` (H, kH), `b` (kH,), `W_vocab` (H, V), `b_vocab` (V,), with k = 1, or 4 for the LSTM, whose
     gates stand in the order input, forget, output, candidate.
 
+    Features may be of regions of the image; h_0 then comes from their mean. With attention each
+    hidden state looks at the regions before it scores the words: to h_t is added
+    attend(h_t W_query, regions) W_context, with `W_query` (H, F) and `W_context` (F, H), as in
+    J. Lu et al., "Knowing when to look", CVPR 2017: the cell itself sees nothing of it, so that
+    all steps look at once.
+
     Parameters
     ----------
     recipe : Recipe
-        Cell, sizes and dropout.
+        Cell, sizes, attention and dropout.
     feature_dim : int
-        Numbers an image, F.
+        Numbers an image, or a region of it, F.
     vocabulary_size : int
         Words, V.
     null : int
@@ -68,6 +99,10 @@ class Captioner(nn.Module):
         self.b = nn.Parameter(torch.zeros(gates_dim))
         self.W_vocab = weights(recipe.hidden_dim, vocabulary_size)
         self.b_vocab = nn.Parameter(torch.zeros(vocabulary_size))
+        self.attention = recipe.attention
+        if self.attention:
+            self.W_query = weights(recipe.hidden_dim, feature_dim)
+            self.W_context = weights(feature_dim, recipe.hidden_dim)
 
     def forward(self, features: torch.Tensor, captions: np.ndarray) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
@@ -78,7 +113,8 @@ class Captioner(nn.Module):
 
         Parameters
         ----------
-        features : tensor of shape (N, F)
+        features : tensor of shape (N, K F)
+            Of K regions, one after another.
         captions : integer array of shape (N, T)
             Each `<START>`, words, `<END>`, `<NULL>`s.
 
@@ -95,11 +131,14 @@ class Captioner(nn.Module):
         )
         weights = (targets != self.null) / len(captions)
 
-        h0 = self._affine(features[order], self.W_proj, self.b_proj)
+        regions = self._regions(features)[order]
+        h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
         vectors = dropout(self.W_embed[words], self.dropout, self.training)
         a = LookUp.apply(self._affine(vectors, self.Wx, self.b), places)
         recurrence = RECURRENCES[self.cell_type]
         h = recurrence.apply(a, h0, self.Wh.to(a.dtype), sizes.tolist())
+        if self.attention:
+            h = h + self._look(h, regions.to(h.dtype), sizes)
         h = dropout(h, self.dropout, self.training)
         W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
         return VocabularyLoss.apply(h, W, b, targets, weights)
@@ -108,20 +147,37 @@ class Captioner(nn.Module):
         precision = self.precision or W.dtype
         return torch.addmm(b.to(precision), x.to(precision), W.to(precision))
 
+    def _regions(self, features: torch.Tensor) -> torch.Tensor:
+        return features.view(len(features), -1, len(self.W_proj))
+
+    def _look(self, h: torch.Tensor, regions: torch.Tensor, sizes: np.ndarray) -> torch.Tensor:
+        """Return what attention adds to packed hidden states (P, H); regions are (N, K, F)."""
+        count, steps = len(regions), len(sizes)
+        places = np.concatenate([np.arange(size) * steps + t for t, size in enumerate(sizes)])
+        places = torch.from_numpy(places).to(h.device)
+        queries = h @ self.W_query.to(h.dtype)
+        by_caption = queries.new_zeros(count * steps, queries.shape[1])
+        by_caption = by_caption.index_copy(0, places, queries).view(count, steps, -1)
+        context = attend(by_caption, regions).flatten(0, 1).index_select(0, places)
+        return context @ self.W_context.to(h.dtype)
+
     def first_state(self, features: torch.Tensor) -> State:
         """Return the state before the first word.
 
         Parameters
         ----------
-        features : tensor of shape (N, F)
+        features : tensor of shape (N, K F)
 
         Returns
         -------
-        tuple of tensors of shape (N, H)
-            The hidden state, and for the LSTM the cell state, zero.
+        tuple of tensors
+            The hidden state (N, H), for the LSTM the cell state (N, H), zero, and with attention
+            the regions (N, K, F).
         """
-        hidden = features @ self.W_proj + self.b_proj
-        return (hidden, torch.zeros_like(hidden)) if self.cell_type == "lstm" else (hidden,)
+        regions = self._regions(features)
+        hidden = regions.mean(1) @ self.W_proj + self.b_proj
+        state = (hidden, torch.zeros_like(hidden)) if self.cell_type == "lstm" else (hidden,)
+        return (*state, regions) if self.attention else state
 
     def step(self, words: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Read a word and say how likely each word is to be next.
@@ -129,22 +185,27 @@ class Captioner(nn.Module):
         Parameters
         ----------
         words : tensor of shape (N,), int64
-        state : tuple of tensors of shape (N, H)
+        state : tuple of tensors
+            As `first_state` gives it.
 
         Returns
         -------
         log_probabilities : tensor of shape (N, V)
-        state : tuple of tensors of shape (N, H)
+        state : tuple of tensors
         """
-        h, *memory = state
+        h, *rest = state
         a = self.W_embed[words] @ self.Wx + h @ self.Wh + self.b
-        if memory:
+        if self.cell_type == "lstm":
             i, f, o, g = a.chunk(4, dim=1)
-            c = f.sigmoid() * memory[0] + i.sigmoid() * g.tanh()
-            state = o.sigmoid() * c.tanh(), c
+            rest[0] = f.sigmoid() * rest[0] + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * rest[0].tanh()
         else:
-            state = (a.tanh(),)
-        return F.log_softmax(state[0] @ self.W_vocab + self.b_vocab, dim=1), state
+            h = a.tanh()
+        seen = h
+        if self.attention:
+            queries = (h @ self.W_query)[:, None]
+            seen = h + attend(queries, rest[-1])[:, 0] @ self.W_context
+        return F.log_softmax(seen @ self.W_vocab + self.b_vocab, dim=1), (h, *rest)
 
     def course_parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts."""

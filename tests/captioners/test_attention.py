@@ -1,0 +1,138 @@
+"""Attention over regions of the image."""
+
+import json
+import math
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from recap.captioners.folder import load_captioner
+from recap.captioners.recipe import Recipe
+from recap.captioners.torch import Captioner, attend
+from recap.errors import InputError
+from recap.training import train_captioner
+from recap.vocabulary import SPECIAL_WORDS
+
+WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
+REGIONS, REGION_DIM, HIDDEN_DIM = 49, 4, 6
+
+
+def made_captioner(cell):
+    torch.manual_seed(0)
+    recipe = Recipe(cell=cell, attention=True, wordvec_dim=5, hidden_dim=HIDDEN_DIM)
+    captioner = Captioner(recipe, REGION_DIM, len(WORDS), 0).double().eval()
+    for parameter in captioner.parameters():
+        torch.nn.init.normal_(parameter)
+    return captioner
+
+
+def made_minibatch(count=7):
+    generator = np.random.default_rng(0)
+    captions = np.zeros((count, 9), np.int32)
+    for row in captions:
+        words = generator.integers(4, len(WORDS), generator.integers(1, 8))
+        row[: len(words) + 2] = [1, *words, 2]
+    features = generator.normal(size=(count, REGIONS * REGION_DIM))
+    return torch.from_numpy(features), captions
+
+
+def test_a_query_gets_the_mean_of_regions_by_their_likeness():
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(2, 3, REGION_DIM, generator=generator, dtype=torch.float64)
+    regions = torch.randn(2, 5, REGION_DIM, generator=generator, dtype=torch.float64)
+    found = attend(queries, regions)
+    for image in range(2):
+        for step in range(3):
+            weights = [math.exp(queries[image, step] @ region / 2) for region in regions[image]]
+            mean = sum(w * region for w, region in zip(weights, regions[image], strict=True))
+            torch.testing.assert_close(found[image, step], mean / sum(weights))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_all_steps_at_once_are_the_steps_one_by_one(cell):
+    captioner = made_captioner(cell)
+    features, captions = made_minibatch()
+    total = 0.0
+    with torch.no_grad():
+        for row, caption in zip(features, captions, strict=True):
+            state = captioner.first_state(row[None])
+            for word, following in zip(caption, caption[1:], strict=False):
+                if following:
+                    spoken, state = captioner.step(torch.tensor([word]), state)
+                    total -= spoken[0, following].item()
+        assert captioner(features, captions).item() == pytest.approx(total / len(captions))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_gradients(cell, numeric_gradient, relative_error):
+    captioner = made_captioner(cell)
+    minibatch = made_minibatch()
+    captioner(*minibatch).backward()
+    for name, parameter in captioner.named_parameters():
+        array = parameter.detach().numpy()
+        with torch.no_grad():
+            wanted = numeric_gradient(lambda: captioner(*minibatch).item(), array)
+        assert relative_error(parameter.grad.numpy(), wanted) < 1e-7, name
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def write_study(folder, layer="fire9_grid", attention=True, **recipe):
+    """Train on 30 images, whose captions say in which region there is something, and what."""
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(30, REGIONS, REGION_DIM), scale=0.1).astype(np.float32)
+    captions = np.zeros((30, 4), np.int32)
+    for image, region in zip(features, generator.integers(0, REGIONS, 30), strict=True):
+        image[region] += 50 * generator.permutation(np.eye(REGION_DIM))[0]
+    captions[:] = [[1, 4 + what, 11, 2] for what in features.sum(axis=1).argmax(axis=1)]
+    with h5py.File(folder / "features.h5", "w") as file:
+        file["features"] = features.reshape(30, -1)
+        file.attrs["layer"] = layer
+    with h5py.File(folder / "captions.h5", "w") as file:
+        file["train_captions"] = file["dev_captions"] = captions
+        file["train_image_idxs"] = file["dev_image_idxs"] = np.arange(30, dtype=np.int32)
+    numbers = {word: number for number, word in enumerate(WORDS)}
+    vocabulary = {"idx_to_word": WORDS, "word_to_idx": numbers}
+    (folder / "vocabulary.json").write_text(json.dumps(vocabulary))
+    settings = {"wordvec_dim": 8, "hidden_dim": 16, "batch_size": 8, "epochs": 60, **recipe}
+    train_captioner(
+        folder / "features.h5",
+        folder / "captions.h5",
+        folder / "vocabulary.json",
+        output=folder / "model",
+        recipe=Recipe(attention=attention, learning_rate=0.01, **settings),
+        dev_features=folder / "features.h5",
+        dev_captions=folder / "captions.h5",
+        threads=1,
+    )
+    return features.reshape(30, -1), captions
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, attention):
+    features, captions = write_study(tmp_path, attention=attention)
+    trained = load_captioner(tmp_path / "model")
+    assert trained.feature_dim == REGIONS * REGION_DIM
+    assert len(trained.parameters["W_proj"]) == REGION_DIM
+    assert ("W_query" in trained.parameters) == attention
+    captioner = Captioner(trained.recipe, REGION_DIM, len(WORDS), 0).eval()
+    captioner.load_course_parameters(trained.parameters)
+    loss = captioner(torch.from_numpy(features), captions).item()
+    best = trained.facts["best_validation_loss"]
+    assert loss == pytest.approx(best, rel=0.02, abs=0.002)
+    assert best < 0.3
+
+
+def test_attention_needs_regions(tmp_path):
+    with pytest.raises(InputError, match=r"features of regions, .* set `layer` to fire9_grid"):
+        write_study(tmp_path, layer="fire9")
+
+
+def test_numpy_has_neither_attention_nor_regions(tmp_path):
+    with pytest.raises(InputError, match="NumPy has no attention"):
+        Recipe(attention=True, backend="numpy")
+    with pytest.raises(InputError, match=r"in NumPy needs features of whole images"):
+        write_study(tmp_path, attention=False, backend="numpy")
