@@ -267,7 +267,7 @@ def test_every_region_is_a_sample(tmp_path):
     exact = PCA(5, svd_solver="full").fit(rows[wanted].reshape(-1, 12).astype(np.float64))
     path = write_features(tmp_path / "features.h5", rows, skipped=[3, 17])
     with h5py.File(path, "r+") as file:
-        file.attrs["layer"] = "fire9_grid"
+        file.attrs["regions"] = "49"
     fit_pca(path, output=tmp_path / "pca.h5", components=5)
     apply_pca(path, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")
     reduced = read(tmp_path / "reduced.h5")["features"]
@@ -282,7 +282,7 @@ def test_every_region_is_a_sample(tmp_path):
 def test_a_pca_of_regions_refuses_features_of_whole_images(tmp_path):
     path = write_features(tmp_path / "features.h5", made_rows(40, 49 * 4))
     with h5py.File(path, "r+") as file:
-        file.attrs["layer"] = "conv5_3_grid"
+        file.attrs["regions"] = "49"
     fit_pca(path, output=tmp_path / "pca.h5", components=3)
     other = write_features(tmp_path / "other.h5", made_rows(40, 4))
     with pytest.raises(InputError, match="4 columns but .* was fitted on 196"):

@@ -7,12 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from recap.backbones.layers import count_regions
 from recap.errors import InputError
 from recap.files import atomic_path
 
 FEATURES = "features"
 SKIPPED = "skipped"
+REGIONS = "regions"
 
 # HDF5 1.8's format, which has room for an attribute of any length: the list of skipped rows.
 FORMAT = ("v108", "v108")
@@ -96,9 +96,9 @@ def regions_of(file: h5py.File) -> int:
     Parameters
     ----------
     file : h5py.File
-        Open for reading; its attribute `layer` tells.
+        Open for reading; its attribute `regions` tells.
     """
-    return count_regions(file.attrs.get("layer", ""))
+    return int(file.attrs.get(REGIONS, 1))
 
 
 def skipped_rows(features: h5py.Dataset) -> np.ndarray:

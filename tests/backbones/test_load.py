@@ -184,7 +184,9 @@ def test_layers_of_squeezenet_are_what_their_names_say():
         torch.testing.assert_close(network(images), pooled)
         # Of 13 positions a side, a region has those that it touches.
         fire9 = full.features(images)
-        grid = load_backbone("squeezenet1_0", RANDOM, "fire9_grid").network(images)
+        backbone = load_backbone("squeezenet1_0", RANDOM, "fire9_grid")
+        assert backbone.attributes["regions"] == "49"
+        grid = backbone.network(images)
         grid = grid.view(2, 7, 7, 512)
         for row, column in ((0, 0), (0, 6), (3, 2), (6, 6)):
             down, right = (

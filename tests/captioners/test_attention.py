@@ -80,7 +80,7 @@ def test_gradients(cell, numeric_gradient, relative_error):
 # --- training -----------------------------------------------------------------------------------
 
 
-def write_study(folder, layer="fire9_grid", attention=True, **recipe):
+def write_study(folder, regions=REGIONS, attention=True, **recipe):
     """Train on 30 images, whose captions say in which region there is something, and what."""
     generator = np.random.default_rng(0)
     features = generator.normal(size=(30, REGIONS, REGION_DIM), scale=0.1).astype(np.float32)
@@ -90,7 +90,7 @@ def write_study(folder, layer="fire9_grid", attention=True, **recipe):
     captions[:] = [[1, 4 + what, 11, 2] for what in features.sum(axis=1).argmax(axis=1)]
     with h5py.File(folder / "features.h5", "w") as file:
         file["features"] = features.reshape(30, -1)
-        file.attrs["layer"] = layer
+        file.attrs["regions"] = str(regions)
     with h5py.File(folder / "captions.h5", "w") as file:
         file["train_captions"] = file["dev_captions"] = captions
         file["train_image_idxs"] = file["dev_image_idxs"] = np.arange(30, dtype=np.int32)
@@ -128,7 +128,7 @@ def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, a
 
 def test_attention_needs_regions(tmp_path):
     with pytest.raises(InputError, match=r"features of regions, .* set `layer` to fire9_grid"):
-        write_study(tmp_path, layer="fire9")
+        write_study(tmp_path, regions=1)
 
 
 def test_numpy_has_neither_attention_nor_regions(tmp_path):

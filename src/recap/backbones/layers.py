@@ -53,15 +53,3 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
             f" {', '.join(names)}."
         )
     return layer
-
-
-def count_regions(layer: str) -> int:
-    """Return how many regions of the image a layer's features are of.
-
-    Parameters
-    ----------
-    layer : str
-        A name of `LAYERS`; a feature of a grid is all numbers of one region, then those of the
-        next.
-    """
-    return GRID**2 if layer in GRIDS.values() else 1

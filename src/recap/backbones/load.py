@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from recap.backbones.layers import DEFAULT, choose_layer
+from recap.backbones.layers import DEFAULT, GRID, GRIDS, choose_layer
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weights import RANDOM
@@ -52,8 +52,8 @@ class Backbone:
     preprocessing : Preprocessing
         What the weights want.
     attributes : dict
-        What a feature file says of its origin: backbone, weights, their sha256, layer and
-        preprocessing.
+        What a feature file says of its origin: backbone, weights, their sha256, layer,
+        preprocessing and, for a grid, the number of its regions.
     """
 
     network: nn.Module
@@ -105,6 +105,8 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
         "layer": layer,
         "preprocessing": str(preprocessing),
     }
+    if layer in GRIDS.values():
+        attributes["regions"] = str(GRID**2)
     return Backbone(network.eval().requires_grad_(False), preprocessing, attributes)
 
 
