@@ -174,8 +174,8 @@ def remarks(
             )
         if {best.model, lead.model} <= perplexities.keys():
             said.append(
-                "When made to write people's captions, it wavers between"
-                f" {perplexities[best.model][0]:.2f} words on average, {lead.model} between"
+                f"When made to write people's captions, {best.model} wavers between"
+                f" {perplexities[best.model][0]:.2f} words on average and {lead.model} between"
                 f" {perplexities[lead.model][0]:.2f} (perplexity)."
             )
     mine = wording[best.model]

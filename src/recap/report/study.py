@@ -34,6 +34,8 @@ class Decoding:
     per_image : dict of str to ndarray of shape (N,), float64
         Scores of each image, in the order of `Study.image_ids`, for each metric that has them;
         CIDEr-D is always there.
+    bleu_counts : ndarray of shape (10, N), float64, or None
+        As `recap.metrics.bleu.bleu_counts` returns them; None where they were not kept.
     captions : list of str
         Caption of each image, in the same order.
     file : Path
@@ -44,6 +46,7 @@ class Decoding:
     notes: list[str]
     tokenizer: str
     per_image: dict[str, np.ndarray]
+    bleu_counts: np.ndarray | None
     captions: list[str]
     file: Path
 
@@ -61,6 +64,7 @@ class Decoding:
         return replace(
             self,
             per_image={metric: values[order] for metric, values in self.per_image.items()},
+            bleu_counts=None if self.bleu_counts is None else self.bleu_counts[:, order],
             captions=[self.captions[row] for row in order],
         )
 
@@ -178,8 +182,9 @@ def read_study(
     score_paths = _score_paths(folder, models, seeds, decoders)
     if ensembles:
         found = {(path.parts[-3], path.stem) for path in score_paths}
-        everywhere = sorted(folder.glob(f"scores/*/{ENSEMBLE}/*.json"))
-        score_paths += [path for path in everywhere if (path.parts[-3], path.stem) in found]
+        everywhere = folder.glob(f"scores/*/{ENSEMBLE}/*.json")
+        theirs = [path for path in everywhere if (path.parts[-3], path.stem) in found]
+        score_paths += sorted(theirs, key=lambda path: decoder_order(path.stem))
     record = read_record(folder)
     image_ids = _image_ids(score_paths[0])
     decodings: dict[tuple[str, int | None], dict[str, Decoding]] = {}
@@ -265,7 +270,8 @@ def _read_perplexity(path: Path) -> float:
         return float(read_json(path)["perplexity"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} does not hold a perplexity ({error!r}): remove it and run `snakemake evaluate`."
+            f"{path} does not hold a perplexity ({error!r}): remove it and run `snakemake"
+            " evaluate`."
         ) from None
 
 
@@ -305,6 +311,9 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
             len(of_each_image[metric]) != len(rows) for metric in per_image
         ):
             raise ValueError("a score for each image is missing")
+        counts = of_each_image.get("BLEU counts")
+        if counts is not None:
+            counts = np.array(counts, dtype=np.float64).reshape(len(rows), 10)[order].T
         scores = {metric: content["scores"][metric] for metric in METRICS}
         scores |= {
             metric: content["scores"][metric]
@@ -326,6 +335,7 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
         notes=content.get("notes", []),
         tokenizer=content.get("tokenizer", ""),
         per_image=per_image,
+        bleu_counts=counts,
         captions=ordered,
         file=captions_path,
     )
