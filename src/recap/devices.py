@@ -6,9 +6,10 @@ import sys
 from typing import Literal
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from recap.errors import InputError
-from recap.threads import limit_threads
+from recap.threads import available_threads
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -101,8 +102,9 @@ def use_threads(threads: int | None) -> int:
     int
         Threads in use.
     """
-    threads = limit_threads(threads)
+    threads = available_threads(threads)
     torch.set_num_threads(threads)
+    threadpool_limits(threads)
     return threads
 
 

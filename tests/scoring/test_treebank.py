@@ -33,6 +33,7 @@ CUT = {
     'the letter " P. "': "the letter p.",
     "on line B. The dog": "on line b the dog",
     "a dog.A cat": "a dog.a cat",
+    "A.": "a.",
     "two dogs on grass, etc.": "two dogs on grass etc.",
     "Oh no!! \U0001f600 :)": "oh no !! :-rrb-",
     "\u00a35, \u20ac5 and 5\u00a2": "# 5 $ 5 and 5 cents",

@@ -134,6 +134,23 @@ def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not
     assert not planned & not_rerun
 
 
+def test_spice_brings_its_parser_and_scores_again(finished):
+    planned = finished.planned("--config", "spice=true")
+    assert planned == {"download_spice", "score_captions", *REPORT, "all"}
+    assert "score_captions" in finished.planned("--config", "meteor=false")
+
+
+def test_captions_are_packed_for_the_evaluation_server(finished):
+    assert finished.planned("submission") == {"write_submission", "submission"}
+    finished.run("submission", "--cores", "2")
+    folder = finished.folder / "results/shapes/submissions"
+    names = [name for path in folder.iterdir() for name in zipfile.ZipFile(path).namelist()]
+    shutil.rmtree(folder)
+    assert sorted(names) == [
+        f"captions_val2014_{model}-seed0-beam2_results.json" for model in ("lstm", "reference")
+    ]
+
+
 def test_forcing_a_stage_reruns_it_and_what_follows(finished):
     planned = finished.planned("--forcerun", "train_captioner")
     assert planned == {"train_captioner", *EVALUATE, *REPORT, "all"}

@@ -93,6 +93,7 @@ rule measure_perplexity:
         """
 
 
+# Images that were skipped have no caption: --subset leaves them out.
 rule score_captions:
     """Score captions against those that people wrote."""
     input:
@@ -113,8 +114,6 @@ rule score_captions:
     params:
         meteor=config["meteor"],
         spice=lambda wildcards, input: options(spice=[input.spice] if input.spice else []),
-        # Images that were skipped have no caption.
-        subset="--subset" if config["broken_images"] == "skip" else "",
         code=code_hash("recap.scoring.score"),
     shell:
         """
@@ -122,9 +121,9 @@ rule score_captions:
             {input.captions:q} \
             {input.annotations:q} \
             --output {output:q} \
+            --subset \
             --meteor={params.meteor} \
             {params.spice:q} \
-            {params.subset} \
             2>&1 | tee {log:q}
         """
 
@@ -146,7 +145,7 @@ rule write_submission:
     resources:
         mem_mb=1000,
     params:
-        # The server's names are split at underscores, and it wants letters and digits.
+        # The server takes names of letters, digits and hyphens.
         algorithm=lambda wildcards: re.sub(
             "[^A-Za-z0-9]+", "-", "{model}-{run}-{decoder}".format(**wildcards)
         ),

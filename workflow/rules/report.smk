@@ -51,8 +51,7 @@ rule record_provenance:
         encoded=rules.encode.input,
         pca="results/{study}/features/pca.h5",
         models=runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
-        scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
-        perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
+        scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
     output:
         "results/{study}/provenance.json",
     log:
@@ -70,7 +69,6 @@ rule record_provenance:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
-        ensembles=config["ensemble"],
         settings=settings_to_tell(),
         code=code_hash("recap.provenance"),
     shell:
@@ -85,7 +83,6 @@ rule record_provenance:
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders:q} \
-            --ensembles={params.ensembles} \
             --settings {params.settings:q} \
             --threads {threads} \
             2>&1 | tee {log:q}
@@ -143,7 +140,6 @@ rule compare_captioners:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
-        ensembles=config["ensemble"],
         code=code_hash("recap.report.compare"),
     shell:
         """
@@ -153,6 +149,5 @@ rule compare_captioners:
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders:q} \
-            --ensembles={params.ensembles} \
             2>&1 | tee {log:q}
         """

@@ -7,19 +7,30 @@ not a translation of it. docs/scores.md says how far the two agree.
 """
 
 import re
+from string import ascii_lowercase
 
-from recap.scoring.treebank_tokens import ABBREVIATIONS, HYPHENS, KINDS, MERGED, readable
+from recap.scoring.treebank_tokens import (
+    ABBREVIATIONS,
+    HYPHENS,
+    KINDS,
+    MERGED,
+    WITH_CAPITAL,
+    readable,
+)
 
 # Tokens that no score counts.
 PUNCTUATION = frozenset([*"'`.?!,:;-", "''", "``", "--", "...", *HYPHENS])
 
 # Most captions are nothing but words, commas and a last period.
 PLAIN = re.compile(
-    r"\s*+(?:[a-z]++(?:-[a-z]++)*+,?+\s++)*+[a-z]++(?:-[a-z]++)*+(?:\s*+\.)?+\s*+",
-    re.IGNORECASE | re.ASCII,
+    r"\s*+(?:[a-z]++(?:-[a-z]++)*+(?:,?+\s++|,?+$|(?=\.)))*+\.?+\s*+", re.IGNORECASE | re.ASCII
 )
 PLAIN_WORD = re.compile(r"[a-z-]+")
-KEEPS_PERIOD = re.compile(rf"(?:.*[\s,-])?(?:[a-z]|{'|'.join(ABBREVIATIONS)})\.\s*", re.IGNORECASE)
+# Plain words that need a closer look: those that are two, and those that keep a last period, as
+# the last word of a caption may be, but no other. Only "a" is too frequent to look at anywhere.
+NOT_PLAIN = frozenset(
+    [*MERGED, *ABBREVIATIONS, *map(str.lower, WITH_CAPITAL), *ascii_lowercase[1:]]
+)
 # A word with nothing about it that would make it part of a longer token.
 LONE = re.compile(r"[a-z]+(?=\s|$|[,;!?](?:\s|$))", re.IGNORECASE | re.ASCII)
 SPACE = re.compile(r"\s*")
@@ -39,9 +50,9 @@ def tokenize_for_scoring(caption: str) -> list[str]:
         `["a", "cat", "'s", "bowl", "is", "n't", "full"]` for "A cat's bowl isn't full." A space
         within a word, as in "1 1/2", is a no-break space.
     """
-    if PLAIN.fullmatch(caption) and not KEEPS_PERIOD.fullmatch(caption):
+    if PLAIN.fullmatch(caption):
         words = PLAIN_WORD.findall(caption.lower())
-        if MERGED.keys().isdisjoint(words):
+        if NOT_PLAIN.isdisjoint(words) and words[-1:] != ["a"]:
             return words
     text = caption.translate(readable)
     words = []
