@@ -27,6 +27,8 @@ LAYERS = [
     ["verify", "captioned_images"],
     ["metrics", "layers", "optim", "captioners"],
     ["training_state"],
+    ["epochs"],
+    ["self_critical"],
     ["search", "training"],
     ["decoding", "perplexity"],
     ["scoring"],

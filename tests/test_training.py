@@ -14,14 +14,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from recap import training
+from recap import epochs
 from recap.captioned_images import CaptionedImages, draw_batches, hold_out
 from recap.captioners import trainers
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
+from recap.epochs import learning_rate, validate
 from recap.errors import InputError
-from recap.training import CHECKPOINT, learning_rate, train_captioner, validate
+from recap.training import CHECKPOINT, train_captioner
 from recap.vocabulary import SPECIAL_WORDS
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
@@ -220,7 +221,7 @@ def test_the_validation_loss_is_a_mean_over_captions(monkeypatch):
             return (captions != 0).sum() / len(captions)
 
     images = made_images(50)
-    monkeypatch.setattr("recap.training.VALIDATION_BATCH", 7)
+    monkeypatch.setattr("recap.epochs.VALIDATION_BATCH", 7)
     expected = (images.captions != 0).sum() / 50
     assert validate(Lengths(), images, 0) == pytest.approx(expected)
 
@@ -295,7 +296,7 @@ def interrupt_after(monkeypatch, steps, backend):
             raise Interrupted
         return step(*arguments)
 
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", -1)
     monkeypatch.setattr(trainer, "step", dying_step)
 
 

@@ -53,10 +53,16 @@ def check_config(config: dict, schema: Path) -> dict:
         if twice:
             raise InputError(f"Configuration: `{key}` names {twice[0]} twice; name it once.")
     for name, recipe in config["models"].items():
-        if recipe["backend"] == "numpy" and recipe["dropout"]:
+        for key in ("dropout", "attention", "self_critical_epochs"):
+            if recipe["backend"] == "numpy" and recipe[key]:
+                raise InputError(
+                    f"Configuration: `models.{name}` asks for `{key}`, which `backend: numpy` does"
+                    f" not have; leave `{key}` out or set `backend: torch`."
+                )
+        if recipe["attention"] and name in config["train"] and not config["layer"].endswith("grid"):
             raise InputError(
-                f"Configuration: `models.{name}` asks for dropout, which `backend: numpy` does not"
-                " have; set `dropout: 0` or `backend: torch`."
+                f"Configuration: `models.{name}` asks for attention, which needs features of"
+                " regions; set `layer` to conv5_3_grid (vgg16) or fire9_grid (squeezenet1_0)."
             )
     scenes = config["shapes"]["train_scenes"]
     if config["dataset"] == "shapes" and scenes < config["pca_components"]:

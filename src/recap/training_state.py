@@ -14,16 +14,20 @@ from recap.captioners.trainers import Trainer
 from recap.files import atomic_path
 
 
-@dataclass
+@dataclass(kw_only=True)
 class HistoryRow:
-    """A line of `history.csv`; losses are in nats a caption."""
+    """A line of `history.csv`; losses are in nats a caption, the reward is CIDEr-D.
+
+    A step of self-critical training has a reward, any other a loss.
+    """
 
     step: int
     epoch: int
-    loss: float
+    loss: float | None = None
     learning_rate: float
     captions_per_second: float
     validation_loss: float | None = None
+    reward: float | None = None
 
 
 @dataclass
@@ -39,12 +43,15 @@ class TrainingState:
     step : int
         Steps taken in all.
     losses : list of float
-        Those of the steps since the last row of the history.
+        Those of the steps since the last row of the history, or rewards.
     history : list of HistoryRow
     order : dict
         State of the generator of the captions' order before the next epoch's is drawn.
     best_loss, best_epoch, best_parameters
-        The lowest validation loss so far, and what gave it.
+        The lowest validation loss so far, and what gave it; once captions are rewarded, the last
+        epoch.
+    rewarded_from, rewarded_from_step : int or None
+        Epochs and steps before the first in which captions are rewarded.
     """
 
     order: dict
@@ -56,6 +63,8 @@ class TrainingState:
     best_loss: float = math.inf
     best_epoch: int = 0
     best_parameters: dict[str, np.ndarray] = field(default_factory=dict)
+    rewarded_from: int | None = None
+    rewarded_from_step: int | None = None
 
 
 def write_checkpoint(path: Path, training: dict, trainer: Trainer, state: TrainingState) -> None:

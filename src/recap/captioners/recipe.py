@@ -15,7 +15,8 @@ class Recipe:
     cell : {"rnn", "lstm"}
         Vanilla RNN or LSTM.
     backend : {"torch", "numpy"}
-        What computes: PyTorch, or the reference in NumPy, which has neither dropout nor attention.
+        What computes: PyTorch, or the reference in NumPy, which has no dropout, no attention
+        and no self-critical training.
     wordvec_dim : int
         Dimension of the word vectors, D.
     hidden_dim : int
@@ -39,6 +40,11 @@ class Recipe:
         Largest norm of the gradient, over all parameters; a longer one is scaled down.
     patience : int
         Epochs without a lower validation loss after which training ends; 0 for no such end.
+    self_critical_epochs : int
+        Passes over the training images thereafter, in which captions that the captioner draws are
+        rewarded by CIDEr-D.
+    self_critical_learning_rate : float
+        Adam's step size at its highest in these.
 
     Raises
     ------
@@ -59,15 +65,18 @@ class Recipe:
     weight_decay: float = 0.0
     gradient_clip: float = 5.0
     patience: int = 0
+    self_critical_epochs: int = 0
+    self_critical_learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         for name in ("wordvec_dim", "hidden_dim", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
-        if self.patience < 0:
-            raise InputError(f"`patience` must be at least 0, not {self.patience}.")
-        for name in ("learning_rate", "gradient_clip"):
+        for name in ("patience", "self_critical_epochs"):
+            if getattr(self, name) < 0:
+                raise InputError(f"`{name}` must be at least 0, not {getattr(self, name)}.")
+        for name in ("learning_rate", "self_critical_learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"`{name}` must be more than 0, not {getattr(self, name)}.")
         if not 0 <= self.dropout < 1:
@@ -77,8 +86,8 @@ class Recipe:
                 f"The captioner in NumPy has no dropout, but its recipe asks for {self.dropout}:"
                 " set `dropout: 0` or `backend: torch`."
             )
-        if self.backend == "numpy" and self.attention:
+        if self.backend == "numpy" and (self.attention or self.self_critical_epochs):
             raise InputError(
-                "The captioner in NumPy has no attention: set `attention: false` or"
-                " `backend: torch`."
+                "The captioner in NumPy has no attention and no self-critical training: set"
+                " `attention: false` and `self_critical_epochs: 0`, or `backend: torch`."
             )

@@ -1,6 +1,7 @@
 """The captioner in PyTorch: CS231n's model, a vanilla RNN or an LSTM over trained word vectors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -104,7 +105,13 @@ class Captioner(nn.Module):
             self.W_query = weights(recipe.hidden_dim, feature_dim)
             self.W_context = weights(feature_dim, recipe.hidden_dim)
 
-    def forward(self, features: torch.Tensor, captions: np.ndarray) -> torch.Tensor:
+    def forward(
+        self,
+        features: torch.Tensor,
+        captions: np.ndarray,
+        factors: np.ndarray | None = None,
+        unsaid: Sequence[int] = (),
+    ) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
 
         Nothing is computed for what follows a caption's last real target. A word is projected once
@@ -117,6 +124,10 @@ class Captioner(nn.Module):
             Of K regions, one after another.
         captions : integer array of shape (N, T)
             Each `<START>`, words, `<END>`, `<NULL>`s.
+        factors : array of shape (N,), optional
+            What each caption's loss is multiplied by.
+        unsaid : sequence of int
+            Words that have no chance to be said, whatever their scores.
 
         Returns
         -------
@@ -130,6 +141,10 @@ class Captioner(nn.Module):
             for numbers in (order, words, places, targets)
         )
         weights = (targets != self.null) / len(captions)
+        if factors is not None:
+            packed = np.concatenate([np.arange(size) for size in sizes])
+            by_caption = torch.from_numpy(factors).to(weights)[order]
+            weights *= by_caption[torch.from_numpy(packed).to(by_caption.device)]
 
         regions = self._regions(features)[order]
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
@@ -141,6 +156,8 @@ class Captioner(nn.Module):
             h = h + self._look(h, regions.to(h.dtype), sizes)
         h = dropout(h, self.dropout, self.training)
         W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
+        if unsaid:
+            b = b.index_fill(0, torch.tensor(unsaid, device=b.device), -math.inf)
         return VocabularyLoss.apply(h, W, b, targets, weights)
 
     def _affine(self, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Take training steps: the captioner in PyTorch or in NumPy, with one interface."""
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.optim import adam
-from recap.vocabulary import NULL
+from recap.vocabulary import END, NULL, START, UNK
 
 
 class Trainer(Protocol):
@@ -83,6 +84,8 @@ class TorchTrainer:
         # Nothing here reads what it has not written; to fill it first takes a thirtieth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False
         null = idx_to_word.index(NULL)
+        self._start, self._end = idx_to_word.index(START), idx_to_word.index(END)
+        self._unsaid = [idx_to_word.index(word) for word in (NULL, START, UNK)]
         self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
         self._device = device
@@ -97,13 +100,29 @@ class TorchTrainer:
             fused=True,
         )
 
-    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
-        """Take one step of Adam and return the loss before it."""
+    def step(
+        self,
+        features: np.ndarray,
+        captions: np.ndarray,
+        learning_rate: float,
+        advantages: np.ndarray | None = None,
+    ) -> float:
+        """Take one step of Adam and return the loss before it.
+
+        With advantages, of shape (N,), the captions are those of `sample`: each gets likelier by
+        its advantage, and there is no dropout, as there was none when they were drawn.
+        """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self.captioner.train()
+        self.captioner.train(advantages is None)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self.captioner(torch.from_numpy(features).to(self._device), captions)
+        batch = torch.from_numpy(features).to(self._device), captions
+        if advantages is None:
+            loss = self.captioner(*batch)
+        else:
+            # What is never drawn must have no chance: else it would gain by all that is not
+            # rewarded.
+            loss = self.captioner(*batch, advantages, self._unsaid)
         loss.backward()
         nn.utils.clip_grad_norm_(self.captioner.parameters(), self._gradient_clip)
         self._optimizer.step()
@@ -114,6 +133,46 @@ class TorchTrainer:
         """Return the loss without dropout."""
         self.captioner.eval()
         return self.captioner(torch.from_numpy(features).to(self._device), captions).item()
+
+    @torch.no_grad()
+    def sample(self, features: np.ndarray, max_words: int) -> np.ndarray:
+        """Draw a caption for each row of features.
+
+        Parameters
+        ----------
+        features : array of shape (N, F), float32
+        max_words : int
+            Words that a caption may have.
+
+        Returns
+        -------
+        array of shape (N, max_words + 2), int64
+            Each `<START>`, one word or more, `<END>`, `<NULL>`s; never `<UNK>`.
+        """
+        self.captioner.eval()
+        state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
+        shape = len(features), max_words + 2
+        captions = torch.full(shape, self.captioner.null, device=self._device)
+        captions[:, 0] = words = torch.full(shape[:1], self._start, device=self._device)
+        ended = torch.zeros(shape[:1], dtype=torch.bool, device=self._device)
+        for place in range(1, max_words + 2):
+            log_probabilities, state = self.captioner.step(words, state)
+            log_probabilities[:, self._unsaid] = -math.inf
+            if place == 1:
+                log_probabilities[:, self._end] = -math.inf
+            words = log_probabilities.exp().multinomial(1)[:, 0]
+            if place == max_words + 1:
+                words.fill_(self._end)
+            captions[:, place] = words.where(~ended, self.captioner.null)
+            ended |= words == self._end
+            if ended.all():
+                break
+        return captions.cpu().numpy()
+
+    def restart(self, parameters: dict[str, np.ndarray]) -> None:
+        """Take over parameters, and forget what the optimiser knows of earlier steps."""
+        self.captioner.load_course_parameters(parameters)
+        self._optimizer.state.clear()
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts, float32."""
