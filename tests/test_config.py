@@ -143,7 +143,15 @@ def test_decoders_are_named_or_described():
             "`own.train.images` is a, which does not exist",
         ),
         ({"study": "../elsewhere"}, "`study` is '../elsewhere'"),
-        ({"models": {"rnn": {"backend": "numpy"}}}, "`models.rnn` asks for dropout"),
+        ({"models": {"rnn": {"backend": "numpy"}}}, "`models.rnn` asks for `dropout`"),
+        (
+            {"models": {"rnn": {"backend": "numpy", "dropout": 0, "self_critical_epochs": 2}}},
+            "asks for `self_critical_epochs`, which `backend: numpy` does not have",
+        ),
+        (
+            {"models": {"rnn": {"attention": True}}, "layer": "fc7"},
+            "`models.rnn` asks for attention, which needs features of regions; set `layer`",
+        ),
         ({"shapes": {"train_scenes": 100}}, "512 `pca_components` cannot be found in 100 images"),
         ({"train": []}, "`train` is empty; give at least 1"),
         ({"seeds": [1, 1]}, "`seeds` names something twice"),
@@ -164,7 +172,7 @@ def test_decoders_are_named_or_described():
         ({"models": {"lstm": {"epochs": []}}}, "`models.lstm.epochs` is empty; give at least 1"),
         (
             {"models": {"lstm": {"backend": ["numpy", "torch"], "dropout": 0.5}}},
-            "`models.lstm-backend=numpy` asks for dropout",
+            "`models.lstm-backend=numpy` asks for `dropout`",
         ),
         ({"train": ["lstm", "lstm"]}, "`train` names something twice"),
         ({"train": ["lstm-hidden_dim=3"]}, "`train` names the model 'lstm-hidden_dim=3'"),
