@@ -153,6 +153,7 @@ def test_decoders_are_named_or_described():
             "`models.rnn` asks for attention, which needs features of regions; set `layer`",
         ),
         ({"shapes": {"train_scenes": 100}}, "512 `pca_components` cannot be found in 100 images"),
+        ({"checksums": {"a.zip": "md5:1"}}, "`checksums.a.zip` is 'md5:1'; give md5:… or sha256:…"),
         ({"train": []}, "`train` is empty; give at least 1"),
         ({"seeds": [1, 1]}, "`seeds` names something twice"),
         ({"decoders": ["best"]}, "give greedy, beam3 and the like, or sample"),

@@ -487,6 +487,29 @@ def test_a_configured_address_takes_the_place_of_the_official_one(start_server, 
     assert output.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    "checksum", [f"sha256:{SHA256}", f"md5:{MD5.upper()}", "unknown"], ids=["sha256", "md5", "none"]
+)
+def test_a_configured_checksum_takes_the_place_of_the_published_one(
+    server, output, checksum, capsys
+):
+    published = remote(server, size=7, sha256="0" * 64)
+    checksums = {NAME: checksum, "another.zip": "md5:0"}
+    fetch(published, output, checksums=checksums)
+    assert output.read_bytes() == CONTENT
+    assert ("unverified" in capsys.readouterr().out) == (checksum == "unknown")
+    server.files[NAME] = CONTENT[::-1]
+    with pytest.raises(InputError, match="was expected"):
+        fetch(published, output, checksums=checksums)
+
+
+@pytest.mark.parametrize("checksum", ["md4:12", "", "sha256"])
+def test_a_checksum_that_is_none(server, output, checksum):
+    with pytest.raises(InputError, match="give md5:… or sha256:…, or unknown"):
+        fetch(remote(server), output, checksums={NAME: checksum})
+    assert server.requests == []
+
+
 def test_an_archive_without_a_known_digest_is_read_whole_before_it_is_trusted(tmp_path):
     mirror, output = tmp_path / "mirror", tmp_path / "resources/photos.zip"
     mirror.mkdir()

@@ -187,6 +187,8 @@ def _in_words(mistake: ValidationError) -> str:
             return f"{key} is empty; give at least {value}"
         case "uniqueItems":
             return f"{key} names something twice: {mistake.instance!r}"
+        case "pattern" if place.startswith("checksums"):
+            return f"{key} is {mistake.instance!r}; give md5:… or sha256:…, or unknown"
         case "pattern":
             return f"{key} is {mistake.instance!r}; use letters, digits, - and _ alone"
         case "dependentRequired":

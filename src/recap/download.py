@@ -24,6 +24,7 @@ def fetch(
     output: Path,
     mirror: str = "",
     urls: dict[str, str] | None = None,
+    checksums: dict[str, str] | None = None,
     patience: Patience = PATIENCE,
 ) -> None:
     """Bring a file to `output`, from a mirror if it has it, and verify it.
@@ -44,6 +45,9 @@ def fetch(
         tried first. Empty for none.
     urls : dict, optional
         Addresses to use in place of the official ones, by file name.
+    checksums : dict, optional
+        Checksums to expect in place of the published ones, by file name, such as `sha256:…`, or
+        `unknown`.
     patience : Patience
         How long to wait for a server, and how often to try.
 
@@ -52,6 +56,7 @@ def fetch(
     InputError
         If no source has the file, if what came is not the file, or if the disk has no room.
     """
+    file = file.expecting((checksums or {}).get(file.name))
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(mirror).expanduser() if mirror and "://" not in mirror else None
     if folder is not None and (found := find_in_folder(folder, file, output)):
@@ -138,8 +143,8 @@ def _copy(file: RemoteFile, found: Path, output: Path) -> None:
             _accept(file, scratch, output, strict=not file.has_variants)
     except _WrongFileError as error:
         raise InputError(
-            f"{found} is not the right {file.name}: it {error}; take it from another"
-            f" source{_doubt(output)}."
+            f"{found} is not the right {file.name}: it {error}; take it from another source"
+            f"{_doubt(output)}, or set `checksums` if it is the one that you mean."
         ) from None
 
 

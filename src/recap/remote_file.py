@@ -1,6 +1,10 @@
 """What is known of a file that the workflow downloads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from recap.errors import InputError
+
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,28 @@ class RemoteFile:
     def name(self) -> str:
         """The file's name."""
         return self.url.rsplit("/", 1)[-1]
+
+    def expecting(self, checksum: str | None) -> "RemoteFile":
+        """Return the same file with another checksum than the published one, and no known size.
+
+        Parameters
+        ----------
+        checksum : str or None
+            `md5:` or `sha256:` and the hexadecimal digest; `unknown` for a file of which nothing
+            is known; None to leave the file as it is.
+
+        Raises
+        ------
+        InputError
+            If the checksum is none of these.
+        """
+        if checksum is None:
+            return self
+        algorithm, _, digest = checksum.partition(":")
+        if not (algorithm in ("md5", "sha256") and digest) and checksum != UNKNOWN:
+            raise InputError(
+                f"The checksum of {self.name} is {checksum!r}: give md5:… or sha256:…, or"
+                f" {UNKNOWN}."
+            )
+        known = {algorithm: digest.lower()} if checksum != UNKNOWN else {}
+        return replace(self, **{"size": None, "md5": None, "sha256": None} | known)

@@ -68,6 +68,7 @@ rule download_dataset:
         connections=1,
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
+        checksums=json.dumps(config["checksums"]),
     shell:
         """
         python -m recap download-dataset \
@@ -76,6 +77,7 @@ rule download_dataset:
             --output {output:q} \
             --mirror {resources.mirror:q} \
             --urls {resources.urls:q} \
+            --checksums {resources.checksums:q} \
             2>&1 | tee {log:q}
         """
 
@@ -98,6 +100,7 @@ rule download_weights:
         connections=1,
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
+        checksums=json.dumps(config["checksums"]),
     params:
         backbone=config["backbone"],
         weights=config["weights"],
@@ -109,6 +112,7 @@ rule download_weights:
             --output {output:q} \
             --mirror {resources.mirror:q} \
             --urls {resources.urls:q} \
+            --checksums {resources.checksums:q} \
             2>&1 | tee {log:q}
         """
 
@@ -126,14 +130,17 @@ rule download_spice:
     threads: 1
     resources:
         mem_mb=500,
+        connections=1,
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
+        checksums=json.dumps(config["checksums"]),
     shell:
         """
         python -m recap download-spice \
             --output {output:q} \
             --mirror {resources.mirror:q} \
             --urls {resources.urls:q} \
+            --checksums {resources.checksums:q} \
             2>&1 | tee {log:q}
         """
 

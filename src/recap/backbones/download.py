@@ -15,6 +15,7 @@ def download_weights(
     output: Path,
     mirror: str = "",
     urls: dict[str, str] | None = None,
+    checksums: dict[str, str] | None = None,
 ) -> None:
     """Download a backbone's weights and verify them.
 
@@ -30,6 +31,9 @@ def download_weights(
         Folder or URL where the file is looked for first.
     urls : dict, optional
         Addresses to use in place of the official ones, by file name; JSON on the command line.
+    checksums : dict, optional
+        Checksums to expect in place of the published ones, by file name, such as `sha256:…`, or
+        `unknown`; JSON on the command line.
 
     Raises
     ------
@@ -42,4 +46,4 @@ def download_weights(
             f"{backbone} has no weights named {weights} to download: it has"
             f" {', '.join(WEIGHTS[backbone])}."
         )
-    fetch(WEIGHTS[backbone][weights], output, mirror, urls)
+    fetch(WEIGHTS[backbone][weights], output, mirror, urls, checksums)

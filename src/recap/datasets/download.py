@@ -15,6 +15,7 @@ def download_dataset(
     output: Path,
     mirror: str = "",
     urls: dict[str, str] | None = None,
+    checksums: dict[str, str] | None = None,
 ) -> None:
     """Download one file of a data set and verify it.
 
@@ -30,6 +31,9 @@ def download_dataset(
         Folder or URL where the file is looked for first.
     urls : dict, optional
         Addresses to use in place of the official ones, by file name; JSON on the command line.
+    checksums : dict, optional
+        Checksums to expect in place of the published ones, by file name, such as `sha256:…`, or
+        `unknown`; JSON on the command line.
 
     Raises
     ------
@@ -44,4 +48,4 @@ def download_dataset(
     }
     if file not in files:
         raise InputError(f"{dataset} has no file {file}: it has {', '.join(files)}.")
-    fetch(files[file], output, mirror, urls)
+    fetch(files[file], output, mirror, urls, checksums)
