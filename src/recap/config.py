@@ -62,7 +62,7 @@ def check_config(config: dict, schema: Path) -> dict:
         if recipe["attention"] and name in config["train"] and not config["layer"].endswith("grid"):
             raise InputError(
                 f"Configuration: `models.{name}` asks for attention, which needs features of"
-                " regions; set `layer` to conv5_3_grid (vgg16) or fire9_grid (squeezenet1_0)."
+                " regions; set `layer: grid`."
             )
     scenes = config["shapes"]["train_scenes"]
     if config["dataset"] == "shapes" and scenes < config["pca_components"]:

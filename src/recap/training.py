@@ -107,7 +107,7 @@ def train_captioner(
     if recipe.attention and train.regions == 1:
         raise InputError(
             f"Attention needs features of regions, but those in {features} are of whole images: set"
-            " `layer` to fire9_grid or conv5_3_grid, or `attention: false`."
+            " `layer: grid`, or `attention: false`."
         )
     if recipe.backend == "numpy" and train.regions > 1:
         raise InputError(

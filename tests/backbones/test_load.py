@@ -203,6 +203,7 @@ def test_a_layer_that_is_not_there(backbone, layer):
     with pytest.raises(InputError, match=f"{backbone} has no layer '{layer}': set `layer` to def"):
         load_backbone(backbone, RANDOM, layer)
     assert choose_layer(backbone) == LAYERS[backbone][0]
+    assert choose_layer(backbone, "grid") == LAYERS[backbone][-1]
 
 
 def test_squeezenet_pools_fire9_and_conv10():

@@ -127,7 +127,7 @@ def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, a
 
 
 def test_attention_needs_regions(tmp_path):
-    with pytest.raises(InputError, match=r"features of regions, .* set `layer` to fire9_grid"):
+    with pytest.raises(InputError, match=r"features of regions, .* set `layer: grid`"):
         write_study(tmp_path, regions=1)
 
 

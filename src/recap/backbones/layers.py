@@ -37,7 +37,7 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
     backbone : {"vgg16", "squeezenet1_0"}
         Network.
     layer : str
-        A name of `LAYERS`, or `default` for the backbone's own.
+        A name of `LAYERS`, `default` for the backbone's own, or `grid` for its own of regions.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
     names = LAYERS[backbone]
     if layer == DEFAULT:
         return names[0]
+    if layer == "grid":
+        return GRIDS[backbone]
     if layer not in names:
         raise InputError(
             f"{backbone} has no layer {layer!r}: set `layer` to {DEFAULT} or one of"
