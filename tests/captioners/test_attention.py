@@ -10,8 +10,11 @@ import torch
 
 from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
+from recap.captioners.stepwise import make_stepwise
 from recap.captioners.torch import Captioner, attend
+from recap.decoders import Decoder
 from recap.errors import InputError
+from recap.search import search_captions
 from recap.training import train_captioner
 from recap.vocabulary import SPECIAL_WORDS
 
@@ -124,6 +127,13 @@ def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, a
     best = trained.facts["best_validation_loss"]
     assert loss == pytest.approx(best, rel=0.02, abs=0.002)
     assert best < 0.3
+    cpu = torch.device("cpu")
+    stepwise = make_stepwise([trained], features.shape[1], cpu)
+    for decoder in (Decoder(), Decoder(beam_width=3)):
+        found = search_captions(stepwise, torch.from_numpy(features), WORDS, decoder)
+        assert [caption.words for caption in found] == captions[:, 1:3].tolist()
+    with pytest.raises(InputError, match="4 numbers an image but the captioner was trained on 196"):
+        make_stepwise([trained], REGION_DIM, cpu)
 
 
 def test_attention_needs_regions(tmp_path):

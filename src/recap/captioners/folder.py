@@ -39,7 +39,12 @@ class TrainedCaptioner:
     @property
     def feature_dim(self) -> int:
         """Numbers an image, of all its regions."""
-        return len(self.parameters["W_proj"]) * self.facts.get("regions", 1)
+        return self.region_dim * self.facts.get("regions", 1)
+
+    @property
+    def region_dim(self) -> int:
+        """Numbers a region, or an image where its features are of no regions."""
+        return len(self.parameters["W_proj"])
 
 
 def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:

@@ -157,6 +157,6 @@ def _make_one(captioner: TrainedCaptioner, device: torch.device) -> StepwiseCapt
     if captioner.recipe.backend == "numpy":
         return NumpySteps(captioner)
     words = captioner.idx_to_word
-    model = Captioner(captioner.recipe, captioner.feature_dim, len(words), words.index(NULL))
+    model = Captioner(captioner.recipe, captioner.region_dim, len(words), words.index(NULL))
     model.load_course_parameters(captioner.parameters)
     return model.to(device).eval()
