@@ -1,6 +1,12 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -57,7 +63,7 @@ def test_agrees_with_scikit_learn(shape, dtype):
     rows = made_rows(*shape, dtype=dtype)
     exact = PCA(12, svd_solver="full").fit(rows.astype(np.float64))
     ours = StreamingPCA(12).fit(rows)
-    assert ours.n_samples_ == shape[0]
+    assert ours.n_samples_seen_ == shape[0]
     np.testing.assert_allclose(ours.mean_, exact.mean_, rtol=1e-12)
     np.testing.assert_allclose(ours.components_, exact.components_, atol=1e-9)
     np.testing.assert_allclose(ours.explained_variance_, exact.explained_variance_, rtol=1e-9)
@@ -125,9 +131,71 @@ def test_values_that_are_not_finite(tmp_path, value):
     assert not (tmp_path / "new.h5").exists()
 
 
+@pytest.mark.usefixtures("chunk")
+def test_partial_fit_sees_the_same_as_fit():
+    rows = made_rows()
+    whole = StreamingPCA(5).fit(rows)
+    parts = StreamingPCA(5)
+    for part in np.split(rows, [1, 60, 61]):
+        assert parts.partial_fit(part) is parts
+    assert parts.n_samples_seen_ == 200
+    np.testing.assert_allclose(parts.components_, whole.components_, atol=1e-9)
+    np.testing.assert_allclose(parts.transform(rows), whole.transform(rows), atol=1e-6)
+    # More rows after the components were asked for.
+    more = made_rows(50, mean=10)
+    parts.partial_fit(more)
+    both = StreamingPCA(5).fit(np.concatenate([rows, more]))
+    np.testing.assert_allclose(parts.mean_, both.mean_, rtol=1e-9)
+    np.testing.assert_allclose(parts.components_, both.components_, atol=1e-9)
+    # And fit begins anew.
+    np.testing.assert_allclose(parts.fit(rows).components_, whole.components_, atol=1e-9)
+
+
+def test_partial_fit_of_too_few_rows_says_so_when_it_is_asked():
+    pca = StreamingPCA(5).partial_fit(made_rows(3))
+    with pytest.raises(ValueError, match="5 components cannot be found in 3 samples"):
+        _ = pca.components_
+    assert pca.partial_fit(made_rows(10)).components_.shape == (5, 30)
+    with pytest.raises(ValueError, match="features"):
+        pca.partial_fit(made_rows(columns=31))
+
+
+def test_the_way_of_a_gpu_finds_the_same(monkeypatch):
+    # Its arithmetic, on the processor's memory.
+    monkeypatch.setattr(module._CudaSums, "device", "cpu")
+    rows = made_rows()
+    ours, gpu = StreamingPCA(5).fit(rows), StreamingPCA(5, device="cuda").fit(rows)
+    for name in module.FOUND:
+        np.testing.assert_allclose(getattr(gpu, name), getattr(ours, name), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("driver", "there", "chosen"), [(0, 1, "cpu"), (1, 0, "cpu"), (1, 1, "cuda")]
+)
+def test_a_gpu_is_used_where_there_is_one(monkeypatch, tmp_path, driver, there, chosen):
+    monkeypatch.setattr(module, "GPU_DRIVERS", (tmp_path,) if driver else (tmp_path / "none",))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(there))
+    assert module._choose_device("auto") == chosen
+    assert module._choose_device("cpu") == "cpu"
+    assert module._choose_device("mps") == "cpu"
+
+
+def test_without_a_gpu_pytorch_is_not_loaded(tmp_path):
+    write_features(tmp_path / "fc7.h5", made_rows())
+    code = (
+        "import sys; from pathlib import Path; from recap import pca;"
+        "pca.GPU_DRIVERS = ();"
+        "pca.fit_pca(Path('fc7.h5'), output=Path('pca.h5'), components=3);"
+        "pca.apply_pca(Path('fc7.h5'), pca=Path('pca.h5'), output=Path('reduced.h5'));"
+        "assert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
 def test_is_a_scikit_learn_estimator():
     estimator = StreamingPCA(n_components=4)
-    assert estimator.get_params() == {"n_components": 4, "n_regions": 1}
+    assert estimator.get_params() == {"n_components": 4, "n_regions": 1, "device": "cpu"}
     assert StreamingPCA().n_components == 512
     copy = clone(estimator.set_params(n_components=3))
     assert copy.n_components == 3

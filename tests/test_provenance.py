@@ -24,6 +24,7 @@ def study(tmp_path):
         *("models/rnn/seed0/model.safetensors", "models/rnn/seed0/checkpoint.pt"),
         *("models/lstm/seed0/config.json", "models/lstm/seed1/config.json"),
         *("captions/lstm/seed0/greedy.json", "captions/lstm/seed0/beam3.json"),
+        *("captions/lstm/seed0/perplexity.json", "captions/lstm/ensemble/beam3.json"),
         *("captions/lstm/seed0/beam3.words.json", "scores/lstm/seed0/.beam3.99.json"),
     ):
         path = folder / name
@@ -65,9 +66,11 @@ def test_what_went_in_and_came_out(study, tmp_path):
     assert made.inputs[3].sha256 == hashlib.sha256(b"weights").hexdigest()
     assert made.inputs[3].bytes == 7
     assert names(made.outputs, study) == [
+        "captions/lstm/ensemble/beam3.json",
         "captions/lstm/seed0/beam3.json",
         "captions/lstm/seed0/beam3.words.json",
         "captions/lstm/seed0/greedy.json",
+        "captions/lstm/seed0/perplexity.json",
         "coco_captioning/captions.h5",
         "features/pca.h5",
         "models/lstm/seed0/config.json",
@@ -96,10 +99,14 @@ def test_a_folder_is_known_by_the_names_and_bytes_of_its_files(study, tmp_path):
 
 
 def test_only_what_was_chosen_is_recorded(study, tmp_path):
-    made = record(study, tmp_path, models=["lstm"], seeds=[0], decoders=["beam3"])
+    choice = {"models": ["lstm"], "seeds": [0], "decoders": ["beam3"]}
+    made = record(study, tmp_path, **choice)
+    assert names(made.outputs, study)[0] == "captions/lstm/ensemble/beam3.json"
+    made = record(study, tmp_path, **choice, ensembles=False)
     assert names(made.outputs, study) == [
         "captions/lstm/seed0/beam3.json",
         "captions/lstm/seed0/beam3.words.json",
+        "captions/lstm/seed0/perplexity.json",
         "coco_captioning/captions.h5",
         "features/pca.h5",
         "models/lstm/seed0/config.json",

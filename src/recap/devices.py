@@ -6,10 +6,9 @@ import sys
 from typing import Literal
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from recap.errors import InputError
-from recap.threads import available_threads
+from recap.threads import limit_threads
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -102,9 +101,8 @@ def use_threads(threads: int | None) -> int:
     int
         Threads in use.
     """
-    threads = available_threads(threads)
+    threads = limit_threads(threads)
     torch.set_num_threads(threads)
-    threadpool_limits(threads)
     return threads
 
 

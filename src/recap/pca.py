@@ -1,7 +1,9 @@
 """Principal component analysis of features, in one pass over the feature file."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -9,7 +11,6 @@ from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from recap.devices import use_threads
 from recap.errors import InputError
 from recap.feature_files import (
     FEATURES,
@@ -21,8 +22,17 @@ from recap.feature_files import (
 )
 from recap.files import atomic_path
 from recap.progress import progress
+from recap.threads import limit_threads
 
 CHUNK = 1024  # rows held in memory at a time
+
+# What a fitted PCA has found.
+FOUND = ("mean_", "components_", "explained_variance_", "explained_variance_ratio_")
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+# NVIDIA's driver on Linux, and on Windows' Linux.
+GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 class StreamingPCA(TransformerMixin, BaseEstimator):
@@ -31,7 +41,7 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
     The covariance is summed in float64 around the mean of the first chunk, which keeps it exact
     where the mean is large against the spread, and its eigenvectors are the components. They are
     those of scikit-learn's `PCA(svd_solver="full")`; as there, a component's sign makes its
-    largest entry positive.
+    largest entry positive. Memory depends on the number of features, not on that of samples.
 
     Parameters
     ----------
@@ -40,6 +50,8 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
     n_regions : int
         Parts that a row consists of, one after another. Each part is a sample: all are projected
         onto the same components.
+    device : {"cpu", "cuda"}
+        Where to compute.
 
     Attributes
     ----------
@@ -48,15 +60,21 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         Rows of unit length, by falling variance.
     explained_variance_, explained_variance_ratio_ : arrays of shape (n_components,), float64
         Variance along each component (of a sample: divided by n - 1), and its share.
-    n_samples_ : int
+    n_samples_seen_ : int
         Rows seen, or parts of rows.
     n_features_in_ : int
         Columns seen.
     """
 
-    def __init__(self, n_components: int = 512, n_regions: int = 1):
+    def __init__(
+        self,
+        n_components: int = 512,
+        n_regions: int = 1,
+        device: Literal["cpu", "cuda"] = "cpu",
+    ):
         self.n_components = n_components
         self.n_regions = n_regions
+        self.device = device
 
     def fit(self, X: np.ndarray | h5py.Dataset, y: None = None) -> "StreamingPCA":
         """Find the components.
@@ -73,50 +91,80 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         ValueError
             If there are fewer samples or features than components, or a value is not finite.
         """
+        self._forget()
         if isinstance(X, h5py.Dataset):
             self.n_features_in_ = X.shape[1]
         else:
             X = validate_data(self, X, dtype="numeric")
-        n_features = self.n_features_in_ // self.n_regions
-        origin = None
-        total = np.zeros(n_features)
-        products = np.zeros((n_features, n_features), order="F")
-        self.n_samples_ = 0
         for _, chunk in _chunks(X, "pca: fit"):
-            chunk = chunk.astype(np.float64).reshape(-1, n_features)
-            if not np.isfinite(chunk).all():
-                raise ValueError("a feature is not finite")
-            if origin is None:
-                origin = chunk.mean(axis=0)
-            chunk -= origin
-            total += chunk.sum(axis=0)
-            # Only the upper triangle is summed: half the work of the whole product.
-            products = linalg.blas.dsyrk(1.0, chunk.T, beta=1.0, c=products, overwrite_c=True)
-            self.n_samples_ += len(chunk)
-        if self.n_components > min(self.n_samples_, n_features):
+            self._add(chunk)
+        self._solve(self.__dict__.pop("_sums", None))
+        return self
+
+    def partial_fit(self, X: np.ndarray, y: None = None) -> "StreamingPCA":
+        """Add rows to those that the components are found in.
+
+        The components are found when they are first asked for, so that many calls cost no more
+        than one.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            In memory.
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            If the rows have another number of features than those before, or a value is not
+            finite.
+        """
+        first = not hasattr(self, "_sums")
+        if first:
+            self._forget()
+        X = validate_data(self, X, dtype="numeric", reset=first)
+        for name in FOUND:
+            self.__dict__.pop(name, None)
+        self._add(X)
+        return self
+
+    def __getattr__(self, name: str):
+        if name in FOUND and "_sums" in self.__dict__:
+            self._solve(deepcopy(self._sums))
+            return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def _forget(self) -> None:
+        for name in ("_sums", "n_samples_seen_", *FOUND):
+            self.__dict__.pop(name, None)
+        self.n_samples_seen_ = 0
+
+    def _add(self, rows: np.ndarray) -> None:
+        """Add rows to the sums."""
+        rows = rows.reshape(-1, rows.shape[1] // self.n_regions)
+        if not self.n_samples_seen_:
+            origin = rows.mean(axis=0, dtype=np.float64)
+            self._sums = (_CudaSums if self.device == "cuda" else _Sums)(origin)
+        self.n_samples_seen_ += len(rows)
+        self._sums.add(rows)
+
+    def _solve(self, sums: "_Sums | None") -> None:
+        """Find the components in the sums, which are used up."""
+        samples, features = self.n_samples_seen_, self.n_features_in_ // self.n_regions
+        if self.n_components > min(samples, features):
             raise ValueError(
-                f"{self.n_components} components cannot be found in {self.n_samples_} samples of"
-                f" {n_features} features"
+                f"{self.n_components} components cannot be found in {samples} samples of"
+                f" {features} features"
             )
-        offset = total / self.n_samples_
-        self.mean_ = origin + offset
-        products = linalg.blas.dsyr(-float(self.n_samples_), offset, a=products, overwrite_a=True)
-        products /= max(self.n_samples_ - 1, 1)
-        all_variance = np.trace(products)
-        variance, vectors = linalg.eigh(
-            products,
-            lower=False,
-            overwrite_a=True,
-            check_finite=False,
-            subset_by_index=(n_features - self.n_components, n_features - 1),
-        )
+        offset = sums.total / samples
+        self.mean_ = sums.origin + offset
+        variance, vectors, all_variance = sums.solve(offset, samples, self.n_components)
         components = vectors.T[::-1]
         largest = np.abs(components).argmax(axis=1)
         components *= np.sign(components[np.arange(self.n_components), largest])[:, None]
         self.components_ = np.ascontiguousarray(components)
         self.explained_variance_ = np.maximum(variance[::-1], 0)
         self.explained_variance_ratio_ = self.explained_variance_ / all_variance
-        return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Project rows onto the components.
@@ -141,8 +189,101 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         return ((parts - self.mean_) @ self.components_.T).reshape(len(X), -1)
 
 
+class _Sums:
+    """Sums of rows and of their products, around an origin, in float64.
+
+    Parameters
+    ----------
+    origin : array of shape (D,)
+        Near the mean.
+    """
+
+    def __init__(self, origin: np.ndarray):
+        self.origin = origin
+        self.total = np.zeros_like(origin)
+        self._products = np.zeros((len(origin), len(origin)), order="F")
+
+    def add(self, rows: np.ndarray) -> None:
+        """Add rows of shape (n, D)."""
+        for start in range(0, len(rows), CHUNK):
+            with np.errstate(invalid="ignore"):
+                chunk = np.subtract(rows[start : start + CHUNK], self.origin, dtype=np.float64)
+            total = chunk.sum(axis=0)
+            # What is not finite in a row is not finite in the sum.
+            if not np.isfinite(total).all():
+                raise ValueError("a feature is not finite")
+            self.total += total
+            self._add_products(chunk)
+
+    def _add_products(self, chunk: np.ndarray) -> None:
+        # Only the upper triangle is summed: half the work of the whole product.
+        self._products = linalg.blas.dsyrk(
+            1.0, chunk.T, beta=1.0, c=self._products, overwrite_c=True
+        )
+
+    def solve(
+        self, offset: np.ndarray, samples: int, components: int
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the largest eigenvalues of the covariance, rising, their vectors, and the trace.
+
+        The vectors are columns. `offset` is the mean's distance from the origin.
+        """
+        covariance = linalg.blas.dsyr(-float(samples), offset, a=self._products, overwrite_a=True)
+        covariance /= max(samples - 1, 1)
+        trace = np.trace(covariance)
+        last = len(offset) - 1
+        variance, vectors = linalg.eigh(
+            covariance,
+            lower=False,
+            overwrite_a=True,
+            check_finite=False,
+            subset_by_index=(last + 1 - components, last),
+        )
+        return variance, vectors, trace
+
+
+class _CudaSums(_Sums):
+    """The same on a GPU, where the whole product is quicker than half of it."""
+
+    device = "cuda"
+
+    def __init__(self, origin: np.ndarray):
+        import torch
+
+        self.origin = origin
+        self.total = np.zeros_like(origin)
+        self._products = torch.zeros(
+            (len(origin), len(origin)), dtype=torch.float64, device=self.device
+        )
+
+    def _add_products(self, chunk: np.ndarray) -> None:
+        import torch
+
+        chunk = torch.from_numpy(chunk).to(self.device)
+        self._products.addmm_(chunk.T, chunk)
+
+    def solve(
+        self, offset: np.ndarray, samples: int, components: int
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the same as on the processor."""
+        import torch
+
+        offset = torch.from_numpy(offset).to(self.device)
+        covariance = self._products.addr_(offset, offset, alpha=-samples)
+        covariance /= max(samples - 1, 1)
+        variance, vectors = torch.linalg.eigh(covariance)
+        found = variance[-components:], vectors[:, -components:]
+        trace = covariance.diagonal().sum().item()
+        return *(array.cpu().numpy() for array in found), trace
+
+
 def fit_pca(
-    features: Path, *, output: Path, components: int = 512, threads: int | None = None
+    features: Path,
+    *,
+    output: Path,
+    components: int = 512,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> None:
     """Find the principal components of the training features.
 
@@ -155,6 +296,8 @@ def fit_pca(
         `explained_variance_ratio` (C,), all float64, and the attributes of the feature file.
     components : int
         Components to keep, C.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute; Apple's MPS has no float64, and leaves it to the processor.
     threads : int, optional
         Threads to use; all by default.
 
@@ -163,14 +306,15 @@ def fit_pca(
     InputError
         If the file is missing or damaged, or has fewer rows or columns than components.
     """
-    use_threads(threads)
+    limit_threads(threads)
     with (
         open_features(features) as source,
         atomic_path(output) as scratch,
         h5py.File(scratch, "w") as file,
     ):
         try:
-            pca = StreamingPCA(components, regions_of(source)).fit(source[FEATURES])
+            pca = StreamingPCA(components, regions_of(source), _choose_device(device))
+            pca.fit(source[FEATURES])
         except ValueError as error:
             raise InputError(
                 f"PCA of {features} failed: {error}; lower `pca_components` or give more images."
@@ -182,9 +326,21 @@ def fit_pca(
         file.attrs.update(source.attrs)
     kept = pca.explained_variance_ratio_.sum()
     print(
-        f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_}"
+        f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_seen_}"
         f" {'images' if pca.n_regions == 1 else 'regions'}."
     )
+
+
+def _choose_device(device: Device) -> Literal["cpu", "cuda"]:
+    """Return where to compute.
+
+    PyTorch takes 200 MB of memory, more than all else here: it is loaded only to use a GPU.
+    """
+    if device in ("cpu", "mps") or not any(path.exists() for path in GPU_DRIVERS):
+        return "cpu"
+    from recap.devices import choose_device
+
+    return "cuda" if choose_device(device).type == "cuda" else "cpu"
 
 
 def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = None) -> None:
@@ -208,7 +364,7 @@ def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = 
         If a file is missing or damaged, or the features are not of the kind that the PCA was
         fitted on.
     """
-    use_threads(threads)
+    limit_threads(threads)
     with open_features(features) as source:
         rows = source[FEATURES]
         fitted = read_pca(pca)

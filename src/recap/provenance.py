@@ -18,6 +18,9 @@ from recap.threads import available_threads
 
 RECORD = "provenance.json"
 PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")
+TRAINED = ("model.safetensors", "config.json", "history.csv")
+RUNS = ("seed*", "ensemble")
+PERPLEXITY = "perplexity.json"
 IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
 
 
@@ -90,6 +93,7 @@ def record_provenance(
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
+    ensembles: bool = True,
     settings: dict[str, Any] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -118,6 +122,8 @@ def record_provenance(
         Record only trainings from these seeds; all by default.
     decoders : list of str, optional
         Record only captions by these decoders; all by default.
+    ensembles : bool
+        Record what the seeds of a model say together, too; `--ensembles=false` leaves it out.
     settings : dict, optional
         What the study was configured with; JSON on the command line.
     threads : int, optional
@@ -136,7 +142,7 @@ def record_provenance(
     }
     given = [path for path in [*named.values(), *(inputs or [])] if path is not None]
     inputs = list(dict.fromkeys(map(Path, given)))
-    outputs = _outputs(study, models, seeds, decoders)
+    outputs = _outputs(study, models, seeds, decoders, ensembles)
     for path in [study, *inputs]:
         if not path.exists():
             raise InputError(f"{path} does not exist: check the path.")
@@ -201,29 +207,32 @@ def _outputs(
     models: list[str] | None,
     seeds: list[int] | None,
     decoders: list[str] | None,
+    ensembles: bool,
 ) -> list[Path]:
     """Return the files that a study made, those of the chosen trainings and decoders only."""
 
     def chosen(path: Path) -> bool:
-        part, model, seed, *_ = path.relative_to(study).parts
-        return (
-            (models is None or model in models)
-            and (seeds is None or seed in [f"seed{number}" for number in seeds])
-            and (part == "models" or decoders is None or path.name.split(".")[0] in decoders)
-        )
+        part, model, run, name = path.relative_to(study).parts
+        if models is not None and model not in models:
+            return False
+        if run == "ensemble":
+            if not ensembles:
+                return False
+        elif seeds is not None and run not in [f"seed{seed}" for seed in seeds]:
+            return False
+        decoder = name.removesuffix(".json").removesuffix(".words")
+        of_all_decoders = part == "models" or name == PERPLEXITY
+        return of_all_decoders or decoders is None or decoder in decoders
 
     shared = [*study.glob("coco_captioning/*"), *study.glob("features/*.h5")]
     trained = [
         *(path for name in TRAINED for path in study.glob(f"models/*/seed*/{name}")),
-        *study.glob("captions/*/seed*/*.json"),
-        *study.glob("scores/*/seed*/*.json"),
+        *(path for run in RUNS for path in study.glob(f"captions/*/{run}/*.json")),
+        *(path for run in RUNS for path in study.glob(f"scores/*/{run}/*.json")),
     ]
     found = [*shared, *filter(chosen, trained)]
     # A killed job may leave a scratch file, whose name begins with a dot.
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
-
-
-TRAINED = ("model.safetensors", "config.json", "history.csv")
 
 
 def _file_record(path: Path) -> dict[str, Any]:

@@ -1,18 +1,36 @@
 """How many threads there are to use."""
 
-import os
+from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 
 
 def available_threads(threads: int | None = None) -> int:
-    """Return how many threads to use: those that were given, but no more than the machine has.
+    """Return how many threads to use: those that were given, but no more than there are.
+
+    There are as many as the process may run on, and as a container's quota allows.
 
     Parameters
     ----------
     threads : int, optional
         Threads given; all of the machine's by default.
     """
-    if hasattr(os, "sched_getaffinity"):  # noqa: SIM108
-        has = len(os.sched_getaffinity(0))
-    else:
-        has = os.cpu_count() or 1
+    has = cpu_count()
     return max(1, min(threads or has, has))
+
+
+def limit_threads(threads: int | None) -> int:
+    """Limit NumPy to the threads that were given, and to those that there are.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads given; all of the machine's by default.
+
+    Returns
+    -------
+    int
+        Threads in use.
+    """
+    threads = available_threads(threads)
+    threadpool_limits(threads)
+    return threads

@@ -7,7 +7,7 @@ import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.rouge.rouge import Rouge
 
-from recap.metrics.bleu import bleu_scores
+from recap.metrics.bleu import bleu_counts, bleu_of_counts, bleu_scores
 from recap.metrics.ngrams import References
 from recap.metrics.rouge import rouge_l
 
@@ -50,6 +50,19 @@ def test_bleu_equals_pycocoevalcap(corpus):
     assert min(wanted_corpus) > 0
     np.testing.assert_allclose(corpus_scores, wanted_corpus, rtol=0, atol=1e-14)
     np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-14)
+
+
+def test_counts_add_up_to_bleu_of_any_choice_of_captions(corpus):
+    captions, references = corpus
+    prepared = References([[text.split() for text in texts] for texts in references])
+    words = [caption.split() for caption in captions]
+    counts = bleu_counts(prepared, prepared.match(range(len(captions)), words))
+    chosen = [3, 7, 7, 11]
+    wanted, _ = official(
+        Bleu(4), [captions[row] for row in chosen], [references[row] for row in chosen]
+    )
+    several = np.stack([counts[:, chosen].sum(axis=1), counts.sum(axis=1)], axis=-1)
+    np.testing.assert_allclose(bleu_of_counts(several)[:, 0], wanted, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("captions", [["a"], ["a b"], [""]])

@@ -213,6 +213,17 @@ def test_the_summary_says_where_the_lead_comes_from(fake, tmp_path):
     assert "100% differ from each other and 100% are in no training caption" in words
 
 
+def test_perplexities_are_told(fake, tmp_path):
+    assert "Perplexity" not in Page(compare(fake, tmp_path / "without")).words
+    for model, values in {"lstm": (5.0, 6.0), "rnn": (7.0, 9.0)}.items():
+        for seed, value in enumerate(values):
+            path = fake.folder / f"captions/{model}/seed{seed}/perplexity.json"
+            path.write_text(json.dumps({"perplexity": value}))
+    words = Page(compare(fake, tmp_path / "with")).words
+    assert "lstm wavers between 5.50 words on average and rnn between 8.00" in words
+    assert "5.50 ± 0.71" in words
+
+
 def test_files_are_listed_with_their_checksums(fake, tmp_path):
     html = compare(fake, tmp_path)
     checksum = hashlib.sha256(fake.annotations.read_bytes()).hexdigest()

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +148,30 @@ def test_what_a_study_can_do_without_is_not_asked_for(fake):
 def test_a_folder_without_its_record_is_told(fake):
     (fake.folder / "provenance.json").unlink()
     with pytest.raises(InputError, match=r"discs/provenance\.json is missing.*record-provenance"):
+        read_study(fake.folder)
+
+
+def test_an_ensemble_is_a_model_of_its_own(fake):
+    for part in ("scores", "captions"):
+        shutil.copytree(fake.folder / part / "rnn/seed0", fake.folder / part / "rnn/ensemble")
+    study = read_study(fake.folder, models=["rnn", "lstm"], seeds=[1, 0])
+    assert list(study.models) == ["rnn", "lstm", "rnn ensemble"]
+    (run,) = study.models["rnn ensemble"]
+    assert (run.seed, run.config, run.history) == (None, {}, None)
+    assert list(run.decodings) == ["greedy", "beam3"]
+    assert list(read_study(fake.folder, ensembles=False).models) == ["lstm", "rnn"]
+    assert list(read_study(fake.folder, models=["lstm"]).models) == ["lstm"]
+    chosen = read_study(fake.folder, decoders=["greedy"]).models["rnn ensemble"]
+    assert list(chosen[0].decodings) == ["greedy"]
+
+
+def test_perplexity_is_read_where_it_was_measured(fake):
+    path = fake.folder / "captions/rnn/seed1/perplexity.json"
+    path.write_text('{"perplexity": 12.5}')
+    runs = read_study(fake.folder).models["rnn"]
+    assert [run.perplexity for run in runs] == [None, 12.5]
+    path.write_text('{"perplexity": null}')
+    with pytest.raises(InputError, match=r"perplexity\.json does not hold a perplexity"):
         read_study(fake.folder)
 
 

@@ -1,9 +1,13 @@
 import csv
 import io
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from recap.metrics.bleu import bleu_of_counts
+from recap.report.statistics import interval
 from recap.report.study import METRICS
 from recap.report.tables import (
     ScoreRow,
@@ -39,7 +43,25 @@ def test_scores_that_are_means_over_images_have_intervals(fake):
     assert row.interval["ROUGE-L"] == pytest.approx((0.2, 0.2))
     low, high = row.interval["CIDEr-D"]
     assert low < row.mean["CIDEr-D"] < high
-    assert row.interval["CIDEr-D"] == judge(fake.compared(), seed=0).best.interval
+    assert (low, high) == pytest.approx(judge(fake.compared(), seed=0).best.interval)
+
+
+def test_intervals_of_bleu_come_from_counts_that_are_added_up(fake):
+    generator = np.random.default_rng(0)
+    right = generator.integers(0, 5, size=(4, 20))
+    lengths = [[9] * 20, [10] * 20]
+    counts = np.vstack([right, right + generator.integers(1, 5, size=(4, 20)), lengths])
+    for path in (fake.folder / "scores/lstm").rglob("greedy.json"):
+        content = json.loads(path.read_text())
+        content["per_image"]["BLEU counts"] = counts.T.tolist()
+        path.write_text(json.dumps(content))
+    greedy, beam = score_rows(fake.compared(), seed=0)[:2]
+    assert set(greedy.interval) == {*METRICS[:4], "ROUGE-L", "CIDEr-D"}
+    assert set(beam.interval) == {"ROUGE-L", "CIDEr-D"}
+    drawn = generator.integers(20, size=(5_000, 20))
+    bleu = bleu_of_counts(counts[:, drawn].sum(axis=2))
+    for metric, values in zip(METRICS, bleu, strict=False):
+        assert greedy.interval[metric] == pytest.approx(interval(values), abs=0.02)
 
 
 def test_metrics_that_are_computed_now_and_then_are_shown_where_they_are(fake):

@@ -161,7 +161,8 @@ def test_file_and_table(no_java, tmp_path, capsys):
     score_captions(results, annotations, output=output, subset=True)
     scores = json.loads(output.read_text())
     assert list(scores["scores"]) == METRICS
-    assert list(scores["per_image"]) == ["image_id", *METRICS]
+    assert list(scores["per_image"]) == ["image_id", *METRICS, "BLEU counts"]
+    assert [len(counts) for counts in scores["per_image"]["BLEU counts"]] == [10] * 3
     assert scores["images"] == 3
     assert scores["references"] == 8
     assert scores["scores"]["METEOR"] is None

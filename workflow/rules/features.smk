@@ -113,6 +113,7 @@ rule fit_pca:
         mem_mb=1500,
     params:
         components=config["pca_components"],
+        device=config["device"],
         code=code_hash("recap.pca"),
     shell:
         """
@@ -120,6 +121,7 @@ rule fit_pca:
             {input:q} \
             --output {output:q} \
             --components {params.components} \
+            --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
         """

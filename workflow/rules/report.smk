@@ -51,7 +51,8 @@ rule record_provenance:
         encoded=rules.encode.input,
         pca="results/{study}/features/pca.h5",
         models=runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
-        scores=runs("results/{study}/scores/{model}/seed{seed}/{decoder}.json"),
+        scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
+        perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
     output:
         "results/{study}/provenance.json",
     log:
@@ -69,6 +70,7 @@ rule record_provenance:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
+        ensembles=config["ensemble"],
         settings=settings_to_tell(),
         code=code_hash("recap.provenance"),
     shell:
@@ -83,6 +85,7 @@ rule record_provenance:
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders:q} \
+            --ensembles={params.ensembles} \
             --settings {params.settings:q} \
             --threads {threads} \
             2>&1 | tee {log:q}
@@ -140,6 +143,7 @@ rule compare_captioners:
         models=config["train"],
         seeds=config["seeds"],
         decoders=config["decoders"],
+        ensembles=config["ensemble"],
         code=code_hash("recap.report.compare"),
     shell:
         """
@@ -149,5 +153,6 @@ rule compare_captioners:
             --models {params.models:q} \
             --seeds {params.seeds} \
             --decoders {params.decoders:q} \
+            --ensembles={params.ensembles} \
             2>&1 | tee {log:q}
         """

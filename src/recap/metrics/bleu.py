@@ -28,13 +28,41 @@ def bleu_scores(references: References, candidates: Candidates) -> tuple[np.ndar
     captions : ndarray of shape (4, N), float64
         BLEU-1 to BLEU-4 of each caption.
     """
-    correct = np.stack([_correct(references, candidates, order) for order in range(ORDERS)])
+    counts = bleu_counts(references, candidates)
+    return bleu_of_counts(counts.sum(axis=1)), bleu_of_counts(counts)
+
+
+def bleu_counts(references: References, candidates: Candidates) -> np.ndarray:
+    """Return what BLEU is computed from; added up over captions, it gives BLEU of them together.
+
+    Parameters
+    ----------
+    references : References
+        Reference captions of images.
+    candidates : Candidates
+        Captions that were matched with them, one or more.
+
+    Returns
+    -------
+    ndarray of shape (10, N), float64
+        Of each caption: right n-grams of 1 to 4 words, all n-grams of 1 to 4 words, its length
+        and that of the closest reference, in words.
+    """
+    correct = [_correct(references, candidates, order) for order in range(ORDERS)]
     guessed = np.maximum(candidates.lengths - np.arange(ORDERS)[:, None], 0)
     closest = _closest_lengths(references, candidates)
-    captions = _bleu(correct, guessed, candidates.lengths, closest)
-    totals = (correct, guessed, candidates.lengths, closest)
-    corpus = _bleu(*(counts.sum(axis=-1, keepdims=True) for counts in totals))
-    return corpus[:, 0], captions
+    return np.concatenate([correct, guessed, [candidates.lengths, closest]]).astype(np.float64)
+
+
+def bleu_of_counts(counts: np.ndarray) -> np.ndarray:
+    """Return BLEU-1 to BLEU-4, of shape (4, …), from `bleu_counts`, of shape (10, …)."""
+    correct, guessed = counts[:ORDERS], counts[ORDERS:-2]
+    length, reference_length = counts[-2:]
+    orders = np.arange(1, ORDERS + 1).reshape(-1, *[1] * length.ndim)
+    precision = (correct + TINY) / (guessed + SMALL)
+    bleu = np.cumprod(precision, axis=0) ** (1 / orders)
+    ratio = (length + TINY) / (reference_length + SMALL)
+    return bleu * np.exp(np.minimum(0, 1 - 1 / ratio))
 
 
 def _correct(references: References, candidates: Candidates, order: int) -> np.ndarray:
@@ -53,13 +81,3 @@ def _closest_lengths(references: References, candidates: Candidates) -> np.ndarr
     lengths = references.lengths[candidates.reference]
     apart = np.abs(lengths - candidates.lengths[candidates.caption])
     return np.minimum.reduceat(apart << 32 | lengths, candidates.pairs[:-1]) & ((1 << 32) - 1)
-
-
-def _bleu(
-    correct: np.ndarray, guessed: np.ndarray, length: np.ndarray, reference_length: np.ndarray
-) -> np.ndarray:
-    """Return BLEU-1 to BLEU-4, of shape (4, N), from counts of shapes (4, N) and (N,)."""
-    precision = (correct + TINY) / (guessed + SMALL)
-    bleu = np.cumprod(precision, axis=0) ** (1 / np.arange(1, ORDERS + 1)[:, None])
-    ratio = (length + TINY) / (reference_length + SMALL)
-    return bleu * np.exp(np.minimum(0, 1 - 1 / ratio))

@@ -9,6 +9,7 @@ from recap.report.comparison import Comparison
 from recap.report.curves import learning_curves
 from recap.report.gallery import Gallery, build_gallery
 from recap.report.run_details import FEATURES, file_attributes
+from recap.report.statistics import mean_and_deviation
 from recap.report.study import Study
 from recap.report.tables import ScoreRow, score_rows
 from recap.report.verdict import Verdict, judge
@@ -39,6 +40,9 @@ class Chapter:
         Language of each model.
     people : Wording
         Language of people.
+    perplexities : dict of str to (float, float or None)
+        Perplexity of the references under each model that it was measured for: the mean over the
+        seeds and their standard deviation.
     lengths, categories : list of Slice
         Scores by length of the references and by what is in the image.
     gallery : Gallery
@@ -54,6 +58,7 @@ class Chapter:
     curves: str
     wording: dict[str, Wording]
     people: Wording
+    perplexities: dict[str, tuple[float, float | None]]
     lengths: list[Slice]
     categories: list[Slice]
     gallery: Gallery
@@ -94,6 +99,11 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
     learnt = {study.name: _training_captions(study) for study in comparison.studies}
     wording = wording_of_models(comparison, verdict.decoder, learnt)
     people = wording_of_people(comparison, learnt[comparison.studies[0].name])
+    perplexities = {
+        model: mean_and_deviation([run.perplexity for run in runs])
+        for model, runs in comparison.models.items()
+        if all(run.perplexity is not None for run in runs)
+    }
     categories = by_category(comparison, verdict.decoder)
     settings = comparison.studies[0].record.settings
     images = len(comparison.image_ids)
@@ -103,7 +113,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         id=name,
         comparison=comparison,
         verdict=verdict,
-        remarks=remarks(verdict, wording, people, categories),
+        remarks=remarks(verdict, wording, people, perplexities, categories),
         rows=score_rows(comparison, seed=seed),
         anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
         curves=learning_curves(comparison.models, prefix=name)
@@ -111,6 +121,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         else "",
         wording=wording,
         people=people,
+        perplexities=perplexities,
         lengths=by_reference_length(comparison, verdict.decoder),
         categories=categories,
         gallery=build_gallery(comparison, verdict, seed=seed),
@@ -118,7 +129,11 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
 
 
 def remarks(
-    verdict: Verdict, wording: dict[str, Wording], people: Wording, categories: list[Slice]
+    verdict: Verdict,
+    wording: dict[str, Wording],
+    people: Wording,
+    perplexities: dict[str, tuple[float, float | None]],
+    categories: list[Slice],
 ) -> list[str]:
     """Say in words whether the lead is real and where it comes from.
 
@@ -130,6 +145,8 @@ def remarks(
         Language of each model.
     people : Wording
         Language of people.
+    perplexities : dict of str to (float, float or None)
+        Mean perplexity of the references under each model, and its deviation.
     categories : list of Slice
         Scores by what is in the image.
     """
@@ -154,6 +171,12 @@ def remarks(
                 f" ({_signed(most.lead(best.model, lead.model))} on {most.images:,} images) and"
                 f" least on “{least.name}” ({_signed(least.lead(best.model, lead.model))} on"
                 f" {least.images:,})."
+            )
+        if {best.model, lead.model} <= perplexities.keys():
+            said.append(
+                f"When made to write people's captions, {best.model} wavers between"
+                f" {perplexities[best.model][0]:.2f} words on average and {lead.model} between"
+                f" {perplexities[lead.model][0]:.2f} (perplexity)."
             )
     mine = wording[best.model]
     novel = (

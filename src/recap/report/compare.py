@@ -18,6 +18,7 @@ def compare_captioners(
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
+    ensembles: bool = True,
     seed: int = 0,
 ) -> None:
     """Compare the captioners of one study, or of several side by side, on one page.
@@ -39,6 +40,9 @@ def compare_captioners(
         Compare only trainings from these seeds; all that were scored by default.
     decoders : list of str, optional
         Compare only captions by these decoders; all that were scored by default.
+    ensembles : bool
+        Compare what the seeds of a model say together, too, as a model of its own;
+        `--ensembles=false` leaves it out.
     seed : int
         Seed of the bootstrap, the permutations and the photos that are drawn.
 
@@ -50,7 +54,8 @@ def compare_captioners(
     """
     if not studies:
         raise InputError("No study is given: name folders such as results/shapes.")
-    read = [read_study(study, models=models, seeds=seeds, decoders=decoders) for study in studies]
+    choice = {"models": models, "seeds": seeds, "decoders": decoders, "ensembles": ensembles}
+    read = [read_study(study, **choice) for study in studies]
     comparisons = lay_side_by_side(read)
     chapters = [
         write_chapter(comparison, number=number, seed=seed)

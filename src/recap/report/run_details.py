@@ -11,7 +11,7 @@ import numpy as np
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
 from recap.report.comparison import Comparison
-from recap.report.study import Run, Study
+from recap.report.study import ENSEMBLE, Run, Study
 
 FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
 PCA = "features/pca.h5"
@@ -32,9 +32,15 @@ GROWS_WITH = {
     "encode_captions": ("train_captions", "captions"),
     "train_captioner": ("train_captions",),
     "generate_captions": ("images",),
+    "measure_perplexity": ("captions",),
     "score_captions": ("captions",),
 }
-STAGES_OF_A_CAPTIONER = ("train_captioner", "generate_captions", "score_captions")
+STAGES_OF_A_CAPTIONER = (
+    "train_captioner",
+    "generate_captions",
+    "measure_perplexity",
+    "score_captions",
+)
 
 
 @dataclass(frozen=True)
@@ -176,9 +182,10 @@ def read_stages(study: Study) -> list[Stage]:
         If a file lacks the columns that Snakemake writes.
     """
     compared = set()
-    for model, runs in study.models.items():
+    for name, runs in study.models.items():
+        model = name.removesuffix(f" {ENSEMBLE}")
         for run in runs:
-            training = f"{model}-seed{run.seed}"
+            training = f"{model}-{ENSEMBLE if run.seed is None else f'seed{run.seed}'}"
             compared |= {training, *(f"{training}-{decoder}" for decoder in run.decodings)}
     folder = study.folder / "benchmarks"
     jobs: dict[str, list[tuple[float, float, float]]] = {}
@@ -238,7 +245,7 @@ def _as_text(value: Any) -> str:
 def _training(runs: list[Run]) -> dict[str, str]:
     """Return what the trainings of a model came to, seed by seed."""
     training = {
-        "seeds": ", ".join(str(run.seed) for run in runs),
+        "seeds": ", ".join("all" if run.seed is None else str(run.seed) for run in runs),
     }
     if any(run.history is None for run in runs):
         return training

@@ -14,6 +14,7 @@ from recap.provenance import Record, read_record
 from recap.report.history import History, read_history
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
+ENSEMBLE = "ensemble"
 MORE_METRICS = ("SPICE",)  # told of where they were computed
 
 
@@ -33,6 +34,8 @@ class Decoding:
     per_image : dict of str to ndarray of shape (N,), float64
         Scores of each image, in the order of `Study.image_ids`, for each metric that has them;
         CIDEr-D is always there.
+    bleu_counts : ndarray of shape (10, N), float64, or None
+        As `recap.metrics.bleu.bleu_counts` returns them; None where they were not kept.
     captions : list of str
         Caption of each image, in the same order.
     file : Path
@@ -43,6 +46,7 @@ class Decoding:
     notes: list[str]
     tokenizer: str
     per_image: dict[str, np.ndarray]
+    bleu_counts: np.ndarray | None
     captions: list[str]
     file: Path
 
@@ -60,6 +64,7 @@ class Decoding:
         return replace(
             self,
             per_image={metric: values[order] for metric, values in self.per_image.items()},
+            bleu_counts=None if self.bleu_counts is None else self.bleu_counts[:, order],
             captions=[self.captions[row] for row in order],
         )
 
@@ -70,19 +75,22 @@ class Run:
 
     Attributes
     ----------
-    seed : int
-        Seed of the training.
+    seed : int or None
+        Seed of the training; None for an ensemble of all seeds.
     config : dict
         The model's `config.json`; empty if it is missing.
     history : History or None
         The model's `history.csv`, if there is one.
+    perplexity : float or None
+        Of the references under the model; None where it was not measured.
     decodings : dict of str to Decoding
         By name of the decoder: `greedy`, `beam3`, ...
     """
 
-    seed: int
+    seed: int | None
     config: dict
     history: History | None
+    perplexity: float | None
     decodings: dict[str, Decoding]
 
     def in_order(self, old: list[int], new: list[int]) -> "Run":
@@ -119,8 +127,8 @@ class Study:
     image_ids : list of int
         The images that were scored, N of them.
     models : dict of str to list of Run
-        By name of the model, in the order asked for or else the alphabetical; the runs in the
-        order asked for or else by seed.
+        By name of the model, in the order asked for or else the alphabetical, ensembles last; the
+        runs in the order asked for or else by seed.
     decoder_names : list of str
         Every decoder of any run, in the order asked for or else the narrowest beam first.
     """
@@ -148,6 +156,7 @@ def read_study(
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
+    ensembles: bool = True,
 ) -> Study:
     """Read the models, seeds and decoders of a study that have a score file.
 
@@ -161,6 +170,8 @@ def read_study(
         Read only these, in this order; all by default.
     decoders : list of str, optional
         Read only these, in this order; all by default.
+    ensembles : bool
+        Whether to read what the seeds of a model say together, as a model of its own.
 
     Raises
     ------
@@ -169,9 +180,14 @@ def read_study(
         hold, or the score files are not about the same images.
     """
     score_paths = _score_paths(folder, models, seeds, decoders)
+    if ensembles:
+        found = {(path.parts[-3], path.stem) for path in score_paths}
+        everywhere = folder.glob(f"scores/*/{ENSEMBLE}/*.json")
+        theirs = [path for path in everywhere if (path.parts[-3], path.stem) in found]
+        score_paths += sorted(theirs, key=lambda path: decoder_order(path.stem))
     record = read_record(folder)
     image_ids = _image_ids(score_paths[0])
-    decodings: dict[tuple[str, int], dict[str, Decoding]] = {}
+    decodings: dict[tuple[str, int | None], dict[str, Decoding]] = {}
     for path in score_paths:
         if set(_image_ids(path)) != set(image_ids):
             raise InputError(
@@ -181,16 +197,23 @@ def read_study(
         run = (path.parts[-3], _seed(path.parent))
         captions = folder / "captions" / path.relative_to(folder / "scores")
         decodings.setdefault(run, {})[path.stem] = _read_decoding(path, captions, image_ids)
+
+    def place(run: tuple[str, int | None]) -> tuple:
+        model, seed = run
+        return seed is None, _place(model, models), 0 if seed is None else _place(seed, seeds)
+
     runs: dict[str, list[Run]] = {}
-    for model, seed in sorted(
-        decodings, key=lambda run: (_place(run[0], models), _place(run[1], seeds))
-    ):
-        trained = folder / "models" / model / f"seed{seed}"
-        runs.setdefault(model, []).append(
+    for model, seed in sorted(decodings, key=place):
+        run = f"{model}/{ENSEMBLE if seed is None else f'seed{seed}'}"
+        name = f"{model} {ENSEMBLE}" if seed is None else model
+        runs.setdefault(name, []).append(
             Run(
                 seed=seed,
-                config=_read_if_there(trained / "config.json", read_json) or {},
-                history=_read_if_there(trained / "history.csv", read_history),
+                config=_read_if_there(folder / "models" / run / "config.json", read_json) or {},
+                history=_read_if_there(folder / "models" / run / "history.csv", read_history),
+                perplexity=_read_if_there(
+                    folder / "captions" / run / "perplexity.json", _read_perplexity
+                ),
                 decodings=decodings[model, seed],
             )
         )
@@ -242,8 +265,20 @@ def _place(name: str | int, order: list[str] | list[int] | None) -> str | int:
     return name if order is None else order.index(name)
 
 
-def _seed(folder: Path) -> int:
-    """Return the seed that a folder named `seed{seed}` tells."""
+def _read_perplexity(path: Path) -> float:
+    try:
+        return float(read_json(path)["perplexity"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} does not hold a perplexity ({error!r}): remove it and run `snakemake"
+            " evaluate`."
+        ) from None
+
+
+def _seed(folder: Path) -> int | None:
+    """Return the seed that a folder named `seed{seed}` tells, None for an ensemble's."""
+    if folder.name == ENSEMBLE:
+        return None
     try:
         return int(folder.name.removeprefix("seed"))
     except ValueError:
@@ -276,6 +311,9 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
             len(of_each_image[metric]) != len(rows) for metric in per_image
         ):
             raise ValueError("a score for each image is missing")
+        counts = of_each_image.get("BLEU counts")
+        if counts is not None:
+            counts = np.array(counts, dtype=np.float64).reshape(len(rows), 10)[order].T
         scores = {metric: content["scores"][metric] for metric in METRICS}
         scores |= {
             metric: content["scores"][metric]
@@ -297,6 +335,7 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
         notes=content.get("notes", []),
         tokenizer=content.get("tokenizer", ""),
         per_image=per_image,
+        bleu_counts=counts,
         captions=ordered,
         file=captions_path,
     )

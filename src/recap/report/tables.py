@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recap.metrics.bleu import bleu_of_counts
 from recap.report.comparison import Comparison
 from recap.report.statistics import interval, mean_and_deviation, resampled_means
-from recap.report.study import METRICS, MORE_METRICS
+from recap.report.study import METRICS, MORE_METRICS, Decoding
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 SUMMARY_WIDTH = 88
 LONGEST_NAME = 24
+BLEU = METRICS[:4]
 # The score of the whole is the mean of those of the images; BLEU's and METEOR's are not.
 MEANS_OVER_IMAGES = ("ROUGE-L", "CIDEr-D", "SPICE")
 
@@ -36,7 +38,8 @@ class ScoreRow:
     deviation : dict of str to float or None
         Sample standard deviation over the seeds; None for a single seed.
     interval : dict of str to (float, float)
-        95% bootstrap interval over the images of the metrics that are means over images.
+        95% bootstrap interval over the images of BLEU and of what is a mean over images; METEOR
+        has none.
     """
 
     model: str
@@ -87,18 +90,37 @@ def _intervals(
     comparison: Comparison, places: list[tuple[str, str]], seed: int
 ) -> dict[tuple[str, str], dict[str, tuple[float, float]]]:
     """Return the intervals of each row, all from the same resamples."""
-    found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {place: {} for place in places}
-    cells, values = [], []
-    for place in places:
-        decodings = comparison.decodings(*place)
-        for metric in MEANS_OVER_IMAGES:
-            if all(metric in decoding.per_image for decoding in decodings):
-                cells.append((place, metric))
-                values.append(np.mean([item.per_image[metric] for item in decodings], axis=0))
-    means = resampled_means(np.stack(values), seed=seed)
-    for column, (place, metric) in enumerate(cells):
-        found[place][metric] = interval(means[:, column])
+    values = {place: _values(comparison.decodings(*place)) for place in places}
+    stacked = [rows for of_place in values.values() for rows in of_place.values()]
+    resampled = resampled_means(np.concatenate(stacked), seed=seed)
+    found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+    end = 0
+    for place, of_place in values.items():
+        found[place] = {}
+        for name, rows in of_place.items():
+            start, end = end, end + len(rows)
+            means = resampled[:, start:end]
+            if name == "BLEU":
+                # Counts added up over the resampled images, seed by seed: shape (10, seeds, R).
+                counts = means.T.reshape(-1, 10, len(means)).swapaxes(0, 1) * rows.shape[1]
+                bleu = bleu_of_counts(counts).mean(axis=1)
+                found[place] |= dict(zip(BLEU, map(interval, bleu), strict=True))
+            else:
+                found[place][name] = interval(means.mean(axis=1))
     return found
+
+
+def _values(decodings: list[Decoding]) -> dict[str, np.ndarray]:
+    """Return what scores are computed from, arrays of shape (K, N), seed after seed."""
+    values = {
+        metric: np.stack([item.per_image[metric] for item in decodings])
+        for metric in MEANS_OVER_IMAGES
+        if all(metric in item.per_image for item in decodings)
+    }
+    counts = [item.bleu_counts for item in decodings if item.bleu_counts is not None]
+    if len(counts) == len(decodings):
+        values["BLEU"] = np.concatenate(counts)
+    return values
 
 
 def percent(score: float | None) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recap.decoders import beam_width
+from recap.decoders import read_decoder
 from recap.errors import InputError
 from recap.report.comparison import Comparison
 from recap.report.statistics import (
@@ -191,9 +191,7 @@ class Verdict:
 
 def decoder_in_words(decoder: str) -> str:
     """Return what a decoder is called in a sentence."""
-    if beam_width(decoder) > 1:
-        return f"beam search of width {beam_width(decoder)}"
-    return f"{decoder} decoding"
+    return read_decoder(decoder).in_words
 
 
 def shared_decoders(comparison: Comparison) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from recap.annotations import read_annotations
 from recap.errors import InputError
 from recap.files import write_json
-from recap.metrics.bleu import bleu_scores
+from recap.metrics.bleu import bleu_counts, bleu_of_counts
 from recap.metrics.cider import CiderD
 from recap.metrics.rouge import rouge_l
 from recap.scoring.java import JavaProblem
@@ -51,7 +51,8 @@ def compute_scores(
     dict
         `scores`, fractions by name, None for what was not computed; `images` and `references`,
         counts; `tokenizer` and `scorers`, what computed them; `notes`, sentences; `per_image`,
-        lists in the order of its `image_id`, which is ascending.
+        lists in the order of its `image_id`, which is ascending; `BLEU counts` is what
+        `recap.metrics.bleu.bleu_counts` returns.
     """
     images = sorted(captions)
     rows = [references.rows[image] for image in images]
@@ -59,17 +60,21 @@ def compute_scores(
     texts = [tokenized(captions[image]) for image in images]
 
     candidates = references.ngrams.match(rows, [text.split() for text in texts])
-    bleu, bleu_per_image = bleu_scores(references.ngrams, candidates)
+    counts = bleu_counts(references.ngrams, candidates)
     cider = CiderD(references.ngrams, rows).score(candidates)
     rouge = [
         rouge_l(text.split(" "), [truth.split(" ") for truth in of_image])
         for text, of_image in zip(texts, truths, strict=True)
     ]
     names = [f"BLEU-{n}" for n in range(1, 5)]
-    scores = dict(zip(names, bleu.tolist(), strict=True))
+    scores = dict(zip(names, bleu_of_counts(counts.sum(axis=1)).tolist(), strict=True))
     scores |= {"METEOR": None, "ROUGE-L": float(np.mean(rouge)), "CIDEr-D": float(cider.mean())}
-    per_image = {"image_id": images, **dict(zip(names, bleu_per_image.tolist(), strict=True))}
+    per_image = {
+        "image_id": images,
+        **dict(zip(names, bleu_of_counts(counts).tolist(), strict=True)),
+    }
     per_image |= {"METEOR": None, "ROUGE-L": rouge, "CIDEr-D": cider.tolist()}
+    per_image["BLEU counts"] = counts.astype(int).T.tolist()
 
     notes = []
     if not any(map(any, truths)):
