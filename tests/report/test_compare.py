@@ -239,9 +239,12 @@ def test_published_scores_say_whether_they_compare(fake, tmp_path):
     flickr = next(anchor for anchor in ANCHORS if anchor.dataset == "flickr8k")
     assert same_images(flickr, {"dataset": "flickr8k"}, 1000)
     assert not same_images(flickr, {"dataset": "flickr8k"}, 999)
-    coco = next(anchor for anchor in ANCHORS if anchor.dataset == "coco2014")
-    assert not same_images(coco, {"dataset": "coco2014"}, 40504)
+    coco = next(anchor for anchor in ANCHORS if "Karpathy" in anchor.split)
+    assert same_images(coco, {"dataset": "coco2014", "split": "karpathy"}, 5000)
+    assert not same_images(coco, {"dataset": "coco2014", "split": "official"}, 40504)
     assert not same_images(coco, {}, 1000)
+    chosen = next(anchor for anchor in ANCHORS if "authors" in anchor.split)
+    assert not same_images(chosen, {"dataset": "coco2014", "split": "karpathy"}, 5000)
 
 
 def test_stale_scores_do_not_reach_the_report(fake, tmp_path):

@@ -28,36 +28,85 @@ class Anchor:
     scores: dict[str, float]
 
 
+FLICKR8K_TEST = "Flickr8k, 1,000 test photos"
+COCO_TEST = "COCO, Karpathy's 5,000 test photos"
+KATIYAR = "S. Katiyar's show_tell, README"
+
 ANCHORS = (
     Anchor(
-        "Neural Image Caption, VGG features, greedy",
-        "Nervana's model zoo for neon, image captioning on Flickr8k, 2015",
+        "NIC with GoogLeNet, an ensemble, beam search of width 20",
+        "Show and Tell, Vinyals et al., CVPR 2015; as quoted in Show, Attend and Tell, ICML 2015",
         "flickr8k",
-        "Flickr8k, 1,000 test photos",
+        FLICKR8K_TEST,
+        {"BLEU-1": 0.63, "BLEU-2": 0.41, "BLEU-3": 0.27},
+    ),
+    Anchor(
+        "the same kind of model with VGG-16, beam search of width 3",
+        KATIYAR,
+        "flickr8k",
+        FLICKR8K_TEST,
+        {
+            "BLEU-1": 0.608,
+            "BLEU-2": 0.424,
+            "BLEU-3": 0.290,
+            "BLEU-4": 0.198,
+            "METEOR": 0.191,
+            "ROUGE-L": 0.447,
+            "CIDEr-D": 0.478,
+            "SPICE": 0.133,
+        },
+    ),
+    Anchor(
+        "the same kind of model with VGG features, greedy",
+        "image captioning in Nervana's model zoo for neon, 2015",
+        "flickr8k",
+        FLICKR8K_TEST,
         {"BLEU-1": 0.542, "BLEU-2": 0.326, "BLEU-3": 0.193, "BLEU-4": 0.123},
     ),
     Anchor(
-        "FC model, ResNet-101 features, beam search of width 5",
-        "self-critical.pytorch, model zoo",
+        "NIC with GoogLeNet, an ensemble, beam search of width 20",
+        "Show and Tell, Vinyals et al., CVPR 2015, abstract",
         "coco2014",
-        "COCO, Karpathy's 5,000 test photos",
+        "COCO, photos of the authors' choice",
+        {"BLEU-4": 0.277},
+    ),
+    Anchor(
+        "the same kind of model with VGG-16, beam search of width 3",
+        KATIYAR,
+        "coco2014",
+        COCO_TEST,
+        {
+            "BLEU-1": 0.677,
+            "BLEU-2": 0.497,
+            "BLEU-3": 0.364,
+            "BLEU-4": 0.270,
+            "METEOR": 0.227,
+            "ROUGE-L": 0.498,
+            "CIDEr-D": 0.821,
+            "SPICE": 0.158,
+        },
+    ),
+    Anchor(
+        "FC model with ResNet-101, beam search of width 5",
+        "R. Luo's self-critical.pytorch, model zoo",
+        "coco2014",
+        COCO_TEST,
         {"CIDEr-D": 0.953},
     ),
     Anchor(
         "the same after self-critical training",
-        "self-critical.pytorch, model zoo",
+        "R. Luo's self-critical.pytorch, model zoo",
         "coco2014",
-        "COCO, Karpathy's 5,000 test photos",
+        COCO_TEST,
         {"CIDEr-D": 1.045},
     ),
 )
+TEST_SPLITS = {FLICKR8K_TEST: ("flickr8k", None, 1000), COCO_TEST: ("coco2014", "karpathy", 5000)}
+"""Data set, whose splits (None for any) and number of photos by the name of a test split."""
 
 
 def same_images(anchor: Anchor, settings: dict, images: int) -> bool:
     """Return whether an anchor was scored on the images of a study, as far as can be known.
-
-    Flickr8k has official splits. Of COCO, recap scores all of val2014, and the literature a part
-    of it.
 
     Parameters
     ----------
@@ -68,4 +117,11 @@ def same_images(anchor: Anchor, settings: dict, images: int) -> bool:
     images : int
         How many images were scored.
     """
-    return anchor.dataset == settings.get("dataset") == "flickr8k" and images == 1000
+    if anchor.split not in TEST_SPLITS:
+        return False
+    dataset, splits, size = TEST_SPLITS[anchor.split]
+    return (
+        settings.get("dataset") == dataset
+        and splits in (None, settings.get("split"))
+        and images == size
+    )

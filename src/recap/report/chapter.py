@@ -11,7 +11,7 @@ from recap.report.gallery import Gallery, build_gallery
 from recap.report.run_details import FEATURES, file_attributes
 from recap.report.statistics import mean_and_deviation
 from recap.report.study import Study
-from recap.report.tables import ScoreRow, score_rows
+from recap.report.tables import ScoreRow, people_scores, score_rows
 from recap.report.verdict import Verdict, judge
 from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
 
@@ -32,6 +32,8 @@ class Chapter:
         Whether the lead is real and where it comes from, a sentence or two each.
     rows : list of ScoreRow
         The score table.
+    people_scores : dict of str to float
+        What one person's captions score against the others'; empty where there are too few.
     anchors : list of tuple of (Anchor, bool)
         Published scores, and whether they are about the same images.
     curves : str
@@ -54,6 +56,7 @@ class Chapter:
     verdict: Verdict
     remarks: list[str]
     rows: list[ScoreRow]
+    people_scores: dict[str, float]
     anchors: list[tuple[Anchor, bool]]
     curves: str
     wording: dict[str, Wording]
@@ -115,6 +118,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         verdict=verdict,
         remarks=remarks(verdict, wording, people, perplexities, categories),
         rows=score_rows(comparison, seed=seed),
+        people_scores=people_scores(comparison),
         anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
         curves=learning_curves(comparison.models, prefix=name)
         if any(run.history for run in runs)

@@ -11,6 +11,8 @@ from recap.metrics.bleu import bleu_of_counts
 from recap.report.comparison import Comparison
 from recap.report.statistics import interval, mean_and_deviation, resampled_means
 from recap.report.study import METRICS, MORE_METRICS, Decoding
+from recap.scoring.references import PreparedReferences
+from recap.scoring.score import compute_scores
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 SUMMARY_WIDTH = 88
@@ -84,6 +86,32 @@ def score_rows(comparison: Comparison, *, seed: int) -> list[ScoreRow]:
             ScoreRow(model, decoder, len(decodings), mean, deviation, intervals[model, decoder])
         )
     return rows
+
+
+def people_scores(comparison: Comparison) -> dict[str, float]:
+    """Return what one person's captions score against those of the others.
+
+    The first reference of each image is held against the rest, one fewer than a model's captions
+    are: so people stand a little lower here than they would beside the models. METEOR and SPICE,
+    which need Java, are left out.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was scored.
+
+    Returns
+    -------
+    dict of str to float
+        Fractions by metric; empty if an image has fewer than two references.
+    """
+    if min(map(len, comparison.references)) < 2:
+        return {}
+    firsts, others = {}, {}
+    for image_id, captions in zip(comparison.image_ids, comparison.references, strict=True):
+        firsts[image_id], *others[image_id] = captions
+    scores = compute_scores(firsts, PreparedReferences(others), meteor=False)["scores"]
+    return {metric: score for metric, score in scores.items() if score is not None}
 
 
 def _intervals(
