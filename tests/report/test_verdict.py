@@ -64,6 +64,7 @@ def test_wins_ties_and_losses(fake):
             path.write_text(json.dumps(content))
     (lead,) = judge(fake.compared(), seed=0).leads
     assert (lead.model, lead.won, lead.lost) == ("rnn", 0.5, 0.2)
+    assert lead.tied == pytest.approx(0.3)
 
 
 def test_seeds_are_averaged_and_their_deviation_is_told(fake):

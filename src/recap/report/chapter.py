@@ -158,8 +158,7 @@ def remarks(
     said = []
     if verdict.leads:
         lead = verdict.leads[0]
-        ties = 1 - lead.won - lead.lost
-        tied = f", and they tie on {ties:.0%}" if ties >= 0.005 else ""
+        tied = f", and they tie on {lead.tied:.0%}" if lead.tied >= 0.005 else ""
         chance = "would hardly come about by chance" if lead.p_value < 0.05 else "could be chance"
         said.append(
             f"Image by image, {best.model} scores higher on {lead.won:.0%} and {lead.model} on"

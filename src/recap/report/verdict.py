@@ -78,6 +78,11 @@ class Lead:
     lost: float
 
     @property
+    def tied(self) -> float:
+        """Share of the images on which both have the same score."""
+        return max(0.0, 1 - self.won - self.lost)
+
+    @property
     def conclusive(self) -> bool:
         """Whether the interval excludes zero."""
         low, high = self.interval
