@@ -1,13 +1,17 @@
 """What tests of several folders share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+from downloads import CONTENT, NAME
+from faulty_server import FaultyServer
 
+from recap import transfer
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.data import list_images
@@ -48,6 +52,42 @@ def relative_error() -> Callable[[np.ndarray, np.ndarray], float]:
         return np.abs(actual - wanted).max() / max(np.abs(wanted).max(), 1e-12)
 
     return error
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., FaultyServer]]:
+    """Return a function that starts a server of one file, with its behaviours."""
+    servers = []
+
+    def start(*behaviours: str | int) -> FaultyServer:
+        servers.append(FaultyServer({NAME: CONTENT}, *behaviours))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def server(start_server) -> FaultyServer:
+    """Return a server of one file."""
+    return start_server()
+
+
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """Make the pauses between tries short, and list them."""
+    taken: list[float] = []
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(sleep=taken.append))
+    # So that a cut comes after some pieces were written.
+    monkeypatch.setattr(transfer, "PIECE", 1 << 14)
+    return taken
+
+
+@pytest.fixture
+def output(tmp_path) -> Path:
+    """Return where to put a download."""
+    return tmp_path / "resources" / "out" / NAME
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,25 @@
+"""What tests of downloads share."""
+
+import hashlib
+
+from recap import download
+from recap.remote_file import RemoteFile
+from recap.transfer import Patience
+
+CONTENT = bytes(range(256)) * 2000
+NAME = "photos.bin"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+def fetch(file, output, mirror="", **options):
+    """Fetch with little patience."""
+    download.fetch(file, output, mirror, patience=Patience(silence=0.3), **options)
+
+
+def remote(server, **known):
+    return RemoteFile(f"{server.url}/data/{NAME}", **known)
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
