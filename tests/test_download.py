@@ -240,6 +240,7 @@ def test_every_address_that_failed_is_named(start_server, output):
     with pytest.raises(InputError) as raised:
         fetch(remote(official), output, mirror.url)
     assert f"{mirror.url}/{NAME}: the server answered 403" in str(raised.value)
+    assert "if your mirror has other bytes on purpose, set `checksums`" in str(raised.value)
     assert f"{official.url}/data/{NAME}: the server answered 404" in str(raised.value)
 
 

@@ -77,6 +77,8 @@ def fetch(
             failures.append(f"{address}: the file that came {failure}")
         print(f"No luck with {failures[-1]}.")
     where = f" (nor does the folder {folder} hold it)" if folder else ""
+    if mirror and folder is None:
+        failures[-1] += "; if your mirror has other bytes on purpose, set `checksums`"
     raise InputError(
         f"{file.name} could not be downloaded{where}; {'; '.join(failures)}. Check the network, or"
         f" set `mirror` to a folder or URL that has it{_doubt(output)}."

@@ -14,7 +14,8 @@ from recap import __version__
 from recap.errors import InputError
 from recap.progress import progress
 
-PIECE = 1 << 20
+# Of a piece that a cut interrupts, nothing is kept.
+PIECE = 1 << 17
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 NO_ADDRESS = (
