@@ -211,7 +211,9 @@ class Captioner(nn.Module):
         state : tuple of tensors
         """
         h, *rest = state
-        a = self.W_embed[words] @ self.Wx + h @ self.Wh + self.b
+        # Beams say few different words at a time: each is projected once.
+        words, places = words.unique(return_inverse=True)
+        a = torch.addmm(self.b, self.W_embed[words], self.Wx)[places].addmm(h, self.Wh)
         if self.cell_type == "lstm":
             i, f, o, g = a.chunk(4, dim=1)
             rest[0] = f.sigmoid() * rest[0] + i.sigmoid() * g.tanh()
