@@ -27,7 +27,7 @@ LAYERS = [
     ["verify", "captioned_images"],
     ["metrics", "layers", "optim", "captioners"],
     ["training_state"],
-    ["epochs"],
+    ["epochs", "tensorboard_events"],
     ["self_critical"],
     ["search", "training"],
     ["decoding", "perplexity"],

@@ -26,10 +26,12 @@ from recap.epochs import run_epochs
 from recap.errors import InputError
 from recap.files import file_hash
 from recap.self_critical import train_self_critically
+from recap.tensorboard_events import open_events
 from recap.training_state import TrainingState, resume, write_checkpoint, write_history
 from recap.vocabulary import NULL, read_vocabulary
 
 HISTORY = "history.csv"
+EVENTS = "tensorboard"
 CHECKPOINT = "checkpoint.safetensors"
 NOTABLE_RISE = 1.01
 
@@ -64,7 +66,8 @@ def train_captioner(
     vocabulary : Path
         The vocabulary that the captions are written in.
     output : Path
-        Folder to write `model.safetensors`, `config.json` and `history.csv` to.
+        Folder to write `model.safetensors`, `config.json` and `history.csv` to; and the same
+        history as events in `tensorboard`, if that package is installed.
     recipe : Recipe, optional
         Architecture and training: options such as `--recipe.hidden-dim 256`, or JSON.
     seed : int
@@ -151,8 +154,14 @@ def train_captioner(
         order=generator.bit_generator.state
     )
 
-    def save() -> None:
+    write_events = open_events(output / EVENTS)
+
+    def save_history() -> None:
         write_history(output / HISTORY, state.history)
+        write_events(state.history)
+
+    def save() -> None:
+        save_history()
         write_checkpoint(checkpoint, training, trainer, state)
 
     run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
@@ -182,7 +191,7 @@ def train_captioner(
             "recap": recap.__version__,
         },
     }
-    write_history(output / HISTORY, state.history)
+    save_history()
     save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
     checkpoint.unlink(missing_ok=True)
     print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")

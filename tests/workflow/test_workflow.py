@@ -69,7 +69,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
         path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
     }
     assert logs == times
-    assert len(logs) == 23
+    assert len(logs) == 25
 
 
 def test_a_second_run_has_nothing_to_do(finished):

@@ -1,0 +1,75 @@
+"""The training's course as TensorBoard events, with and without that package."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from recap.tensorboard_events import open_events
+from recap.training_state import HistoryRow
+
+HISTORY = [
+    HistoryRow(10, 1, 30.0, 0.001, 1000.0),
+    HistoryRow(20, 1, 25.0, 0.002, 1100.0, 24.0),
+    HistoryRow(30, 2, 20.0, 0.001, 1200.0),
+]
+
+
+def test_without_the_package_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    open_events(tmp_path / "events")(HISTORY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_row_is_written_once(tmp_path, monkeypatch):
+    class Writer:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def flush(self):
+            written.append("flushed")
+
+    written = []
+    stand_in = SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events/of-an-earlier-training").touch()
+    write = open_events(tmp_path / "events")
+    write(HISTORY[:1])
+    assert written == [
+        ("epoch", 1, 10),
+        ("loss", 30.0, 10),
+        ("learning_rate", 0.001, 10),
+        ("captions_per_second", 1000.0, 10),
+        "flushed",
+    ]
+    written.clear()
+    write(HISTORY)
+    write(HISTORY)
+    assert [entry for entry in written if entry != "flushed"] == [
+        ("epoch", 1, 20),
+        ("loss", 25.0, 20),
+        ("learning_rate", 0.002, 20),
+        ("captions_per_second", 1100.0, 20),
+        ("validation_loss", 24.0, 20),
+        ("epoch", 2, 30),
+        ("loss", 20.0, 30),
+        ("learning_rate", 0.001, 30),
+        ("captions_per_second", 1200.0, 30),
+    ]
+    assert not (tmp_path / "events/of-an-earlier-training").exists()
+
+
+def test_tensorboard_reads_it(tmp_path):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    open_events(tmp_path / "events")(HISTORY)
+    events = EventAccumulator(str(tmp_path / "events"))
+    events.Reload()
+    curve = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert curve == [(10, 30.0), (20, 25.0), (30, 20.0)]
+    assert [event.step for event in events.Scalars("validation_loss")] == [20]
