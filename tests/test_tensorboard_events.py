@@ -9,9 +9,16 @@ from recap.tensorboard_events import open_events
 from recap.training_state import HistoryRow
 
 HISTORY = [
-    HistoryRow(10, 1, 30.0, 0.001, 1000.0),
-    HistoryRow(20, 1, 25.0, 0.002, 1100.0, 24.0),
-    HistoryRow(30, 2, 20.0, 0.001, 1200.0),
+    HistoryRow(step=10, epoch=1, loss=30.0, learning_rate=0.001, captions_per_second=1000.0),
+    HistoryRow(
+        step=20,
+        epoch=1,
+        loss=25.0,
+        learning_rate=0.002,
+        captions_per_second=1100.0,
+        validation_loss=24.0,
+    ),
+    HistoryRow(step=30, epoch=2, loss=20.0, learning_rate=0.001, captions_per_second=1200.0),
 ]
 
 

@@ -11,7 +11,8 @@ from recap.training_state import HistoryRow
 def open_events(folder: Path) -> Callable[[list[HistoryRow]], None]:
     """Return what writes a growing history as TensorBoard events, if that package is installed.
 
-    The curves are named after the columns of `history.csv`. Look at them with `tensorboard --logdir results/shapes/models`.
+    The curves are named after the columns of `history.csv`. Look at them with
+    `tensorboard --logdir results/shapes/models`.
 
     Parameters
     ----------
