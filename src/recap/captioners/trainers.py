@@ -67,6 +67,24 @@ def make_trainer(
     return TorchTrainer(recipe, feature_dim, idx_to_word, seed, device, precision)
 
 
+def draw(probabilities: torch.Tensor) -> torch.Tensor:
+    """Draw a number a row with PyTorch's generator.
+
+    Parameters
+    ----------
+    probabilities : tensor of shape (N, V), float32
+        Each row up to a factor.
+
+    Returns
+    -------
+    tensor of shape (N,), int64
+    """
+    total = probabilities.cumsum(dim=1)
+    chance = torch.rand(len(total), 1, device=total.device) * total[:, -1:]
+    last = probabilities.shape[1] - 1
+    return torch.searchsorted(total, chance, right=True)[:, 0].clamp(max=last)
+
+
 class TorchTrainer:
     """Trains `recap.captioners.torch.Captioner`; parameters as in `make_trainer`."""
 
@@ -89,6 +107,7 @@ class TorchTrainer:
         self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
         self._device = device
+        self._precision = precision
         self._gradient_clip = recipe.gradient_clip
         parameters = list(self.captioner.parameters())
         self._optimizer = torch.optim.AdamW(
@@ -150,23 +169,27 @@ class TorchTrainer:
             Each `<START>`, one word or more, `<END>`, `<NULL>`s; never `<UNK>`.
         """
         self.captioner.eval()
-        state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
         shape = len(features), max_words + 2
         captions = torch.full(shape, self.captioner.null, device=self._device)
         captions[:, 0] = words = torch.full(shape[:1], self._start, device=self._device)
-        ended = torch.zeros(shape[:1], dtype=torch.bool, device=self._device)
-        for place in range(1, max_words + 2):
-            log_probabilities, state = self.captioner.step(words, state)
-            log_probabilities[:, self._unsaid] = -math.inf
-            if place == 1:
-                log_probabilities[:, self._end] = -math.inf
-            words = log_probabilities.exp().multinomial(1)[:, 0]
-            if place == max_words + 1:
-                words.fill_(self._end)
-            captions[:, place] = words.where(~ended, self.captioner.null)
-            ended |= words == self._end
-            if ended.all():
-                break
+        running = torch.arange(len(features), device=self._device)
+        # Products in the number format of the steps that will be taken with these captions.
+        with torch.autocast(self._device.type, self._precision, self._precision.itemsize == 2):
+            state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
+            for place in range(1, max_words + 2):
+                log_probabilities, state = self.captioner.step(words, state)
+                log_probabilities[:, self._unsaid] = -math.inf
+                if place == 1:
+                    log_probabilities[:, self._end] = -math.inf
+                words = draw(log_probabilities.float().exp())
+                if place == max_words + 1:
+                    words.fill_(self._end)
+                captions[running, place] = words
+                on = (words != self._end).nonzero()[:, 0]
+                running, words = running[on], words[on]
+                state = tuple(part[on] for part in state)
+                if not len(running):
+                    break
         return captions.cpu().numpy()
 
     def restart(self, parameters: dict[str, np.ndarray]) -> None:
