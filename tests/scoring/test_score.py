@@ -182,6 +182,12 @@ def test_file_and_table(no_java, tmp_path, capsys):
     assert output.read_bytes() == first
 
 
+def test_a_missing_archive_is_told(tmp_path):
+    results, annotations = write_files(tmp_path, CAPTIONS.items(), REFERENCES)
+    with pytest.raises(InputError, match="nowhere.zip does not exist: .*download-spice"):
+        score_captions(results, annotations, spice=tmp_path / "nowhere.zip")
+
+
 def test_json_on_the_command_line(tmp_path, capsys):
     results, annotations = write_files(tmp_path, CAPTIONS.items(), REFERENCES)
     output = tmp_path / "scores.json"

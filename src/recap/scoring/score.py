@@ -148,6 +148,8 @@ def score_captions(
         If a file is missing or in another format, or an image of the results is there twice, is
         not in the annotations or has no reference caption, or if images have no result.
     """
+    if spice is not None and not spice.is_file():
+        raise InputError(f"{spice} does not exist: bring it with `recap download-spice`.")
     captions = read_results(results)
     references = read_annotations(annotations).captions_by_image()
     if unknown := [image for image in captions if image not in references]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,6 @@ from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words
 TIME_LIMIT = 6 * 3600  # seconds, well above what parsing the references of 40,000 images takes
 NEWEST_JAVA = 15  # what it keeps references with reaches into Java, which refuses it since
 MAIN_CLASS = "edu.anu.spice.SpiceScorer"
-
 JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 
 
@@ -58,11 +58,13 @@ def spice_scores(
         folder = Path(name)
         source, output = folder / "captions.json", folder / "scores.json"
         source.write_text(json.dumps(entries), encoding="utf-8")
+        cache = folder / "cache"
+        cache.mkdir()
         _unpack(corenlp, folder)
         program = Path(spice.__file__).parent
         jars = [program / spice.SPICE_JAR, program / "lib" / "*", *(folder / jar for jar in JARS)]
-        command = [java, "-Xmx8G", *OPTIONS, "-cp", ":".join(map(str, jars)), MAIN_CLASS]
-        command += [str(source), "-cache", name, "-out", str(output), "-subset", "-silent"]
+        command = [java, "-Xmx8G", *OPTIONS, "-cp", os.pathsep.join(map(str, jars)), MAIN_CLASS]
+        command += [str(source), "-cache", str(cache), "-out", str(output), "-subset", "-silent"]
         try:
             subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT)
             found = {
