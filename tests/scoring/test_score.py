@@ -94,6 +94,7 @@ def official_java(monkeypatch):
 
 
 @needs_java
+@pytest.mark.slow
 def test_equals_pycocoevalcap_with_its_java_programs(official_java):
     scores = assert_equal_to_official(CAPTIONS, REFERENCES, with_meteor=True)
     assert 0 < scores["scores"]["METEOR"] < 1
