@@ -1,7 +1,11 @@
+import multiprocessing
+import tempfile
+import time
+
 import pytest
 import torch
 
-from recap.devices import choose_device, choose_precision, use_threads
+from recap.devices import _take_gpu, choose_device, choose_precision, use_threads
 from recap.errors import InputError
 
 
@@ -54,3 +58,44 @@ def test_no_more_threads_than_given_or_there(monkeypatch):
     assert [use_threads(count) for count in (None, 1, 3, 4, 64)] == [4, 1, 3, 4, 4]
     use_threads(3)
     assert torch.get_num_threads() == 3
+
+
+# --- several GPUs -------------------------------------------------------------------------------
+
+
+class FakeGPU:
+    def __init__(self, number):
+        self.uuid = f"GPU-{number}"
+
+
+def take(folder, found):
+    """Take a GPU of two, in a process of its own, and hold it until the process is killed."""
+    _take_gpu.cache_clear()
+    tempfile.tempdir = str(folder)
+    torch.cuda.device_count = lambda: 2
+    torch.cuda.get_device_properties = FakeGPU
+    found.put((_take_gpu(), _take_gpu()))
+    time.sleep(120)
+
+
+def test_processes_take_different_gpus(tmp_path):
+    context = multiprocessing.get_context("fork")
+    found = context.SimpleQueue()
+
+    def start():
+        process = context.Process(target=take, args=(tmp_path, found))
+        process.start()
+        return process, found.get()
+
+    first, one = start()
+    second, two = start()
+    third, none = start()
+    # The same process keeps its own; where all are taken, the first is shared.
+    assert (one, two, none) == ((0, 0), (1, 1), (0, 0))
+    second.kill()
+    second.join()
+    fourth, again = start()
+    assert again == (1, 1)
+    for process in (first, third, fourth):
+        process.kill()
+        process.join()

@@ -3,12 +3,19 @@
 import ctypes
 import os
 import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import torch
+from filelock import FileLock, Timeout
 
 from recap.errors import InputError
 from recap.threads import limit_threads
+
+# Locks of GPUs that this process has.
+_taken: list[FileLock] = []
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -22,7 +29,8 @@ def choose_device(device: Device) -> torch.device:
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
-        `auto` takes CUDA, then Apple's MPS, then the CPU, whichever is there first.
+        `auto` takes CUDA, then Apple's MPS, then the CPU, whichever is there first. Of several
+        GPUs, one that no other process of recap has taken.
 
     Raises
     ------
@@ -44,7 +52,24 @@ def choose_device(device: Device) -> torch.device:
         # cuBLAS gives the same bytes each time only with a workspace of fixed size.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.deterministic = True
+        return torch.device("cuda", _take_gpu())
     return torch.device(device)
+
+
+@cache
+def _take_gpu() -> int:
+    """Return the first GPU that no other process has taken, and take it until this one ends."""
+    for number in range(torch.cuda.device_count()):
+        name = f"recap-gpu-{torch.cuda.get_device_properties(number).uuid}.lock"
+        lock = FileLock(Path(tempfile.gettempdir()) / name, timeout=0, mode=0o666)
+        try:
+            lock.acquire()
+        except (Timeout, OSError):
+            continue
+        # A lock that nothing refers to is let go.
+        _taken.append(lock)
+        return number
+    return 0
 
 
 def choose_precision(device: torch.device, precision: Precision = "auto") -> torch.dtype:

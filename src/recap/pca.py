@@ -50,8 +50,8 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
     n_regions : int
         Parts that a row consists of, one after another. Each part is a sample: all are projected
         onto the same components.
-    device : {"cpu", "cuda"}
-        Where to compute.
+    device : str
+        Where to compute: `cpu`, or a GPU as PyTorch calls it, such as `cuda`.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         self,
         n_components: int = 512,
         n_regions: int = 1,
-        device: Literal["cpu", "cuda"] = "cpu",
+        device: str = "cpu",
     ):
         self.n_components = n_components
         self.n_regions = n_regions
@@ -144,7 +144,8 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         rows = rows.reshape(-1, rows.shape[1] // self.n_regions)
         if not self.n_samples_seen_:
             origin = rows.mean(axis=0, dtype=np.float64)
-            self._sums = (_CudaSums if self.device == "cuda" else _Sums)(origin)
+            on_cpu = self.device == "cpu"
+            self._sums = _Sums(origin) if on_cpu else _TorchSums(origin, self.device)
         self.n_samples_seen_ += len(rows)
         self._sums.add(rows)
 
@@ -242,19 +243,17 @@ class _Sums:
         return variance, vectors, trace
 
 
-class _CudaSums(_Sums):
-    """The same on a GPU, where the whole product is quicker than half of it."""
+class _TorchSums(_Sums):
+    """The same by PyTorch, on a GPU, where the whole product is quicker than half of it."""
 
-    device = "cuda"
-
-    def __init__(self, origin: np.ndarray):
+    def __init__(self, origin: np.ndarray, device: str):
         import torch
 
         self.origin = origin
         self.total = np.zeros_like(origin)
-        self._products = torch.zeros(
-            (len(origin), len(origin)), dtype=torch.float64, device=self.device
-        )
+        self.device = device
+        shape = (len(origin), len(origin))
+        self._products = torch.zeros(shape, dtype=torch.float64, device=device)
 
     def _add_products(self, chunk: np.ndarray) -> None:
         import torch
@@ -331,7 +330,7 @@ def fit_pca(
     )
 
 
-def _choose_device(device: Device) -> Literal["cpu", "cuda"]:
+def _choose_device(device: Device) -> str:
     """Return where to compute.
 
     PyTorch takes 200 MB of memory, more than all else here: it is loaded only to use a GPU.
@@ -340,7 +339,8 @@ def _choose_device(device: Device) -> Literal["cpu", "cuda"]:
         return "cpu"
     from recap.devices import choose_device
 
-    return "cuda" if choose_device(device).type == "cuda" else "cpu"
+    chosen = choose_device(device)
+    return str(chosen) if chosen.type == "cuda" else "cpu"
 
 
 def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = None) -> None:
