@@ -92,7 +92,7 @@ def test_a_list_makes_a_model_of_each_of_its_items():
         "lstm-hidden_dim=512-learning_rate=0.0005",
     ]
     assert config["train"] == ["rnn", *names]
-    assert set(config["models"]) == {"rnn", *names}
+    assert set(config["models"]) == {"rnn", "rnn_cs231n", "lstm_cs231n", *names}
     recipe = config["models"][names[2]]
     assert (recipe["hidden_dim"], recipe["learning_rate"]) == (512, 0.01)
     assert set(recipe) == set(asdict(Recipe()))
