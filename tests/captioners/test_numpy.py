@@ -300,3 +300,21 @@ def test_solver_follows_the_seed_and_its_settings(capsys):
         f"(Iteration 5 / 6) loss: {first[4]:f}",
     ]
     assert losses() == first
+
+
+@pytest.mark.parametrize("cell_type", ["rnn", "lstm"])
+def test_memory_that_is_kept_changes_nothing(cell_type):
+    """Larger, smaller and more precise steps in turn give what a new model gives."""
+    model = make_model(cell_type)
+    generator = np.random.default_rng(5)
+    for n_captions, dtype in [(3, np.float64), (9, np.float64), (2, np.float64), (4, np.float32)]:
+        model.params = {name: value.astype(dtype) for name, value in model.params.items()}
+        captions = generator.integers(2, len(model.word_to_idx), (n_captions, 6))
+        features = make_features(n_captions)
+        new = make_model(cell_type)
+        new.params = model.params
+        loss, grads = model.loss(features, captions)
+        wanted_loss, wanted = new.loss(features, captions)
+        assert loss == wanted_loss
+        for name, gradient in grads.items():
+            np.testing.assert_array_equal(gradient, wanted[name])

@@ -89,7 +89,7 @@ class CaptioningRNN:
         self._start = word_to_idx.get("<START>")
 
         vocab_size = len(word_to_idx)
-        self._scores = np.empty((0, vocab_size), dtype)
+        self._kept: dict[str, np.ndarray] = {}
         gates_dim = CELLS[cell_type][0] * hidden_dim
 
         def normal(rows: int, columns: int, deviation: float) -> np.ndarray:
@@ -149,15 +149,19 @@ class CaptioningRNN:
         words, places = np.unique(inputs, return_inverse=True)
         x, embedding = word_embedding_forward(words, p["W_embed"])
         projected_words, input_projection = affine_forward(x, p["Wx"], p["b"])
-        a, lookup = word_embedding_forward(places, projected_words)
+        a, lookup = word_embedding_forward(
+            places, projected_words, out=self._memory("a", len(places), len(p["b"]))
+        )
         h, recurrence = recurrence_forward(a, sizes, h0, p["Wh"])
         scores, word_scores = affine_forward(
-            h, p["W_vocab"], p["b_vocab"], out=self._scores_of(len(h))
+            h, p["W_vocab"], p["b_vocab"], out=self._memory("scores", len(h), len(p["b_vocab"]))
         )
         loss, dscores = softmax_loss(scores, targets, weights)
 
         grads = {}
-        dh, grads["W_vocab"], grads["b_vocab"] = affine_backward(dscores, word_scores)
+        dh, grads["W_vocab"], grads["b_vocab"] = affine_backward(
+            dscores, word_scores, out=self._memory("dh", *h.shape)
+        )
         da, dh0, grads["Wh"] = recurrence_backward(dh, recurrence)
         dprojected_words = word_embedding_backward(da, lookup)
         dx, grads["Wx"], grads["b"] = affine_backward(dprojected_words, input_projection)
@@ -205,14 +209,17 @@ class CaptioningRNN:
             captions[:, t] = words
         return captions
 
-    def _scores_of(self, n_rows: int) -> np.ndarray:
-        """Return memory for scores (n_rows, V), the largest array of a step, kept for the next.
+    def _memory(self, name: str, rows: int, columns: int) -> np.ndarray:
+        """Return memory for one of the largest arrays of a step, kept for the next step.
 
-        The system clears new memory page by page, which takes longer than the softmax does.
+        The system clears new memory page by page, which takes as long as a product.
         """
-        if len(self._scores) < n_rows:
-            self._scores = np.empty((n_rows, len(self.params["b_vocab"])), self.dtype)
-        return self._scores[:n_rows]
+        # Parameters that somebody set may have another precision than the model's.
+        dtype = np.result_type(*self.params.values())
+        kept = self._kept.get(name)
+        if kept is None or kept.size < rows * columns or kept.dtype != dtype:
+            kept = self._kept[name] = np.empty(rows * columns, dtype)
+        return kept[: rows * columns].reshape(rows, columns)
 
     def _check_features(self, features: np.ndarray) -> np.ndarray:
         features = np.asarray(features, dtype=self.dtype)

@@ -31,7 +31,9 @@ def affine_forward(
     return out, (x, w)
 
 
-def affine_backward(dout: np.ndarray, cache: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def affine_backward(
+    dout: np.ndarray, cache: tuple, out: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of `affine_forward`.
 
     `out = x w + b` is a product, so `dx = dout wᵀ` and `dw = xᵀ dout`; `b` is added to each of
@@ -43,6 +45,8 @@ def affine_backward(dout: np.ndarray, cache: tuple) -> tuple[np.ndarray, np.ndar
         Gradient of the loss with respect to `out`.
     cache : tuple
         From `affine_forward`.
+    out : array of shape (N, D), optional
+        Where to write `dx`.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def affine_backward(dout: np.ndarray, cache: tuple) -> tuple[np.ndarray, np.ndar
     db : array of shape (M,)
     """
     x, w = cache
-    dx = (dout @ w.T).reshape(x.shape)
+    dx = np.matmul(dout, w.T, out=out).reshape(x.shape)
     dw = x.reshape(len(x), len(w)).T @ dout
     return dx, dw, dout.sum(axis=0)
 

@@ -4,7 +4,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 
-def word_embedding_forward(x: np.ndarray, W: np.ndarray) -> tuple[np.ndarray, tuple]:
+def word_embedding_forward(
+    x: np.ndarray, W: np.ndarray, out: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple]:
     """Look up the vector of each word.
 
     This is the product of the words' one-hot vectors with `W`, without the multiplications by zero.
@@ -15,6 +17,8 @@ def word_embedding_forward(x: np.ndarray, W: np.ndarray) -> tuple[np.ndarray, tu
         Word ids, each in `0 <= id < V`.
     W : array of shape (V, D)
         The vector of each word.
+    out : array of shape (N, T, D), optional
+        Where to write the result; an id outside of `W` is then not noticed.
 
     Returns
     -------
@@ -23,7 +27,9 @@ def word_embedding_forward(x: np.ndarray, W: np.ndarray) -> tuple[np.ndarray, tu
     cache : tuple
         For `word_embedding_backward`.
     """
-    return W[x], (x, W.shape)
+    # Without `clip`, NumPy would fill memory of its own first, to keep `out` whole on an error.
+    vectors = W[x] if out is None else np.take(W, x, axis=0, out=out, mode="clip")
+    return vectors, (x, W.shape)
 
 
 def word_embedding_backward(dout: np.ndarray, cache: tuple) -> np.ndarray:
