@@ -21,7 +21,7 @@ LAYERS = [
     ["transfer"],
     ["annotations", "download", "images", "partial_rows"],
     ["datasets", "backbones", "photo_batches"],
-    ["features", "pca"],
+    ["features", "covariance", "pca"],
     ["vocabulary"],
     ["data"],
     ["verify", "captioned_images"],

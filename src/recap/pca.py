@@ -7,10 +7,10 @@ from typing import Literal
 
 import h5py
 import numpy as np
-from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from recap.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
 from recap.errors import InputError
 from recap.feature_files import (
     FEATURES,
@@ -23,8 +23,6 @@ from recap.feature_files import (
 from recap.files import atomic_path
 from recap.progress import progress
 from recap.threads import limit_threads
-
-CHUNK = 1024  # rows held in memory at a time
 
 # What a fitted PCA has found.
 FOUND = ("mean_", "components_", "explained_variance_", "explained_variance_ratio_")
@@ -145,11 +143,13 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         if not self.n_samples_seen_:
             origin = rows.mean(axis=0, dtype=np.float64)
             on_cpu = self.device == "cpu"
-            self._sums = _Sums(origin) if on_cpu else _TorchSums(origin, self.device)
+            self._sums = (
+                CovarianceSums(origin) if on_cpu else TorchCovarianceSums(origin, self.device)
+            )
         self.n_samples_seen_ += len(rows)
         self._sums.add(rows)
 
-    def _solve(self, sums: "_Sums | None") -> None:
+    def _solve(self, sums: CovarianceSums | None) -> None:
         """Find the components in the sums, which are used up."""
         samples, features = self.n_samples_seen_, self.n_features_in_ // self.n_regions
         if self.n_components > min(samples, features):
@@ -188,92 +188,6 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         parts = X.reshape(-1, len(self.mean_))
         return ((parts - self.mean_) @ self.components_.T).reshape(len(X), -1)
-
-
-class _Sums:
-    """Sums of rows and of their products, around an origin, in float64.
-
-    Parameters
-    ----------
-    origin : array of shape (D,)
-        Near the mean.
-    """
-
-    def __init__(self, origin: np.ndarray):
-        self.origin = origin
-        self.total = np.zeros_like(origin)
-        self._products = np.zeros((len(origin), len(origin)), order="F")
-
-    def add(self, rows: np.ndarray) -> None:
-        """Add rows of shape (n, D)."""
-        for start in range(0, len(rows), CHUNK):
-            with np.errstate(invalid="ignore"):
-                chunk = np.subtract(rows[start : start + CHUNK], self.origin, dtype=np.float64)
-            total = chunk.sum(axis=0)
-            # What is not finite in a row is not finite in the sum.
-            if not np.isfinite(total).all():
-                raise ValueError("a feature is not finite")
-            self.total += total
-            self._add_products(chunk)
-
-    def _add_products(self, chunk: np.ndarray) -> None:
-        # Only the upper triangle is summed: half the work of the whole product.
-        self._products = linalg.blas.dsyrk(
-            1.0, chunk.T, beta=1.0, c=self._products, overwrite_c=True
-        )
-
-    def solve(
-        self, offset: np.ndarray, samples: int, components: int
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the largest eigenvalues of the covariance, rising, their vectors, and the trace.
-
-        The vectors are columns. `offset` is the mean's distance from the origin.
-        """
-        covariance = linalg.blas.dsyr(-float(samples), offset, a=self._products, overwrite_a=True)
-        covariance /= max(samples - 1, 1)
-        trace = np.trace(covariance)
-        last = len(offset) - 1
-        variance, vectors = linalg.eigh(
-            covariance,
-            lower=False,
-            overwrite_a=True,
-            check_finite=False,
-            subset_by_index=(last + 1 - components, last),
-        )
-        return variance, vectors, trace
-
-
-class _TorchSums(_Sums):
-    """The same by PyTorch, on a GPU, where the whole product is quicker than half of it."""
-
-    def __init__(self, origin: np.ndarray, device: str):
-        import torch
-
-        self.origin = origin
-        self.total = np.zeros_like(origin)
-        self.device = device
-        shape = (len(origin), len(origin))
-        self._products = torch.zeros(shape, dtype=torch.float64, device=device)
-
-    def _add_products(self, chunk: np.ndarray) -> None:
-        import torch
-
-        chunk = torch.from_numpy(chunk).to(self.device)
-        self._products.addmm_(chunk.T, chunk)
-
-    def solve(
-        self, offset: np.ndarray, samples: int, components: int
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the same as on the processor."""
-        import torch
-
-        offset = torch.from_numpy(offset).to(self.device)
-        covariance = self._products.addr_(offset, offset, alpha=-samples)
-        covariance /= max(samples - 1, 1)
-        variance, vectors = torch.linalg.eigh(covariance)
-        found = variance[-components:], vectors[:, -components:]
-        trace = covariance.diagonal().sum().item()
-        return *(array.cpu().numpy() for array in found), trace
 
 
 def fit_pca(
