@@ -2,7 +2,8 @@
 
 A step is the loss and the gradients of all parameters on a batch of captions of COCO's lengths,
 in float32, with word vectors, recurrent cell, vocabulary projection and softmax. The contenders
-take turns on the same batch and parameters, and the medians are compared.
+take turns on the same batch and parameters, and the medians are compared. The last line of each
+cell is the floor: the matrix products of a step and nothing else.
 
 Usage: python benchmarks/numpy_layers.py [--quick]
 """
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 
 from recap.captioners.numpy import CaptioningRNN
+from recap.layers.packing import pack_captions
 
 N_CAPTIONS, N_WORDS, VOCABULARY = 256, 17, 1004
 FEATURES, WORD_VECTOR, HIDDEN = 512, 256, 512
@@ -159,6 +161,39 @@ class TorchCaptioner(torch.nn.Module):
         return loss / len(captions)
 
 
+def matrix_products(cell_type: str, captions: np.ndarray) -> Callable[[], object]:
+    """Return the products that a step cannot do without: each word once, and no padding."""
+    gates = {"rnn": 1, "lstm": 4}[cell_type] * HIDDEN
+    _, sizes, inputs, _ = pack_captions(captions, NULL)
+    # Rows, columns that are summed over, and columns of each product.
+    forward = [
+        (N_CAPTIONS, FEATURES, HIDDEN),
+        (len(np.unique(inputs)), WORD_VECTOR, gates),
+        *((size, HIDDEN, gates) for size in sizes),
+        (len(inputs), HIDDEN, VOCABULARY),
+    ]
+    by_inputs = [(rows, out, summed) for rows, summed, out in forward[1:]]
+    by_weights = [
+        (summed, rows, out)
+        for rows, summed, out in (*forward[:2], (len(inputs), HIDDEN, gates), forward[-1])
+    ]
+    generator = np.random.default_rng(0)
+    operands = [
+        (
+            generator.standard_normal((rows, summed), np.float32),
+            generator.standard_normal((summed, columns), np.float32),
+            np.empty((rows, columns), np.float32),
+        )
+        for rows, summed, columns in (*forward, *by_inputs, *by_weights)
+    ]
+
+    def multiply():
+        for left, right, out in operands:
+            np.matmul(left, right, out=out)
+
+    return multiply
+
+
 def contenders(
     cell_type: str, features: np.ndarray, captions: np.ndarray
 ) -> dict[str, Callable[[], object]]:
@@ -182,6 +217,7 @@ def contenders(
         "plain": lambda: plain_loss(cell_type, model.params, features, captions),
         "recap": lambda: model.loss(features, captions),
         "torch": torch_step,
+        "products": matrix_products(cell_type, captions),
     }
 
 
@@ -227,7 +263,9 @@ def main() -> None:
         json.dumps(
             {
                 "lstm_over_plain": round(over_plain["lstm", "recap"], 3),
+                "lstm_products_over_plain": round(over_plain["lstm", "products"], 3),
                 "rnn_over_plain": round(over_plain["rnn", "recap"], 3),
+                "rnn_products_over_plain": round(over_plain["rnn", "products"], 3),
                 "torch_over_plain_lstm": round(over_plain["lstm", "torch"], 3),
             }
         )
