@@ -1,6 +1,7 @@
 import contextlib
 import io
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recap import images
 from recap.errors import InputError
 from recap.images import BrokenImageError, Preprocessing, decode_image, open_images
 
@@ -336,6 +338,58 @@ def test_one_damaged_entry_leaves_the_others_readable(tmp_path, compression):
         with pytest.raises(BrokenImageError, match=r"a\.bmp in .*photos\.zip cannot be read"):
             store.read("a.bmp")
         assert store.read("b.bmp").size == (60, 40)
+
+
+def declare(source, size):
+    """Have the only entry of an archive declare another size than it has."""
+    data = bytearray(source.read_bytes())
+    for signature, place in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        struct.pack_into("<I", data, data.index(signature) + place, size)
+    source.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [(None, "has 50,000,000 bytes"), (60, "cannot be read"), (1 << 20, "cannot be read")],
+)
+def test_an_entry_that_unpacks_to_too_much(tmp_path, monkeypatch, declared, message):
+    """50 MB of zeros in a small entry, whose header tells the truth or does not."""
+    monkeypatch.setattr(images, "MOST_BYTES", 1 << 20)
+    source = tmp_path / "photos.zip"
+    with (
+        zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("bomb.bmp", "w") as file,
+    ):
+        for _ in range(50):
+            file.write(bytes(1_000_000))
+    if declared is not None:
+        declare(source, declared)
+    tracemalloc.start()
+    with open_images(source) as store, pytest.raises(BrokenImageError, match=rf"bomb.*{message}"):
+        store.read("bomb.bmp")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_whose_unpacking_cannot_be_bounded(tmp_path, method):
+    source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(picture())}, method)
+    with (
+        open_images(source) as store,
+        pytest.raises(BrokenImageError, match="neither stored nor deflated"),
+    ):
+        store.read("a.png")
+
+
+def test_a_file_in_a_folder_that_is_larger_than_a_photo(tmp_path):
+    with open(tmp_path / "a.bmp", "wb") as file:
+        file.truncate((1 << 28) + 1)
+    with (
+        open_images(tmp_path) as store,
+        pytest.raises(BrokenImageError, match=r"a\.bmp in .* has 268,435,457 bytes"),
+    ):
+        store.read("a.bmp")
 
 
 def test_an_encrypted_entry_is_a_broken_image(tmp_path):

@@ -14,6 +14,13 @@ from PIL import Image, ImageOps
 
 from recap.errors import InputError
 
+# Bytes of a photo's file at most: as many as 85 megapixels have that are not compressed at all. A
+# small zip entry can unpack to more than any memory holds.
+MOST_BYTES = 1 << 28
+
+# Of what other methods unpack, `zipfile` bounds nothing.
+BOUNDED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
 
 class BrokenImageError(InputError):
     """An image that cannot be read, told with its name."""
@@ -72,7 +79,8 @@ class ImageStore(AbstractContextManager):
         Raises
         ------
         BrokenImageError
-            If the photo is missing, is named by two entries, or its bytes are damaged.
+            If the photo is missing, is named by two entries, is damaged, or has more than
+            `MOST_BYTES`.
         """
         base_name = PurePosixPath(file_name).name
         matches = self._by_path.get(file_name) or self._by_base_name.get(base_name, [])
@@ -84,12 +92,19 @@ class ImageStore(AbstractContextManager):
             )
         place, name = matches[0]
         try:
-            return (place / name).read_bytes() if isinstance(place, Path) else place.read(name)
+            folder = isinstance(place, Path)
+            size = (place / name).stat().st_size if folder else place.getinfo(name).file_size
+            if size <= MOST_BYTES:
+                return (place / name).read_bytes() if folder else _unpack(place, name)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BrokenImageError(
                 f"{file_name} in {self.source} cannot be read ({error}): download the archive again"
                 " or set broken_images: skip."
             ) from None
+        raise BrokenImageError(
+            f"{file_name} in {self.source} has {size:,} bytes, and a photo may have"
+            f" {MOST_BYTES:,}: replace it or set broken_images: skip."
+        )
 
     def read(self, file_name: str) -> Image.Image:
         """Return one photo, upright, in RGB.
@@ -105,6 +120,16 @@ class ImageStore(AbstractContextManager):
             If the photo is missing or broken.
         """
         return decode_image(self.read_bytes(file_name), f"{file_name} in {self.source}")
+
+
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return an entry's bytes; one that holds more than it declares is an error."""
+    entry = archive.getinfo(name)
+    if entry.compress_type not in BOUNDED:
+        raise zipfile.BadZipFile("it is neither stored nor deflated")
+    with archive.open(entry) as file:
+        # Without a number, all that is there would be unpacked first, whatever the entry declares.
+        return file.read(entry.file_size)
 
 
 def _added_by_macos(name: str) -> bool:
