@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,9 +79,8 @@ def server(start_server) -> FaultyServer:
 def pauses(monkeypatch) -> list[float]:
     """Make the pauses between tries short, and list them."""
     taken: list[float] = []
-    monkeypatch.setattr(transfer, "time", SimpleNamespace(sleep=taken.append))
-    # So that a cut comes after some pieces were written.
-    monkeypatch.setattr(transfer, "PIECE", 1 << 14)
+    clock = SimpleNamespace(sleep=taken.append, monotonic=time.monotonic)
+    monkeypatch.setattr(transfer, "time", clock)
     return taken
 
 

@@ -18,8 +18,8 @@ class FaultyServer:
         Content by file name.
     behaviours : list, or callable that returns one
         How to answer: each request takes the next; the last one stays. `whole`, a status such as
-        500, `cuts` (after half of what is left), `stalls` (the same, but silently), `ignores
-        Range`, `no length`, `wrong byte`.
+        500, `cuts` (after half of what is left), `stalls` (the same, but silently), `trickles` (a
+        byte each twentieth of a second), `ignores Range`, `no length`, `wrong byte`.
     versions : {"ETag", "Last-Modified", None}
         How the server names the version of a file.
     requests : list
@@ -94,7 +94,12 @@ class FaultyServer:
             middle = len(body) // 2
             body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
         try:
-            handler.wfile.write(body)
+            if behaviour == "trickles":
+                for byte in body:
+                    handler.wfile.write(bytes([byte]))
+                    time.sleep(0.05)
+            else:
+                handler.wfile.write(body)
             handler.wfile.flush()
         except OSError:
             return

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import requests
 from downloads import CONTENT, MD5, NAME, SHA256, fetch, left_in, remote
 
+from recap import transfer
 from recap.download import fetch as patient_fetch
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
@@ -109,6 +109,31 @@ def test_a_server_that_never_gets_further_is_given_up(server, output):
     assert len(server.requests) == Patience().tries
 
 
+def test_goes_on_when_the_server_only_trickled(server, output):
+    server.behaviours = ["trickles", "whole"]
+    fetch(remote(server, sha256=SHA256), output)
+    assert output.read_bytes() == CONTENT
+    assert 0 < int(server.ranges()[1].removeprefix("bytes=").removesuffix("-")) < 100
+
+
+def test_a_server_that_only_trickles_is_given_up(server, start_server, output):
+    """Though each try brings a few bytes, the next address has its turn, and there is an end."""
+    server.behaviours, mirror = ["trickles"], start_server("trickles")
+    patience = Patience(silence=0.6, tries=2)
+    with pytest.raises(InputError, match=rf"{mirror.url}.* bytes a second; {server.url}"):
+        patient_fetch(remote(server, sha256=SHA256), output, mirror.url, patience=patience)
+    assert len(mirror.requests) == len(server.requests) == patience.tries
+
+
+def test_a_rate_that_is_slow_but_not_too_slow_is_waited_for(server, output):
+    server.files[NAME] = CONTENT[:20]
+    server.behaviours = ["trickles"]
+    patience = Patience(silence=0.4, least_rate=5)
+    patient_fetch(remote(server), output, patience=patience)
+    assert len(server.requests) == 1
+    assert output.read_bytes() == CONTENT[:20]
+
+
 def test_an_interrupted_download_goes_on_at_the_next_call(server, output):
     server.behaviours = ["cuts", 404]
     with pytest.raises(InputError):
@@ -153,13 +178,13 @@ def test_a_server_that_cannot_go_on_or_tells_no_length(server, output, behaviour
 
 
 def test_a_cut_that_the_http_library_does_not_notice(server, output, monkeypatch):
-    whole = requests.Response.iter_content
+    whole = transfer._pieces
 
-    def half(self, size):
-        monkeypatch.setattr(requests.Response, "iter_content", whole)
-        yield next(whole(self, size))
+    def half(*arguments):
+        monkeypatch.setattr(transfer, "_pieces", whole)
+        yield next(whole(*arguments))
 
-    monkeypatch.setattr(requests.Response, "iter_content", half)
+    monkeypatch.setattr(transfer, "_pieces", half)
     fetch(remote(server), output)
     assert len(server.requests) == 2
     assert output.read_bytes() == CONTENT
@@ -203,7 +228,8 @@ def test_an_address_that_is_none_is_not_tried_again(output, pauses):
 
 # --- a bad day ----------------------------------------------------------------------------------
 
-BAD_DAY = ["cuts", "stalls", "wrong byte", "ignores Range", "no length", 500, 429, 503, "whole"]
+FAILURES = ["cuts", "stalls", "trickles", "wrong byte", "ignores Range", "no length", 500, 429, 503]
+BAD_DAY = [*FAILURES, "whole"]
 
 
 def test_a_hundred_downloads_from_a_server_on_a_bad_day(start_server, tmp_path):

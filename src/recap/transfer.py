@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from recap import __version__
 from recap.errors import InputError
 from recap.progress import progress
 
-# Of a piece that a cut interrupts, nothing is kept.
+# Bytes that are taken from a connection at a time, at most.
 PIECE = 1 << 17
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}
@@ -33,8 +34,10 @@ class Patience:
     ----------
     silence : float
         Seconds without a byte after which a connection counts as lost.
+    least_rate : float
+        Bytes a second; a connection that is slower over `silence` seconds counts as lost too.
     tries : int
-        Tries in a row that bring nothing new.
+        Tries in a row that bring nothing new, or trickle.
     first_pause : float
         Seconds to wait after the first of them; each further wait is twice as long.
     longest_pause : float
@@ -42,6 +45,7 @@ class Patience:
     """
 
     silence: float = 60
+    least_rate: float = 1000
     tries: int = 6
     first_pause: float = 1
     longest_pause: float = 300
@@ -55,13 +59,17 @@ class TransferError(Exception):
 
 
 class _Interruption(TransferError):
-    """What may be over at the next try; the server may have said in how many seconds."""
+    """What may be over at the next try; the server may have said in how many seconds.
 
-    def __init__(self, reason: str, pause: float | None = None):
+    Bytes that trickled came too slowly to be worth a further try.
+    """
+
+    def __init__(self, reason: str, pause: float | None = None, trickled: int = 0):
         if pause:
             reason += f" and asks to be left alone for {pause:,.0f} s"
         super().__init__(reason)
         self.pause = pause
+        self.trickled = trickled
 
 
 def transfer(
@@ -107,7 +115,7 @@ def transfer(
             return
         except _Interruption as interruption:
             reached = part.stat().st_size if part.exists() else 0
-            failures = 1 if reached > furthest else failures + 1
+            failures = 1 if reached - interruption.trickled > furthest else failures + 1
             furthest = max(furthest, reached)
             pause = min(patience.first_pause * 2 ** (failures - 1), patience.longest_pause)
             if interruption.pause is not None:
@@ -151,7 +159,7 @@ def _transfer_once(
                 desc=part.stem, total=total or size, initial=start, unit="B", unit_scale=True
             )
             with bar, open(part, "ab" if start else "wb") as file:
-                for piece in response.iter_content(PIECE):
+                for piece in _pieces(response, patience):
                     bar.update(file.write(piece))
     except NO_ADDRESS:
         raise TransferError("not a URL") from None
@@ -163,6 +171,21 @@ def _transfer_once(
         raise _Interruption("the server could not be reached or cut the connection") from None
     if part.stat().st_size < (total or size or 0):
         raise _Interruption("the server cut the connection")
+
+
+def _pieces(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+    """Yield an answer's bytes as they come, as long as they come fast enough."""
+    came, since = 0, time.monotonic()
+    # requests' own pieces are of a fixed size: one that trickles in would be waited for.
+    while piece := response.raw.read1(PIECE):
+        yield piece
+        came += len(piece)
+        passed = time.monotonic() - since
+        if passed >= patience.silence:
+            if came < patience.least_rate * passed:
+                reason = f"the server sends only {came / passed:,.0f} bytes a second"
+                raise _Interruption(reason, trickled=came)
+            came, since = 0, time.monotonic()
 
 
 def _refuse(response: requests.Response, start: int) -> None:
