@@ -9,6 +9,7 @@ import pytest
 
 from recap.annotations import read_annotations
 from recap.datasets import coco, flickr8k, karpathy
+from recap.datasets.caption_file import caption_file
 from recap.datasets.download import download_dataset
 from recap.datasets.registry import DATASETS, find_dataset, prepare_annotations
 from recap.errors import InputError
@@ -85,11 +86,15 @@ def flickr_archive(tmp_path):
     return write_zip(tmp_path / "Flickr8k_text.zip", flickr_members())
 
 
+def read(read_split, archive, split):
+    """Return the content of the caption file that comes in pieces."""
+    return json.loads(b"".join(read_split(archive, split)))
+
+
 def test_coco_is_passed_on_as_it_is(coco_archive, tmp_path):
-    assert coco.read_split(coco_archive, "val") == COCO_SPLIT
     output = tmp_path / "captions_val.json"
     prepare_annotations("coco2014", coco_archive, split="val", output=output)
-    assert json.loads(output.read_text()) == COCO_SPLIT
+    assert output.read_text() == json.dumps(COCO_SPLIT, ensure_ascii=False)
     annotations = read_annotations(output)
     assert [image["id"] for image in annotations.images] == [391895, 7]
     assert annotations.captions[0] == (7, "Café au lait on a table.")
@@ -99,11 +104,18 @@ def test_coco_is_passed_on_as_it_is(coco_archive, tmp_path):
 def test_coco_archive_with_broken_json(tmp_path):
     archive = write_zip(tmp_path / "a.zip", {"annotations/captions_val2014.json": '{"images": ['})
     with pytest.raises(InputError, match=r"captions_val20\?\?\.json in .*a\.zip is not valid JSON"):
-        coco.read_split(archive, "val")
+        read(coco.read_split, archive, "val")
+
+
+def test_a_caption_file_is_what_json_writes():
+    for images in ([], COCO_SPLIT["images"]):
+        content = COCO_SPLIT | {"licenses": [], "images": images}
+        records = iter(images), iter(content["annotations"])
+        assert b"".join(caption_file(content["info"], *records)).decode() == json.dumps(content)
 
 
 def test_flickr8k_in_coco_format(flickr_archive):
-    split = flickr8k.read_split(flickr_archive, "train")
+    split = read(flickr8k.read_split, flickr_archive, "train")
     assert [image["file_name"] for image in split["images"]] == PHOTOS["train"]
     girl, cat = (image["id"] for image in split["images"])
     assert [(entry["image_id"], entry["caption"]) for entry in split["annotations"]] == [
@@ -119,20 +131,20 @@ def test_flickr8k_keeps_what_stands_in_a_caption(flickr_archive):
     captions = [
         entry["caption"]
         for split in ("val", "dev")
-        for entry in flickr8k.read_split(flickr_archive, split)["annotations"]
+        for entry in read(flickr8k.read_split, flickr_archive, split)["annotations"]
     ]
     assert captions == ["A dog runs .", "The dog 's ball\t.", "Un café ."]
 
 
 def test_the_test_split_of_flickr8k_is_what_is_scored(flickr_archive):
-    split = flickr8k.read_split(flickr_archive, "val")
+    split = read(flickr8k.read_split, flickr_archive, "val")
     assert flickr8k.SPLIT_LISTS["val"] == "Flickr_8k.testImages.txt"
     assert [image["file_name"] for image in split["images"]] == ["1_a.jpg"]
     assert "official test split" in split["info"]["description"]
 
 
 def test_ids_are_unique_over_the_splits(flickr_archive):
-    splits = [flickr8k.read_split(flickr_archive, split) for split in PHOTOS]
+    splits = [read(flickr8k.read_split, flickr_archive, split) for split in PHOTOS]
     for part in ("images", "annotations"):
         ids = [entry["id"] for split in splits for entry in split[part]]
         assert len(ids) == len(set(ids)) == {"images": 4, "annotations": 6}[part]
@@ -143,7 +155,7 @@ def test_a_listed_photo_without_captions(tmp_path):
     members["Flickr_8k.devImages.txt"] += "9_z.jpg\n"
     archive = write_zip(tmp_path / "Flickr8k_text.zip", members)
     with pytest.raises(InputError, match=r"lists 9_z\.jpg in Flickr_8k\.devImages\.txt"):
-        flickr8k.read_split(archive, "dev")
+        read(flickr8k.read_split, archive, "dev")
 
 
 @pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
@@ -168,19 +180,19 @@ def test_an_archive_with_damaged_bytes(coco_archive, flickr_archive, tmp_path, d
     data[start + 80 : start + 90] = b"\xff" * 10
     archive.write_bytes(data)
     with pytest.raises(InputError, match=r"is not a whole zip archive .*download it again"):
-        find_dataset(dataset).read_split(archive, "val")
+        read(find_dataset(dataset).read_split, archive, "val")
 
 
 @pytest.mark.parametrize("dataset", ["coco2014", "flickr8k"])
 def test_another_archive(tmp_path, dataset):
     archive = write_zip(tmp_path / "photos.zip", {"a.jpg": "photo"})
     with pytest.raises(InputError, match=r"photos\.zip holds no (captions_val20|Flickr)"):
-        find_dataset(dataset).read_split(archive, "val")
+        read(find_dataset(dataset).read_split, archive, "val")
 
 
 def test_a_missing_archive(tmp_path):
     with pytest.raises(InputError, match=r"none\.zip does not exist"):
-        coco.read_split(tmp_path / "none.zip", "val")
+        read(coco.read_split, tmp_path / "none.zip", "val")
 
 
 def test_an_encrypted_archive(coco_archive):
@@ -191,7 +203,7 @@ def test_an_encrypted_archive(coco_archive):
             data[position + flags] |= 1
     coco_archive.write_bytes(data)
     with pytest.raises(InputError, match="encrypted"):
-        coco.read_split(coco_archive, "val")
+        read(coco.read_split, coco_archive, "val")
 
 
 def test_a_split_that_the_data_set_does_not_have(coco_archive, tmp_path):
@@ -307,7 +319,7 @@ def test_karpathys_splits_of_coco(karpathy_archive, tmp_path, split, ids):
 
 
 def test_karpathys_splits_of_flickr8k(karpathy_archive):
-    splits = {split: karpathy.read_flickr8k(karpathy_archive, split) for split in PHOTOS}
+    splits = {split: read(karpathy.read_flickr8k, karpathy_archive, split) for split in PHOTOS}
     assert {split: len(content["images"]) for split, content in splits.items()} == {
         "train": 4,
         "dev": 1,
@@ -325,7 +337,7 @@ def test_karpathys_splits_of_flickr8k(karpathy_archive):
 def test_an_archive_that_is_not_karpathys(tmp_path):
     archive = write_zip(tmp_path / "a.zip", {"dataset_coco.json": '{"images": [{"split": "val"}]}'})
     with pytest.raises(InputError, match=r"dataset_coco\.json in .*a\.zip is not in the format"):
-        karpathy.read_coco(archive, "dev")
+        read(karpathy.read_coco, archive, "dev")
 
 
 def test_a_data_set_without_karpathys_splits():
@@ -338,7 +350,9 @@ def test_a_data_set_without_karpathys_splits():
 )
 def test_the_real_flickr8k():
     folder = Path(os.environ["RECAP_DATA"]) / "flickr8k"
-    splits = {split: flickr8k.read_split(folder / "Flickr8k_text.zip", split) for split in PHOTOS}
+    splits = {
+        split: read(flickr8k.read_split, folder / "Flickr8k_text.zip", split) for split in PHOTOS
+    }
     sizes = {split: len(content["images"]) for split, content in splits.items()}
     assert sizes == {"train": 6000, "dev": 1000, "val": 1000}
     with zipfile.ZipFile(folder / "Flickr8k_Dataset.zip") as photos:

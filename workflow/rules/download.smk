@@ -159,7 +159,7 @@ rule prepare_annotations:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=500,
     params:
         code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),
     shell:

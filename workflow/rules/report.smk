@@ -25,7 +25,7 @@ rule prepare_categories:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=500,
     params:
         code=code_hash("recap.datasets.categories"),
     shell:

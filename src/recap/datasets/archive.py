@@ -2,14 +2,20 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import ijson
 
 from recap.errors import InputError
 
 
-def read_member(archive: Path, name: str) -> str:
-    """Return the text of the first member of that name, in whatever folder.
+@contextmanager
+def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
+    """Open the first member of that name, in whatever folder, for reading.
 
     Parameters
     ----------
@@ -17,6 +23,11 @@ def read_member(archive: Path, name: str) -> str:
         Zip archive.
     name : str
         File name without folders; `?` stands for any character.
+
+    Yields
+    ------
+    binary file
+        What is wrong with the archive may show only as it is read.
 
     Raises
     ------
@@ -28,7 +39,9 @@ def read_member(archive: Path, name: str) -> str:
             for member in file.namelist():
                 path = PurePosixPath(member)
                 if fnmatchcase(path.name, name) and path.parts[0] != "__MACOSX":
-                    return file.read(member).decode("utf-8")
+                    with file.open(member) as opened:
+                        yield opened
+                    return
     except FileNotFoundError:
         raise InputError(f"{archive} does not exist: check the path.") from None
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
@@ -36,3 +49,45 @@ def read_member(archive: Path, name: str) -> str:
             f"{archive} is not a whole zip archive ({error}): delete it and download it again."
         ) from None
     raise InputError(f"{archive} holds no {name}: it is not the archive that was expected.")
+
+
+def read_member(archive: Path, name: str) -> str:
+    """Return the text of a member.
+
+    Parameters
+    ----------
+    archive, name
+        As in `open_member`.
+
+    Raises
+    ------
+    InputError
+        As in `open_member`.
+    """
+    with open_member(archive, name) as member:
+        return member.read().decode("utf-8")
+
+
+def iterate_member(archive: Path, name: str, place: str) -> Iterator[Any]:
+    """Yield what stands at a place of a member in JSON, without holding the rest.
+
+    Parameters
+    ----------
+    archive, name
+        As in `open_member`.
+    place : str
+        As `ijson` names places: `images.item` is each entry of `images`.
+
+    Raises
+    ------
+    InputError
+        As in `open_member`, and if the member is not JSON.
+    """
+    with open_member(archive, name) as member:
+        try:
+            yield from ijson.items(member, place, use_float=True)
+        except ijson.JSONError as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"{name} in {archive} is not valid JSON ({reason}): download the archive again."
+            ) from None

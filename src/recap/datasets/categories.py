@@ -1,10 +1,9 @@
 """What is in the images, for the data sets that tell."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from recap.datasets.archive import read_member
+from recap.datasets.archive import iterate_member
 from recap.datasets.shapes import read_scenes
 from recap.datasets.shapes_scenes import SHAPES
 from recap.errors import InputError
@@ -42,10 +41,17 @@ def prepare_categories(dataset: str, archive: Path, *, split: str, output: Path)
 def _read_coco(archive: Path, split: str) -> dict:
     name = f"instances_{split}20??.json"
     try:
-        content = json.loads(read_member(archive, name))
-        shown = {(entry["image_id"], entry["category_id"]) for entry in content["annotations"]}
-        categories = [{"id": kind["id"], "name": kind["name"]} for kind in content["categories"]]
-    except (ValueError, KeyError, TypeError) as error:
+        categories = [
+            {"id": kind["id"], "name": kind["name"]}
+            for kind in iterate_member(archive, name, "categories.item")
+        ]
+        shown = {
+            (entry["image_id"], entry["category_id"])
+            for entry in iterate_member(archive, name, "annotations.item")
+        }
+        if not categories or not shown:
+            raise KeyError("annotations" if categories else "categories")
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{name} in {archive} is not one of COCO's ({error!r}): download the archive again."
         ) from None

@@ -1,16 +1,18 @@
 """COCO (Lin et al., https://arxiv.org/abs/1405.0312; captions: 1504.00325), of 2014 and of 2017."""
 
-import json
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from recap.datasets.archive import read_member
-from recap.errors import InputError
+from recap.datasets.archive import iterate_member, open_member
 from recap.remote_file import RemoteFile
 
 # The server answers plain http; its https shows the storage provider's certificate, under whose
 # own name the same files can be had with a valid one.
 SERVER = "http://images.cocodataset.org"
 STORAGE = "https://s3.amazonaws.com/images.cocodataset.org"
+
+PIECE = 1 << 20
 
 
 def _file(path: str, size: int, md5: str) -> RemoteFile:
@@ -29,8 +31,8 @@ ANNOTATIONS_2017 = _file(
 )
 
 
-def read_split(archive: Path, split: str) -> dict:
-    """Return the captions of COCO's train or val split, as they are in the archive.
+def read_split(archive: Path, split: str) -> Iterator[bytes]:
+    """Yield the captions of COCO's train or val split, as they are in the archive.
 
     Parameters
     ----------
@@ -39,15 +41,19 @@ def read_split(archive: Path, split: str) -> dict:
     split : {"train", "val"}
         Split.
 
+    Yields
+    ------
+    bytes
+        Pieces of a COCO caption file.
+
     Raises
     ------
     InputError
         If the archive is damaged or is not COCO's.
     """
     name = f"captions_{split}20??.json"
-    try:
-        return json.loads(read_member(archive, name))
-    except ValueError as error:
-        raise InputError(
-            f"{name} in {archive} is not valid JSON ({error}): download the archive again."
-        ) from None
+    # Read to its end, so that what is not JSON is told here.
+    for _ in iterate_member(archive, name, "info"):
+        pass
+    with open_member(archive, name) as member:
+        yield from iter(partial(member.read, PIECE), b"")

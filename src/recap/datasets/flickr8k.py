@@ -1,9 +1,11 @@
 """Flickr8k (Hodosh, Young and Hockenmaier, 2013) in COCO's format."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from recap.datasets.archive import read_member
+from recap.datasets.caption_file import caption_file
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
@@ -34,8 +36,8 @@ def flickr_url(name: str) -> str:
     return f"https://www.flickr.com/photo.gne?id={name.split('_')[0]}"
 
 
-def read_split(archive: Path, split: str) -> dict:
-    """Return one official split of Flickr8k in COCO's caption format.
+def read_split(archive: Path, split: str) -> Iterator[bytes]:
+    """Yield one official split of Flickr8k in COCO's caption format.
 
     Image ids count the photos in the order of the caption file, so that they are unique over
     the splits.
@@ -46,6 +48,11 @@ def read_split(archive: Path, split: str) -> dict:
         `Flickr8k_text.zip`.
     split : {"train", "dev", "val"}
         `val` is the official test split, the one that is scored.
+
+    Yields
+    ------
+    bytes
+        Pieces of a COCO caption file.
 
     Raises
     ------
@@ -80,4 +87,4 @@ def read_split(archive: Path, split: str) -> dict:
         "description": f"Flickr8k, official {'test' if split == 'val' else split} split",
         "url": RELEASE,
     }
-    return {"info": info, "licenses": [], "images": images, "annotations": annotations}
+    yield from caption_file(info, images, annotations)

@@ -6,10 +6,11 @@ learnt from together with train2014. Here the scored split is `val`, as in every
 and Karpathy's `val` is `dev`.
 """
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from recap.datasets.archive import read_member
+from recap.datasets.archive import iterate_member
+from recap.datasets.caption_file import caption_file
 from recap.datasets.coco import SERVER
 from recap.datasets.flickr8k import flickr_url
 from recap.errors import InputError
@@ -29,8 +30,8 @@ ARCHIVE = RemoteFile(
 CALLED = {"train": ("train", "restval"), "val": ("test",), "dev": ("val",)}
 
 
-def read_coco(archive: Path, split: str) -> dict:
-    """Return one of Karpathy's splits of COCO 2014 in COCO's caption format.
+def read_coco(archive: Path, split: str) -> Iterator[bytes]:
+    """Yield one of Karpathy's splits of COCO 2014 in COCO's caption format.
 
     Images and captions keep COCO's ids, and stand in the order of `dataset_coco.json`.
 
@@ -41,16 +42,21 @@ def read_coco(archive: Path, split: str) -> dict:
     split : {"train", "dev", "val"}
         `val` is Karpathy's `test`, the one that is scored.
 
+    Yields
+    ------
+    bytes
+        Pieces of a COCO caption file.
+
     Raises
     ------
     InputError
         If the archive is damaged or is not Karpathy's.
     """
-    return _read(archive, "dataset_coco.json", split)
+    return _read(archive, "coco", split)
 
 
-def read_flickr8k(archive: Path, split: str) -> dict:
-    """Return one of Karpathy's splits of Flickr8k in COCO's caption format.
+def read_flickr8k(archive: Path, split: str) -> Iterator[bytes]:
+    """Yield one of Karpathy's splits of Flickr8k in COCO's caption format.
 
     Parameters
     ----------
@@ -59,42 +65,60 @@ def read_flickr8k(archive: Path, split: str) -> dict:
     split : {"train", "dev", "val"}
         `val` is Karpathy's `test`, the one that is scored.
 
+    Yields
+    ------
+    bytes
+        Pieces of a COCO caption file.
+
     Raises
     ------
     InputError
         If the archive is damaged or is not Karpathy's.
     """
-    return _read(archive, "dataset_flickr8k.json", split)
+    return _read(archive, "flickr8k", split)
 
 
-def _read(archive: Path, name: str, split: str) -> dict:
+def _read(archive: Path, dataset: str, split: str) -> Iterator[bytes]:
+    name = f"dataset_{dataset}.json"
+    called = " and ".join(CALLED[split])
+    info = {"description": f"{dataset}, Karpathy's {called} split", "url": ARCHIVE.url}
+    # The file is read once for each list, because it would fill a gigabyte of memory.
+    images = (_image_record(entry) for entry in _entries(archive, name, split))
+    captions = (
+        {"id": sentence["sentid"], "image_id": _image_id(entry), "caption": sentence["raw"]}
+        for entry in _entries(archive, name, split)
+        for sentence in entry["sentences"]
+    )
     try:
-        content = json.loads(read_member(archive, name))
-        entries = [entry for entry in content["images"] if entry["split"] in CALLED[split]]
-        records = [_image_record(entry) for entry in entries]
-        captions = [
-            {
-                "id": sentence["sentid"],
-                "image_id": record["id"],
-                "caption": sentence["raw"],
-            }
-            for entry, record in zip(entries, records, strict=True)
-            for sentence in entry["sentences"]
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        yield from caption_file(info, images, captions)
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{name} in {archive} is not in the format of Karpathy's splits ({error!r}): download"
             " the archive again."
         ) from None
-    called = " and ".join(CALLED[split])
-    info = {"description": f"{content['dataset']}, Karpathy's {called} split", "url": ARCHIVE.url}
-    return {"info": info, "licenses": [], "images": records, "annotations": captions}
+
+
+def _entries(archive: Path, name: str, split: str) -> Iterator[dict]:
+    """Yield what Karpathy's file says of each image of a split."""
+    empty = True
+    for entry in iterate_member(archive, name, "images.item"):
+        if entry["split"] in CALLED[split]:
+            empty = False
+            yield entry
+    if empty:
+        raise KeyError(split)
+
+
+def _image_id(entry: dict) -> int:
+    """Return COCO's id of an image, or the place in Karpathy's file of another data set's."""
+    return entry["cocoid"] if "cocoid" in entry else entry["imgid"]
 
 
 def _image_record(entry: dict) -> dict:
     """Return COCO's record of an image; COCO's own entries have its id and folder."""
     name = entry["filename"]
     if "cocoid" in entry:
-        url = f"{SERVER}/{entry['filepath']}/{name}"
-        return {"id": entry["cocoid"], "file_name": name, "coco_url": url}
-    return {"id": entry["imgid"], "file_name": name, "flickr_url": flickr_url(name)}
+        address = {"coco_url": f"{SERVER}/{entry['filepath']}/{name}"}
+    else:
+        address = {"flickr_url": flickr_url(name)}
+    return {"id": _image_id(entry), "file_name": name, **address}

@@ -1,13 +1,13 @@
 """The data sets that recap can bring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from recap.datasets import coco, flickr8k, karpathy
 from recap.errors import InputError
-from recap.files import write_json
+from recap.files import atomic_path
 from recap.remote_file import RemoteFile
 
 OFFICIAL, KARPATHY = "official", "karpathy"
@@ -25,14 +25,14 @@ class Dataset:
     annotations : str
         File name of the archive that holds the captions.
     read_split : callable
-        `(archive, split) -> dict`: the split in COCO's caption format.
+        `(archive, split)` -> pieces, as bytes, of the split's COCO caption file.
     files : tuple of RemoteFile
         What is downloaded; empty for a data set that is drawn.
     """
 
     images: dict[str, tuple[str, ...]]
     annotations: str
-    read_split: Callable[[Path, str], dict]
+    read_split: Callable[[Path, str], Iterator[bytes]]
     files: tuple[RemoteFile, ...] = ()
 
 
@@ -135,4 +135,5 @@ def prepare_annotations(
     found = find_dataset(dataset, splits)
     if split not in found.images:
         raise InputError(f"{dataset} has no {split} split: it has {', '.join(found.images)}.")
-    write_json(output, found.read_split(archive, split))
+    with atomic_path(output) as scratch, open(scratch, "wb") as file:
+        file.writelines(found.read_split(archive, split))
