@@ -150,7 +150,7 @@ def test_decoders_are_named_or_described():
         ),
         (
             {"models": {"rnn": {"attention": True}}, "layer": "fc7"},
-            "`models.rnn` asks for attention, which needs features of regions; set `layer: grid`",
+            "`models.rnn` asks for `attention`, which needs features of regions; set `layer: grid`",
         ),
         ({"shapes": {"train_scenes": 100}}, "512 `pca_components` cannot be found in 100 images"),
         ({"checksums": {"a.zip": "md5:1"}}, "`checksums.a.zip` is 'md5:1'; give md5:… or sha256:…"),

@@ -223,5 +223,5 @@ def test_patience_ends_the_first_phase_alone(study):
 
 
 def test_numpy_is_not_self_critical():
-    with pytest.raises(InputError, match="no self-critical training: set"):
+    with pytest.raises(InputError, match="NumPy has no `self_critical_epochs`"):
         Recipe(backend="numpy", self_critical_epochs=1)

@@ -53,17 +53,18 @@ def check_config(config: dict, schema: Path) -> dict:
         if twice:
             raise InputError(f"Configuration: `{key}` names {twice[0]} twice; name it once.")
     for name, recipe in config["models"].items():
-        for key in ("dropout", "attention", "self_critical_epochs"):
+        for key in ("dropout", "region_dropout", "attention", "self_critical_epochs"):
             if recipe["backend"] == "numpy" and recipe[key]:
                 raise InputError(
                     f"Configuration: `models.{name}` asks for `{key}`, which `backend: numpy` does"
                     f" not have; leave `{key}` out or set `backend: torch`."
                 )
-        if recipe["attention"] and name in config["train"] and not config["layer"].endswith("grid"):
-            raise InputError(
-                f"Configuration: `models.{name}` asks for attention, which needs features of"
-                " regions; set `layer: grid`."
-            )
+        for key in ("attention", "region_dropout"):
+            if recipe[key] and name in config["train"] and not config["layer"].endswith("grid"):
+                raise InputError(
+                    f"Configuration: `models.{name}` asks for `{key}`, which needs features of"
+                    " regions; set `layer: grid`."
+                )
     scenes = config["shapes"]["train_scenes"]
     if config["dataset"] == "shapes" and scenes < config["pca_components"]:
         raise InputError(

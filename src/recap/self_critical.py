@@ -129,7 +129,9 @@ def train_self_critically(
         return learning_rate(pace, step - state.rewarded_from_step, steps)
 
     def take(wanted: np.ndarray, rate: float) -> float:
-        features = train.features[wanted]
+        # All captions of an image are drawn from the same view of it.
+        seen = trainer.hide_regions(train.features[wanted[::SAMPLES]])
+        features = np.repeat(seen, SAMPLES, axis=0)
         captions = trainer.sample(features, max_words)
         rewards = critic(wanted, captions)
         loss = trainer.step(features, captions, rate, advantages(rewards))

@@ -11,7 +11,7 @@ import torch
 import recap
 from recap.captioned_images import hold_out, read_captioned_images
 from recap.captioners.folder import TrainedCaptioner, save_captioner
-from recap.captioners.recipe import Recipe
+from recap.captioners.recipe import OF_REGIONS, Recipe
 from recap.captioners.trainers import make_trainer
 from recap.code_hash import code_hash
 from recap.devices import (
@@ -107,11 +107,12 @@ def train_captioner(
         train, dev = hold_out(train, dev_share, generator)
         validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
 
-    if recipe.attention and train.regions == 1:
-        raise InputError(
-            f"Attention needs features of regions, but those in {features} are of whole images: set"
-            " `layer: grid`, or `attention: false`."
-        )
+    for name in OF_REGIONS:
+        if getattr(recipe, name) and train.regions == 1:
+            raise InputError(
+                f"`{name}` needs features of regions, but those in {features} are of whole images:"
+                f" set `layer: grid`, or leave `{name}` out."
+            )
     if recipe.backend == "numpy" and train.regions > 1:
         raise InputError(
             f"The captioner in NumPy needs features of whole images, but those in {features} are of"

@@ -12,6 +12,7 @@ from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
 from recap.captioners.torch import Captioner, attend
+from recap.captioners.trainers import TorchTrainer
 from recap.decoders import Decoder
 from recap.errors import InputError
 from recap.search import search_captions
@@ -141,8 +142,45 @@ def test_attention_needs_regions(tmp_path):
         write_study(tmp_path, regions=1)
 
 
+def test_hiding_regions_needs_regions(tmp_path):
+    with pytest.raises(InputError, match=r"`region_dropout` needs features of regions"):
+        write_study(tmp_path, regions=1, attention=False, region_dropout=0.5)
+
+
+def test_hidden_regions_are_drawn_anew_and_the_others_are_whole():
+    recipe = Recipe(region_dropout=0.4, wordvec_dim=5, hidden_dim=HIDDEN_DIM)
+    trainer = TorchTrainer(recipe, REGION_DIM, WORDS, 0, torch.device("cpu"))
+    images = np.arange(60 * 10 * REGION_DIM, dtype=np.float32).reshape(60, 10, REGION_DIM)
+    views = [trainer.hide_regions(images.reshape(60, -1)) for _ in range(2)]
+    assert not np.array_equal(*views)
+    times_seen = np.zeros((60, 10))
+    for view in views:
+        for number, seen in enumerate(view.reshape(60, 6, REGION_DIM)):
+            places = [images[number].tolist().index(region) for region in seen.tolist()]
+            assert len(set(places)) == 6
+            times_seen[number, places] += 1
+    assert times_seen.mean(axis=0) == pytest.approx(1.2, abs=0.35)
+
+
+def test_regions_are_hidden_in_training_alone():
+    """A step takes the loss of a view with fewer regions; validation sees them all."""
+    recipe = Recipe(attention=True, region_dropout=0.5, wordvec_dim=5, hidden_dim=HIDDEN_DIM)
+    trainer = TorchTrainer(recipe, REGION_DIM, WORDS, 0, torch.device("cpu"))
+    features = np.random.default_rng(0).normal(size=(4, REGIONS * REGION_DIM)).astype(np.float32)
+    captions = np.tile([1, 4, 5, 2], (4, 1))
+    whole = trainer.loss(features, captions)
+    assert trainer.loss(features, captions) == whole
+    state = trainer.state()
+    assert trainer.step(features, captions, 1e-9) != pytest.approx(whole, rel=1e-6)
+    trainer.captioner.load_course_parameters(state)
+    torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
+    view = trainer.hide_regions(features)
+    torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
+    assert trainer.step(features, captions, 1e-9) == pytest.approx(trainer.loss(view, captions))
+
+
 def test_numpy_has_neither_attention_nor_regions(tmp_path):
-    with pytest.raises(InputError, match="NumPy has no attention"):
+    with pytest.raises(InputError, match="NumPy has no `attention`"):
         Recipe(attention=True, backend="numpy")
     with pytest.raises(InputError, match=r"in NumPy needs features of whole images"):
         write_study(tmp_path, attention=False, backend="numpy")

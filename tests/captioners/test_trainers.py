@@ -128,7 +128,7 @@ def test_the_seed_decides_the_initial_weights(backend):
 
 
 def test_dropout_in_numpy_is_refused():
-    with pytest.raises(InputError, match="has no dropout"):
+    with pytest.raises(InputError, match="has no `dropout`"):
         recipe("rnn", backend="numpy", dropout=0.5)
 
 

@@ -5,6 +5,12 @@ from typing import Literal
 
 from recap.errors import InputError
 
+# What only the captioner in PyTorch has.
+NOT_IN_NUMPY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
+
+# What needs the features of an image's regions.
+OF_REGIONS = ("attention", "region_dropout")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,8 +21,8 @@ class Recipe:
     cell : {"rnn", "lstm"}
         Vanilla RNN or LSTM.
     backend : {"torch", "numpy"}
-        What computes: PyTorch, or the reference in NumPy, which has no dropout, no attention
-        and no self-critical training.
+        What computes: PyTorch, or the reference in NumPy, which has neither dropout nor attention
+        nor self-critical training.
     wordvec_dim : int
         Dimension of the word vectors, D.
     hidden_dim : int
@@ -26,6 +32,9 @@ class Recipe:
         those of a grid.
     dropout : float
         Probability with which an entry of a word vector or hidden state is dropped in training.
+    region_dropout : float
+        Share of an image's regions that are hidden in training, drawn anew each time; the features
+        must be those of a grid.
     epochs : int
         Passes over the training captions.
     batch_size : int
@@ -58,6 +67,7 @@ class Recipe:
     hidden_dim: int = 512
     attention: bool = False
     dropout: float = 0.0
+    region_dropout: float = 0.0
     epochs: int = 10
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -79,15 +89,13 @@ class Recipe:
         for name in ("learning_rate", "self_critical_learning_rate", "gradient_clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"`{name}` must be more than 0, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"`dropout` must be at least 0 and below 1, not {self.dropout}.")
-        if self.backend == "numpy" and self.dropout:
-            raise InputError(
-                f"The captioner in NumPy has no dropout, but its recipe asks for {self.dropout}:"
-                " set `dropout: 0` or `backend: torch`."
-            )
-        if self.backend == "numpy" and (self.attention or self.self_critical_epochs):
-            raise InputError(
-                "The captioner in NumPy has no attention and no self-critical training: set"
-                " `attention: false` and `self_critical_epochs: 0`, or `backend: torch`."
-            )
+        for name in ("dropout", "region_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"`{name}` must be at least 0 and below 1, not {getattr(self, name)}."
+                )
+        for name in NOT_IN_NUMPY:
+            if self.backend == "numpy" and getattr(self, name):
+                raise InputError(
+                    f"The captioner in NumPy has no `{name}`: leave it out or set `backend: torch`."
+                )

@@ -109,6 +109,7 @@ class TorchTrainer:
         self._device = device
         self._precision = precision
         self._gradient_clip = recipe.gradient_clip
+        self._region_dropout = recipe.region_dropout
         parameters = list(self.captioner.parameters())
         self._optimizer = torch.optim.AdamW(
             [
@@ -131,6 +132,8 @@ class TorchTrainer:
         With advantages, of shape (N,), the captions are those of `sample`: each gets likelier by
         its advantage, and there is no dropout, as there was none when they were drawn.
         """
+        if advantages is None:
+            features = self.hide_regions(features)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self.captioner.train(advantages is None)
@@ -152,6 +155,28 @@ class TorchTrainer:
         """Return the loss without dropout."""
         self.captioner.eval()
         return self.captioner(torch.from_numpy(features).to(self._device), captions).item()
+
+    def hide_regions(self, features: np.ndarray) -> np.ndarray:
+        """Leave out some regions of each image, drawn anew, as many as the recipe says.
+
+        An image is then seen a little differently each time, and is harder to learn by heart.
+
+        Parameters
+        ----------
+        features : array of shape (N, K F), float32
+
+        Returns
+        -------
+        array of shape (N, K' F), float32
+            With K' = K (1 - region dropout), rounded, one at least.
+        """
+        if not self._region_dropout:
+            return features
+        regions = features.reshape(len(features), -1, len(self.captioner.W_proj))
+        kept = max(1, round(regions.shape[1] * (1 - self._region_dropout)))
+        # PyTorch's generator is part of the checkpoint.
+        chosen = torch.rand(regions.shape[:2]).argsort(dim=1)[:, :kept].numpy()
+        return regions[np.arange(len(regions))[:, None], chosen].reshape(len(features), -1)
 
     @torch.no_grad()
     def sample(self, features: np.ndarray, max_words: int) -> np.ndarray:
