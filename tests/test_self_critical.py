@@ -36,7 +36,7 @@ def made_trainer(cell="lstm", seed=0, words=WORDS, **settings):
 def test_samples_are_captions():
     trainer = made_trainer(dropout=0.5)
     features = np.random.default_rng(0).normal(size=(500, FEATURE_DIM)).astype(np.float32)
-    captions = trainer.sample(features, max_words=6)
+    captions = trainer.sample(features, max_words=6, temperature=1)
     assert captions.shape == (500, 8)
     assert (captions[:, 0] == WORDS.index("<START>")).all()
     for row in captions[:, 1:].tolist():
@@ -46,11 +46,12 @@ def test_samples_are_captions():
         assert set(row[length + 1 :]) <= {0}
 
 
-def test_samples_are_drawn_by_their_probability():
+@pytest.mark.parametrize("temperature", [1, 0.5])
+def test_samples_are_drawn_by_their_probability(temperature):
     """Of all captions of at most two words, under the model without what is never said."""
     trainer = made_trainer()
     features = np.tile(np.float32([[0.3, -0.2, 0.9]]), (20_000, 1))
-    drawn = [tuple(row) for row in trainer.sample(features, max_words=2)[:, 1:].tolist()]
+    drawn = [tuple(row) for row in trainer.sample(features, 2, temperature)[:, 1:].tolist()]
     captions = [(word, END, 0) for word in range(4, 8)]
     captions += [(*pair, END) for pair in itertools.product(range(4, 8), repeat=2)]
     for caption in captions:
@@ -58,7 +59,7 @@ def test_samples_are_drawn_by_their_probability():
         probability, word = 1.0, 1
         for place, following in enumerate(caption[:2]):
             spoken, state = trainer.captioner.step(torch.tensor([word]), state)
-            chances = spoken[0].exp()
+            chances = spoken[0].exp() ** (1 / temperature)
             chances[[0, 1, 3, *([END] if place == 0 else [])]] = 0
             probability *= (chances[following] / chances.sum()).item()
             word = following
@@ -100,6 +101,25 @@ def test_the_mean_gradient_is_that_of_the_expected_reward(cell):
     # A word that is never drawn gains nothing, whatever is rewarded.
     places = [name for name, _ in captioner.named_parameters()].index("b_vocab")
     assert (found[places][unsaid] == 0).all()
+
+
+def test_people_are_learnt_from_beside_own_captions():
+    """Where no caption of its own is better than another, a step is one on what people say."""
+    features = np.random.default_rng(0).normal(size=(6, FEATURE_DIM)).astype(np.float32)
+    said = np.array([[1, 4, 5, END], [1, 6, END, 0]] * 3)
+    changes = []
+    for critical in (False, True):
+        trainer = made_trainer(gradient_clip=1e9)
+        before = trainer.parameters()
+        if critical:
+            own = features, trainer.sample(features, 3, 1.0)
+            trainer.self_critical_step(own, np.zeros(6), (features, said), 0.3, 0.01)
+        else:
+            trainer.step(features, said, 0.01)
+        changes.append({name: after - before[name] for name, after in trainer.parameters().items()})
+    for name, change in changes[0].items():
+        np.testing.assert_allclose(changes[1][name], change, atol=1e-4, err_msg=name)
+        assert np.abs(change).max() > 0.005
 
 
 def test_rewards_are_cider_of_the_words_and_the_end():
@@ -197,15 +217,19 @@ def test_the_reward_rises_and_the_last_epoch_is_kept(study):
 def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies_at):
     """Steps 1 to 30 are of the first phase, 31 to 70 of the second."""
     train(study, "whole", self_critical_epochs=4, dropout=0.2)
-    step, taken = TorchTrainer.step, itertools.count(1)
+    taken = itertools.count(1)
 
-    def dying_step(*arguments):
-        if next(taken) == dies_at:
-            raise KeyboardInterrupt
-        return step(*arguments)
+    def dying(step):
+        def dying_step(*arguments):
+            if next(taken) == dies_at:
+                raise KeyboardInterrupt
+            return step(*arguments)
+
+        return dying_step
 
     monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(TorchTrainer, "step", dying_step)
+    for name in ("step", "self_critical_step"):
+        monkeypatch.setattr(TorchTrainer, name, dying(getattr(TorchTrainer, name)))
     with pytest.raises(KeyboardInterrupt):
         train(study, "killed", self_critical_epochs=4, dropout=0.2)
     train(study, "killed", self_critical_epochs=4, dropout=0.2)

@@ -120,31 +120,47 @@ class TorchTrainer:
             fused=True,
         )
 
-    def step(
-        self,
-        features: np.ndarray,
-        captions: np.ndarray,
-        learning_rate: float,
-        advantages: np.ndarray | None = None,
-    ) -> float:
-        """Take one step of Adam and return the loss before it.
+    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
+        """Take one step of Adam and return the loss before it."""
+        self.captioner.train()
+        return self._descend(self._loss(self.hide_regions(features), captions), learning_rate)
 
-        With advantages, of shape (N,), the captions are those of `sample`: each gets likelier by
-        its advantage, and there is no dropout, as there was none when they were drawn.
+    def self_critical_step(
+        self,
+        drawn: tuple[np.ndarray, np.ndarray],
+        advantages: np.ndarray,
+        said: tuple[np.ndarray, np.ndarray],
+        weight: float,
+        learning_rate: float,
+    ) -> float:
+        """Take one step of Adam towards better captions of its own; return the loss before it.
+
+        Parameters
+        ----------
+        drawn : tuple of arrays
+            What the captioner saw and the captions that it drew by `sample`, each to get likelier
+            by its advantage.
+        advantages : array of shape (N,)
+        said : tuple of arrays
+            Features and captions of people.
+        weight : float
+            Of the loss of what people said.
+        learning_rate : float
         """
-        if advantages is None:
-            features = self.hide_regions(features)
+        # No dropout, as there was none when they were drawn. What is never drawn must have no
+        # chance: else it would gain by all that is not rewarded.
+        self.captioner.eval()
+        own = self._loss(*drawn, advantages, self._unsaid)
+        self.captioner.train()
+        return self._descend(own + weight * self._loss(*said), learning_rate)
+
+    def _loss(self, features: np.ndarray, captions: np.ndarray, *how: object) -> torch.Tensor:
+        return self.captioner(torch.from_numpy(features).to(self._device), captions, *how)
+
+    def _descend(self, loss: torch.Tensor, learning_rate: float) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self.captioner.train(advantages is None)
         self._optimizer.zero_grad(set_to_none=True)
-        batch = torch.from_numpy(features).to(self._device), captions
-        if advantages is None:
-            loss = self.captioner(*batch)
-        else:
-            # What is never drawn must have no chance: else it would gain by all that is not
-            # rewarded.
-            loss = self.captioner(*batch, advantages, self._unsaid)
         loss.backward()
         nn.utils.clip_grad_norm_(self.captioner.parameters(), self._gradient_clip)
         self._optimizer.step()
@@ -154,7 +170,7 @@ class TorchTrainer:
     def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
         """Return the loss without dropout."""
         self.captioner.eval()
-        return self.captioner(torch.from_numpy(features).to(self._device), captions).item()
+        return self._loss(features, captions).item()
 
     def hide_regions(self, features: np.ndarray) -> np.ndarray:
         """Leave out some regions of each image, drawn anew, as many as the recipe says.
@@ -179,7 +195,7 @@ class TorchTrainer:
         return regions[np.arange(len(regions))[:, None], chosen].reshape(len(features), -1)
 
     @torch.no_grad()
-    def sample(self, features: np.ndarray, max_words: int) -> np.ndarray:
+    def sample(self, features: np.ndarray, max_words: int, temperature: float) -> np.ndarray:
         """Draw a caption for each row of features.
 
         Parameters
@@ -187,6 +203,8 @@ class TorchTrainer:
         features : array of shape (N, F), float32
         max_words : int
             Words that a caption may have.
+        temperature : float
+            A word is drawn by its probability to the power of 1 / temperature.
 
         Returns
         -------
@@ -206,7 +224,7 @@ class TorchTrainer:
                 log_probabilities[:, self._unsaid] = -math.inf
                 if place == 1:
                     log_probabilities[:, self._end] = -math.inf
-                words = draw(log_probabilities.float().exp())
+                words = draw((log_probabilities.float() / temperature).exp())
                 if place == max_words + 1:
                     words.fill_(self._end)
                 captions[running, place] = words
