@@ -253,6 +253,19 @@ def test_a_missing_image_can_be_skipped_too(tmp_path):
     assert not rows[1].any()
 
 
+def test_only_the_network_keeps_the_memory_that_it_frees(study, tmp_path, monkeypatch):
+    """Processes that decode start before; they give back what a large photo took."""
+    images, annotations, _, _ = study
+    decoding = []
+    monkeypatch.setattr(
+        module,
+        "keep_freed_memory",
+        lambda: decoding.append(len(multiprocessing.active_children())),
+    )
+    extract(images, annotations, tmp_path / "features.h5")
+    assert decoding == [1]
+
+
 def test_nothing_to_compute(tmp_path):
     images, _ = write_photos(tmp_path, 1)
     annotations = write_annotations(tmp_path / "none.json", [])

@@ -134,8 +134,9 @@ def use_threads(threads: int | None) -> int:
 def keep_freed_memory() -> None:
     """Have freed memory kept for the next step instead of given back to the system.
 
-    A training step frees hundreds of megabytes that the next one wants again; the system would
-    clear each page of them anew, which takes up to a fifth of a step. Only glibc can be told so;
+    A step of a network frees hundreds of megabytes that the next one wants again. The system would
+    clear each page of them anew, which takes up to a fifth of a step, and by chance the next step's
+    arrays may not fit where the last ones were, so that memory grows. Only glibc can be told so;
     elsewhere nothing happens.
     """
     if sys.platform == "linux":

@@ -14,7 +14,14 @@ import torch
 from recap.annotations import read_annotations
 from recap.backbones.load import Backbone, load_backbone
 from recap.code_hash import code_hash
-from recap.devices import Device, choose_batch, choose_device, choose_precision, use_threads
+from recap.devices import (
+    Device,
+    choose_batch,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    use_threads,
+)
 from recap.errors import InputError
 from recap.feature_files import FEATURES, create_features, open_features, skipped_rows
 from recap.images import BrokenImageError, open_images
@@ -294,9 +301,10 @@ def _compute(
 
     While one batch is computed, the next ones are decoded and the one before is yielded.
     """
-    units = iter(
-        read_units(sources, names, extractor.backbone.preprocessing, extractor.device, threads)
-    )
+    preprocessing = extractor.backbone.preprocessing
+    units = read_units(sources, names, preprocessing, extractor.device, threads)
+    # Not before: the processes that decode are to give back what a large photo took.
+    keep_freed_memory()
     running = None
     left = len(names)
     while left or running:

@@ -58,7 +58,7 @@ def read_units(
     device: torch.device,
     processes: int,
 ) -> Iterator[tuple[torch.Tensor, dict[int, str]]]:
-    """Decode photos in order, a unit at a time, while the caller computes.
+    """Decode photos in order, a unit at a time, in processes that start now.
 
     Parameters
     ----------
@@ -75,12 +75,11 @@ def read_units(
     processes : int
         Processes that decode; fewer where shared memory is small, as in a container.
 
-    Yields
-    ------
-    pixels : tensor of shape (UNIT, crop, crop, 3), uint8
-        In RGB. Zeros for a photo that is broken, and behind the last.
-    broken : dict of str
-        By place in the unit, why a photo cannot be read.
+    Returns
+    -------
+    iterator of tuple of (tensor, dict of str)
+        Of each unit: the pixels in RGB, (UNIT, crop, crop, 3), uint8, zeros for a photo that is
+        broken and behind the last; and by place in the unit, why a photo cannot be read.
     """
     units = _Units(sources, names, preprocessing)
     if SHARED_MEMORY.is_dir():
@@ -88,7 +87,7 @@ def read_units(
         free = shutil.disk_usage(SHARED_MEMORY).free
         processes = min(processes, free // ((AHEAD + 1) * unit_bytes))
     processes = min(processes, len(units))
-    yield from DataLoader(
+    loader = DataLoader(
         units,
         batch_size=None,
         num_workers=processes,
@@ -96,6 +95,7 @@ def read_units(
         pin_memory=device.type == "cuda",
         worker_init_fn=partial(_set_priority, 5 if device.type == "cpu" else 0),
     )
+    return iter(loader)
 
 
 def _set_priority(nice: int, worker: int) -> None:
