@@ -141,7 +141,7 @@ def shapes_study(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def make_captioner() -> Callable[..., TrainedCaptioner]:
-    """Return a function that makes a captioner for six numbers an image, with random weights."""
+    """Return a function that makes a captioner with random weights."""
 
     def make(
         *,
@@ -150,13 +150,14 @@ def make_captioner() -> Callable[..., TrainedCaptioner]:
         words: list[str] | None = None,
         seed: int = 0,
         scale: float = 2.0,
+        inputs: int = 6,
     ) -> TrainedCaptioner:
         words = words or [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
         recipe = Recipe(cell=cell, backend=backend, wordvec_dim=5, hidden_dim=7)
         generator = np.random.default_rng(seed)
         parameters = {
             name: generator.normal(scale=scale, size=shape).astype(np.float32)
-            for name, shape in expected_shapes(recipe, 6, len(words)).items()
+            for name, shape in expected_shapes(recipe, inputs, len(words)).items()
         }
         return TrainedCaptioner(recipe, words, parameters)
 
