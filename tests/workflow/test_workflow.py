@@ -175,6 +175,14 @@ def test_shards_are_jobs_and_change_no_byte(finished, workflow):
     assert not list(workflow.folder.glob("results/shapes/features/train/*"))
 
 
+def test_the_number_of_shards_can_change_without_a_new_extraction(finished):
+    """Snakemake replans for another set of input files, unless that trigger is left out."""
+    shards = ["--set-scatter", "shards=3"]
+    assert finished.planned(*shards) >= EXTRACT
+    triggers = ["--rerun-triggers", "mtime", "code", "params", "software-env"]
+    assert finished.planned(*shards, *triggers) == set()
+
+
 def test_two_runs_give_the_same_bytes(finished, workflow):
     workflow.run("--cores", "2")
     assert workflow.hashes() == finished.hashes()
