@@ -47,7 +47,9 @@ def main() -> None:
     parser.add_argument("images", type=Path, help="archive or folder of the scored split's photos")
     parser.add_argument("annotations", type=Path, help="COCO caption file of the scored split")
     parser.add_argument("--more-images", type=Path, nargs="*", help="further archives of them")
-    parser.add_argument("--weights", default="", help="file of the backbone's weights, if it moved")
+    parser.add_argument(
+        "--weights", default="random", help="file of the backbone's weights, if they are not random"
+    )
     parser.add_argument("--decoder", default="beam3")
     try:
         measure(parser.parse_args())
@@ -112,6 +114,11 @@ def extract(
     pca = arguments.study / "features/pca.h5"
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
+    if Path(arguments.weights).name != origin["weights"]:
+        raise InputError(
+            f"{arguments.study} was made with the weights {origin['weights']}: name them with"
+            " --weights."
+        )
     engine.choose_precision = lambda device: PRECISIONS[precision]
     with tempfile.TemporaryDirectory() as folder:
         whole, reduced = Path(folder) / "features.h5", Path(folder) / "coordinates.h5"
@@ -121,7 +128,7 @@ def extract(
             output=whole,
             more_images=arguments.more_images,
             backbone=origin["backbone"],
-            weights=arguments.weights or origin["weights"],
+            weights=arguments.weights,
             layer=origin["layer"],
             broken_images="skip",
         )

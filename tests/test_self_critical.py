@@ -113,7 +113,9 @@ def test_people_are_learnt_from_beside_own_captions():
         before = trainer.parameters()
         if critical:
             own = features, trainer.sample(features, 3, 1.0)
-            trainer.self_critical_step(own, np.zeros(6), (features, said), 0.3, 0.01)
+            told = trainer.loss(features, said)
+            loss = trainer.self_critical_step(own, np.zeros(6), (features, said), 0.3, 0.01)
+            assert loss == pytest.approx(0.3 * told)
         else:
             trainer.step(features, said, 0.01)
         changes.append({name: after - before[name] for name, after in trainer.parameters().items()})
@@ -164,10 +166,15 @@ def test_an_advantage_is_over_the_other_samples_of_the_image():
 
 @pytest.fixture
 def study(tmp_path):
-    """Return a folder with 40 images of one word each, of which people say two things at random."""
+    """Return a folder with 40 images of one word each, of which people say two things at random.
+
+    An image shows its word in four regions, here more and there less.
+    """
     generator = np.random.default_rng(0)
     what = generator.integers(0, FEATURE_DIM, 40)
-    features = np.eye(FEATURE_DIM, dtype=np.float32)[what]
+    features = np.kron(
+        np.float32([0.4, 0.8, 1.2, 1.6]), np.eye(FEATURE_DIM, dtype=np.float32)[what]
+    )
     captions, image_idxs = np.zeros((200, 5), np.int32), np.repeat(np.arange(40), 5)
     for row, image in zip(captions, image_idxs, strict=True):
         other = generator.integers(4, len(WORDS)) if generator.random() < 0.5 else 7
@@ -178,6 +185,7 @@ def study(tmp_path):
             file[f"{split}_image_idxs"] = image_idxs.astype(np.int32)
     with h5py.File(tmp_path / "features.h5", "w") as file:
         file["features"] = features
+        file.attrs["regions"] = "4"
     numbers = {word: number for number, word in enumerate(WORDS)}
     vocabulary = {"idx_to_word": WORDS, "word_to_idx": numbers}
     (tmp_path / "vocabulary.json").write_text(json.dumps(vocabulary))
@@ -216,7 +224,8 @@ def test_the_reward_rises_and_the_last_epoch_is_kept(study):
 @pytest.mark.parametrize("dies_at", [10, 31, 45, 60])
 def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies_at):
     """Steps 1 to 30 are of the first phase, 31 to 70 of the second."""
-    train(study, "whole", self_critical_epochs=4, dropout=0.2)
+    settings = {"self_critical_epochs": 4, "dropout": 0.2, "region_dropout": 0.5}
+    train(study, "whole", **settings)
     taken = itertools.count(1)
 
     def dying(step):
@@ -231,12 +240,33 @@ def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies
     for name in ("step", "self_critical_step"):
         monkeypatch.setattr(TorchTrainer, name, dying(getattr(TorchTrainer, name)))
     with pytest.raises(KeyboardInterrupt):
-        train(study, "killed", self_critical_epochs=4, dropout=0.2)
-    train(study, "killed", self_critical_epochs=4, dropout=0.2)
+        train(study, "killed", **settings)
+    train(study, "killed", **settings)
     whole, killed = (
         (study / name / "model.safetensors").read_bytes() for name in ("whole", "killed")
     )
     assert whole == killed
+
+
+def test_a_step_is_on_one_view_of_each_photo_and_all_that_people_say_of_it(study, monkeypatch):
+    step, steps = TorchTrainer.self_critical_step, []
+
+    def noted_step(trainer, drawn, advantages, said, *settings):
+        steps.append((*drawn, *said))
+        return step(trainer, drawn, advantages, said, *settings)
+
+    monkeypatch.setattr(TorchTrainer, "self_critical_step", noted_step)
+    train(study, "model", self_critical_epochs=1, region_dropout=0.5)
+    assert len(steps) == 10
+    for views, captions, said_views, said in steps:
+        assert captions.shape == (4 * SAMPLES, 5)
+        assert views.shape == said_views.shape == (4 * 5, 2 * FEATURE_DIM)
+        by_photo = views.reshape(4, SAMPLES, -1)
+        assert (by_photo == by_photo[:, :1]).all()
+        np.testing.assert_array_equal(said_views[::5], by_photo[:, 0])
+        shown = said_views.reshape(20, 2, FEATURE_DIM).sum(axis=1).argmax(axis=1)
+        np.testing.assert_array_equal(said[:, 1], 4 + shown)
+    assert len({views.tobytes() for views, *_ in steps}) == 10
 
 
 def test_patience_ends_the_first_phase_alone(study):

@@ -10,10 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import ijson
-
 from recap.errors import InputError
-from recap.files import read_json
+from recap.files import iterate_json, read_json
 
 
 @dataclass(frozen=True)
@@ -169,16 +167,11 @@ def _iterate(path: Path, place: str) -> Iterator[Any]:
     """Yield what stands at a place of a JSON file (`images.item`: each entry of `images`)."""
     try:
         with open(path, "rb") as file:
-            yield from ijson.items(file, place, use_float=True)
+            yield from iterate_json(file, place, str(path))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from None
-    except ijson.JSONError as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"{path} is not valid JSON ({reason}): make or download it again."
-        ) from None
 
 
 def _not_coco(path: Path, error: Exception) -> InputError:

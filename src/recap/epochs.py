@@ -53,7 +53,7 @@ def run_epochs(
     """
     generator = np.random.default_rng()
     total = len(train) * recipe.epochs
-    done = min(state.step * recipe.batch_size, total)
+    done = min(state.epoch * len(train) + state.batches * recipe.batch_size, total)
     save_now_and_then = every_half_minute(save)
 
     def take(wanted: np.ndarray, rate: float) -> float:
@@ -125,7 +125,7 @@ def end_epoch(
     """
     row = state.history[-1]
     row.validation_loss = validate(trainer, dev, null)
-    check_finite(row.validation_loss, "validation loss", row.step, row.learning_rate)
+    check_finite(row.validation_loss, "validation loss", state, row.learning_rate)
     bar.set_postfix(epoch=row.epoch, validation=row.validation_loss)
     state.epoch, state.batches = state.epoch + 1, 0
 
@@ -170,7 +170,7 @@ def take_steps(
         value = take(wanted, rate)
         state.step += 1
         state.batches += 1
-        check_finite(value, measure, state.step, rate)
+        check_finite(value, measure, state, rate)
         state.losses.append(value)
         seen += len(wanted)
         bar.update(len(wanted))
@@ -191,7 +191,7 @@ def take_steps(
             between()
 
 
-def check_finite(loss: float, name: str, step: int, rate: float) -> None:
+def check_finite(loss: float, name: str, state: TrainingState, rate: float) -> None:
     """Stop training whose loss has left the numbers.
 
     Parameters
@@ -200,8 +200,8 @@ def check_finite(loss: float, name: str, step: int, rate: float) -> None:
         Of the step.
     name : str
         What to call it.
-    step : int
-        Steps taken.
+    state : TrainingState
+        Tells the step and the phase.
     rate : float
         Learning rate of the step.
 
@@ -211,9 +211,10 @@ def check_finite(loss: float, name: str, step: int, rate: float) -> None:
         If the loss is infinite or not a number.
     """
     if not math.isfinite(loss):
+        setting = "learning_rate" if state.rewarded_from is None else "self_critical_learning_rate"
         raise InputError(
-            f"The {name} is {loss} at step {step} with learning rate {rate:.2g}: lower"
-            " `learning_rate` or `gradient_clip`."
+            f"The {name} is {loss} at step {state.step} with learning rate {rate:.2g}: lower"
+            f" `{setting}` or `gradient_clip`."
         )
 
 

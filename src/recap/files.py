@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import ijson
 
 from recap.errors import InputError
 
@@ -105,4 +107,33 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         raise InputError(
             f"{path} is not valid JSON ({error}): make or download it again."
+        ) from None
+
+
+def iterate_json(file: IO[bytes], place: str, name: str) -> Iterator[Any]:
+    """Yield what stands at a place of a JSON file, without holding the rest.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+    place : str
+        As `ijson` names places: `images.item` is each entry of `images`.
+    name : str
+        What to call the file in an error.
+
+    Raises
+    ------
+    InputError
+        If the file is not JSON.
+    """
+    try:
+        yield from ijson.items(file, place, use_float=True)
+    except ijson.JSONError as error:
+        # Where the bytes are no UTF-8, the message is bytes too.
+        (told,) = error.args
+        told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        reason = told.partition("\n")[0]
+        raise InputError(
+            f"{name} is not valid JSON ({reason}): make or download it again."
         ) from None

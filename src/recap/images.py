@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from recap.errors import InputError
 
-# Bytes of a photo's file at most: as many as 85 megapixels have that are not compressed at all. A
+# Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
 # small zip entry can unpack to more than any memory holds.
 MOST_BYTES = 1 << 28
 
@@ -126,7 +126,10 @@ def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
     """Return an entry's bytes; one that holds more than it declares is an error."""
     entry = archive.getinfo(name)
     if entry.compress_type not in BOUNDED:
-        raise zipfile.BadZipFile("it is neither stored nor deflated")
+        raise BrokenImageError(
+            f"{name} in {archive.filename} is neither stored nor deflated: pack it again so, or set"
+            " broken_images: skip."
+        )
     with archive.open(entry) as file:
         # Without a number, all that is there would be unpacked first, whatever the entry declares.
         return file.read(entry.file_size)

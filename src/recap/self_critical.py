@@ -3,8 +3,9 @@
 S. Rennie et al., "Self-critical sequence training for image captioning", CVPR 2017. A caption's
 reward counts by how far it exceeds the mean of the other captions drawn for the same image
 (R. Luo, "A better variant of self-critical sequence training", 2020). Two things keep a captioner
-of few photos from forgetting how people speak: captions are drawn where it is surest, which is
-where a search will look for them, and it goes on learning from people beside its own captions.
+of few photos from forgetting how people speak: captions are drawn at a low temperature, from where
+it is surest and a search will look, which is not quite the gradient of the expected reward any
+more; and it goes on learning from people beside its own captions.
 """
 
 import math
@@ -148,7 +149,8 @@ def train_self_critically(
     generator = np.random.default_rng()
     end = state.rewarded_from + recipe.self_critical_epochs
     total = SAMPLES * len(images) * recipe.self_critical_epochs
-    done = min((state.step - state.rewarded_from_step) * size * SAMPLES, total)
+    epochs_done = state.epoch - state.rewarded_from
+    done = SAMPLES * (epochs_done * len(images) + state.batches * size)
     save_now_and_then = every_half_minute(save)
     with progress(desc="self-critical", total=total, initial=done, unit="caption") as bar:
         while state.epoch < end:

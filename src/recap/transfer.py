@@ -175,17 +175,24 @@ def _transfer_once(
 
 def _pieces(response: requests.Response, patience: Patience) -> Iterator[bytes]:
     """Yield an answer's bytes as they come, as long as they come fast enough."""
-    came, since = 0, time.monotonic()
-    # requests' own pieces are of a fixed size: one that trickles in would be waited for.
-    while piece := response.raw.read1(PIECE):
+    came, waited, slow = 0, 0.0, ""
+    while True:
+        asked = time.monotonic()
+        # requests' own pieces are of a fixed size: one that trickles in would be waited for.
+        piece = response.raw.read1(PIECE)
+        waited += time.monotonic() - asked
+        if not piece:
+            return
+        if slow:
+            raise _Interruption(slow, trickled=came)
         yield piece
         came += len(piece)
-        passed = time.monotonic() - since
-        if passed >= patience.silence:
-            if came < patience.least_rate * passed:
-                reason = f"the server sends only {came / passed:,.0f} bytes a second"
-                raise _Interruption(reason, trickled=came)
-            came, since = 0, time.monotonic()
+        if waited >= patience.silence:
+            if came < patience.least_rate * waited:
+                # Were this the last piece, the file would be whole.
+                slow = f"the server sends only {came / waited:,.0f} bytes a second"
+            else:
+                came, waited = 0, 0.0
 
 
 def _refuse(response: requests.Response, start: int) -> None:

@@ -253,6 +253,8 @@ class TorchTrainer:
         state["cpu_generator"] = torch.get_rng_state().numpy()
         if self._device.type == "cuda":
             state["cuda_generator"] = torch.cuda.get_rng_state(self._device).numpy()
+        elif self._device.type == "mps":
+            state["mps_generator"] = torch.mps.get_rng_state().numpy()
         return state
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
@@ -266,6 +268,8 @@ class TorchTrainer:
         torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(torch.from_numpy(state["cuda_generator"]), self._device)
+        elif self._device.type == "mps":
+            torch.mps.set_rng_state(torch.from_numpy(state["mps_generator"]))
 
 
 class NumpyTrainer:

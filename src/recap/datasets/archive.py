@@ -8,9 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-import ijson
-
 from recap.errors import InputError
+from recap.files import iterate_json
 
 
 @contextmanager
@@ -84,10 +83,4 @@ def iterate_member(archive: Path, name: str, place: str) -> Iterator[Any]:
         As in `open_member`, and if the member is not JSON.
     """
     with open_member(archive, name) as member:
-        try:
-            yield from ijson.items(member, place, use_float=True)
-        except ijson.JSONError as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"{name} in {archive} is not valid JSON ({reason}): download the archive again."
-            ) from None
+        yield from iterate_json(member, place, f"{name} in {archive}")
