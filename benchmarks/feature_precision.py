@@ -84,7 +84,7 @@ def measure(arguments: argparse.Namespace) -> None:
         found = cosines(*pair.values())
         print(f"cosine of {name}: {found.min():.6f} at least, {found.mean():.6f} on average")
         figures[f"{name}_cosine_min"] = round(float(found.min()), 6)
-    print(f"\n{'captioner':<18}{'the same':>9}{'score':>9}", end="")
+    print(f"\n{'captioner':<25}{'the same':>9}{'score':>9}", end="")
     print(f"{'float32':>9}{'bfloat16':>9}{'difference and its 95% interval':>34}")
     compared = {}
     for folder in folders:
@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace) -> None:
             values = [100 * found["scores"][score] for found in scores]
             low, high = (100 * end for end in compared[name][f"{score}_interval"])
             print(
-                f"{name:<18}{same:>9.1%}{score:>9}{values[0]:>9.2f}{values[1]:>9.2f}"
+                f"{name:<25}{same:>9.1%}{score:>9}{values[0]:>9.2f}{values[1]:>9.2f}"
                 f"{values[1] - values[0]:>+14.3f} ({low:+.3f} to {high:+.3f})"
             )
     print(json.dumps(figures | {"captioners": compared}))
