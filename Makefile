@@ -23,7 +23,7 @@ test: .venv/installed
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
-	snakefmt --check workflow
+	snakefmt --format-shell --check workflow
 	snakemake --lint
 
 .venv/installed: pyproject.toml constraints.txt

@@ -27,9 +27,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from recap.captioned_images import CaptionedImages, draw_batches
-from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import make_trainer
 from recap.devices import choose_device, choose_precision, keep_freed_memory
+from recap.recipe import Recipe
 
 BATCHES = 8
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", *(f"word{n}" for n in range(VOCABULARY - 4))]

@@ -7,8 +7,8 @@ from recap import caption as module
 from recap.backbones.load import load_backbone
 from recap.caption import caption
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
-from recap.captioners.recipe import Recipe
 from recap.errors import InputError
+from recap.recipe import Recipe
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
 COMPONENTS = 6

@@ -15,7 +15,7 @@ PACKAGE = Path(module.__file__).parent
 LAYERS = [
     ["recap", "errors"],
     ["files", "progress", "threads", "code_hash", "devices", "python2_dict"],
-    ["feature_files", "decoders", "sweeps"],
+    ["feature_files", "decoders", "recipe", "sweeps"],
     ["config"],
     ["remote_file"],
     ["transfer"],

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recap.captioners.recipe import Recipe
 from recap.config import check_config
 from recap.decoders import Decoder
 from recap.errors import InputError
+from recap.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

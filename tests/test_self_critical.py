@@ -13,9 +13,9 @@ from pycocoevalcap.cider.cider import Cider
 from recap import epochs
 from recap.captioned_images import CaptionedImages
 from recap.captioners.folder import load_captioner
-from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import TorchTrainer
 from recap.errors import InputError
+from recap.recipe import Recipe
 from recap.self_critical import SAMPLES, Critic, advantages
 from recap.training import train_captioner
 from recap.vocabulary import SPECIAL_WORDS

@@ -18,10 +18,10 @@ from recap import epochs
 from recap.captioned_images import CaptionedImages, draw_batches, hold_out
 from recap.captioners import trainers
 from recap.captioners.folder import load_captioner, save_captioner
-from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.epochs import learning_rate, validate
 from recap.errors import InputError
+from recap.recipe import Recipe
 from recap.training import CHECKPOINT, train_captioner
 from recap.vocabulary import SPECIAL_WORDS
 

@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 
 from recap.decoders import Decoder, read_decoder
 from recap.errors import InputError
+from recap.recipe import NOT_IN_NUMPY, OF_REGIONS
 from recap.sweeps import expand_lists, expand_models
 
 
@@ -53,13 +54,13 @@ def check_config(config: dict, schema: Path) -> dict:
         if twice:
             raise InputError(f"Configuration: `{key}` names {twice[0]} twice; name it once.")
     for name, recipe in config["models"].items():
-        for key in ("dropout", "region_dropout", "attention", "self_critical_epochs"):
+        for key in NOT_IN_NUMPY:
             if recipe["backend"] == "numpy" and recipe[key]:
                 raise InputError(
                     f"Configuration: `models.{name}` asks for `{key}`, which `backend: numpy` does"
                     f" not have; leave `{key}` out or set `backend: torch`."
                 )
-        for key in ("attention", "region_dropout"):
+        for key in OF_REGIONS:
             if recipe[key] and name in config["train"] and not config["layer"].endswith("grid"):
                 raise InputError(
                     f"Configuration: `models.{name}` asks for `{key}`, which needs features of"

@@ -8,10 +8,10 @@ import numpy as np
 from tqdm import tqdm
 
 from recap.captioned_images import CaptionedImages, draw_batches
-from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import Trainer
 from recap.errors import InputError
 from recap.progress import progress
+from recap.recipe import Recipe
 from recap.training_state import HistoryRow, TrainingState
 
 CHECKPOINT_SECONDS = 30

@@ -15,12 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from recap.captioned_images import CaptionedImages
-from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import TorchTrainer
 from recap.epochs import end_epoch, every_half_minute, learning_rate, take_steps
 from recap.metrics.cider import CiderD
 from recap.metrics.ngrams import References
 from recap.progress import progress
+from recap.recipe import Recipe
 from recap.training_state import TrainingState
 from recap.vocabulary import NULL, START
 

@@ -11,7 +11,6 @@ import torch
 import recap
 from recap.captioned_images import hold_out, read_captioned_images
 from recap.captioners.folder import TrainedCaptioner, save_captioner
-from recap.captioners.recipe import OF_REGIONS, Recipe
 from recap.captioners.trainers import make_trainer
 from recap.code_hash import code_hash
 from recap.devices import (
@@ -25,6 +24,7 @@ from recap.devices import (
 from recap.epochs import run_epochs
 from recap.errors import InputError
 from recap.files import file_hash
+from recap.recipe import OF_REGIONS, Recipe
 from recap.self_critical import train_self_critically
 from recap.tensorboard_events import open_events
 from recap.training_state import TrainingState, resume, write_checkpoint, write_history

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from recap.captioners.folder import load_captioner
-from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
 from recap.captioners.torch import Captioner, attend
 from recap.captioners.trainers import TorchTrainer
 from recap.decoders import Decoder
 from recap.errors import InputError
+from recap.recipe import Recipe
 from recap.search import search_captions
 from recap.training import train_captioner
 from recap.vocabulary import SPECIAL_WORDS

@@ -6,11 +6,11 @@ import torch
 
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.numpy import CaptioningRNN
-from recap.captioners.recipe import Recipe
 from recap.captioners.trainers import NumpyTrainer, TorchTrainer, make_trainer
 from recap.decoders import Decoder
 from recap.decoding import caption_features
 from recap.errors import InputError
+from recap.recipe import Recipe
 from recap.vocabulary import END, SPECIAL_WORDS
 
 WORDS = [*SPECIAL_WORDS, *(f"word{number}" for number in range(20))]

@@ -7,9 +7,9 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from recap.captioners.recipe import Recipe
 from recap.errors import InputError
 from recap.files import atomic_path, read_json, write_json
+from recap.recipe import Recipe
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"

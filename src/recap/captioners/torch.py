@@ -15,8 +15,8 @@ from recap.captioners.functions import (
     dropout,
     exact_precision,
 )
-from recap.captioners.recipe import Recipe
 from recap.layers.packing import pack_captions
+from recap.recipe import Recipe
 
 GATES = {"rnn": 1, "lstm": 4}
 

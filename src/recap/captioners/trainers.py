@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from recap.captioners.numpy import CaptioningRNN
-from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.optim import adam
+from recap.recipe import Recipe
 from recap.vocabulary import END, NULL, START, UNK
 
 
@@ -137,15 +137,16 @@ class TorchTrainer:
 
         Parameters
         ----------
-        drawn : tuple of arrays
-            What the captioner saw and the captions that it drew by `sample`, each to get likelier
-            by its advantage.
-        advantages : array of shape (N,)
-        said : tuple of arrays
-            Features and captions of people.
+        drawn : tuple of arrays of shape (N, F), float32, and (N, T), int64
+            Features as the captioner saw them, and the captions that it drew by `sample`.
+        advantages : array of shape (N,), float64
+            By how much each of these captions is to get likelier.
+        said : tuple of arrays of shape (M, F), float32, and (M, T), int32
+            Features, and captions of people.
         weight : float
             Of the loss of what people said.
         learning_rate : float
+            Adam's step size.
         """
         # No dropout, as there was none when they were drawn. What is never drawn must have no
         # chance: else it would gain by all that is not rewarded.
