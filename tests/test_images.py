@@ -429,25 +429,49 @@ def test_cut_of_an_image_that_needs_no_scaling_keeps_its_pixels():
     image = noise((300, 224))
     cut = Preprocessing(224).cut(image)
     assert (cut == np.asarray(image)[:, 38:262]).all()
-    # An odd margin is larger on the far side.
-    odd = noise((225, 224))
-    assert (Preprocessing(224).cut(odd) == np.asarray(odd)[:, :224]).all()
 
 
-@pytest.mark.parametrize("size", [(640, 480), (333, 500), (70, 50)])
-def test_cut_is_a_resize_of_the_whole_and_a_crop(size):
+def as_torchvision_does(image, resize, crop, resample):
+    """Return Resize(resize) and CenterCrop(crop) in torchvision's arithmetic, by PIL."""
+    width, height = image.size
+    short, long = min(image.size), max(image.size)
+    longer = int(resize * long / short)
+    width, height = (resize, longer) if width <= height else (longer, resize)
+    whole = np.asarray(image.resize((width, height), resample))
+    top, left = int(round((height - crop) / 2.0)), int(round((width - crop) / 2.0))  # noqa: RUF046
+    return whole[top : top + crop, left : left + crop]
+
+
+# Landscapes, portraits, squares, sides that scale to .5 and more, odd margins, strips.
+SIZES = [
+    *[(640, 427), (427, 640), (640, 480), (480, 640), (500, 375), (333, 500), (500, 333)],
+    *[(640, 425), (612, 612), (256, 256), (224, 224), (225, 224), (224, 227), (227, 524)],
+    *[(100, 100), (70, 50), (1, 1), (2, 3), (13, 7), (1920, 1080), (1080, 1923), (257, 255)],
+    *[(3, 700), (700, 3), (1, 256), (256, 1), (5000, 20), (20, 5001), (31, 1000), (799, 37)],
+]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cut_is_that_of_torchvision_to_the_pixel(size):
     image = noise(size)
-    width, height = (round(side * 256 / min(size)) for side in size)
-    whole = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-    top, left = (height - 224) // 2, (width - 224) // 2
-    expected = whole[top : top + 224, left : left + 224].astype(int)
-    assert np.abs(Preprocessing(256).cut(image) - expected).max() <= 1
+    for preprocessing in (Preprocessing(256), Preprocessing(224, resample="bicubic")):
+        resample = Image.Resampling[preprocessing.resample.upper()]
+        expected = as_torchvision_does(image, preprocessing.resize, 224, resample)
+        assert (preprocessing.cut(image) == expected).all()
 
 
-def test_cut_of_a_strip_does_not_blow_it_up_whole():
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1)])
+def test_cut_of_a_strip_does_not_blow_it_up_whole(size, monkeypatch):
     # Scaled as a whole, this would be 224 x 6,720,000 pixels: 4.5 GB.
-    strip = Image.new("RGB", (1, 30_000), BLUE)
-    assert (Preprocessing(224).cut(strip) == BLUE).all()
+    asked = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda *words: asked.append(words[1]) or resize(*words)
+    )
+    pixels = np.zeros((*size[::-1], 3), np.uint8)
+    pixels[size[1] // 2 - 3 : size[1] // 2 + 3, size[0] // 2 - 3 : size[0] // 2 + 3] = BLUE
+    assert (Preprocessing(224).cut(Image.fromarray(pixels)) == BLUE).all()
+    assert max(map(max, asked)) <= 256 * 224
 
 
 def test_the_whole_image_can_be_scaled_to_the_square():

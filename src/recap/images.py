@@ -4,6 +4,7 @@ import io
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ from recap.errors import InputError
 # Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
 # small zip entry can unpack to more than any memory holds.
 MOST_BYTES = 1 << 28
+
+# How many times as long as wide an image may be and still be resized whole.
+MOST_STRETCHED = 256
 
 # Of what other methods unpack, `zipfile` bounds nothing.
 BOUNDED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -245,7 +249,10 @@ class Preprocessing:
         return f"{self.channels}, {scaled}, scaled to [0, 1], mean {self.mean}, std {self.std}"
 
     def cut(self, image: Image.Image) -> np.ndarray:
-        """Resize an image and cut out its centre.
+        """Resize an image and cut out its centre, pixel by pixel as torchvision does.
+
+        Of a strip that is more than `MOST_STRETCHED` times as long as wide, only the middle is
+        looked at: resized whole, it might not fit into memory.
 
         Parameters
         ----------
@@ -257,16 +264,16 @@ class Preprocessing:
         array of shape (crop, crop, 3), uint8
             In RGB.
         """
-        size = (self.crop, self.crop)
         resample = Image.Resampling[self.resample.upper()]
         if self.resize is None:
-            return np.array(image.resize(size, resample))
-        scale = self.resize / min(image.size)
-        low, high = [], []
-        for side in image.size:
-            resized = max(self.resize, round(side * scale))
-            start = (resized - self.crop) // 2
-            low.append(start * side / resized)
-            high.append((start + self.crop) * side / resized)
-        # Only what is kept is computed: all of a long strip would not fit into memory.
-        return np.array(image.resize(size, resample, box=(*low, *high)))
+            return np.array(image.resize((self.crop, self.crop), resample))
+        short = min(image.size)
+        image = _cut_middle(image, [min(side, MOST_STRETCHED * short) for side in image.size])
+        # The longer side is truncated; of a margin's odd pixel, the half is rounded to even.
+        size = tuple(int(self.resize * side / short) for side in image.size)
+        return np.array(_cut_middle(image.resize(size, resample), [self.crop, self.crop]))
+
+
+def _cut_middle(image: Image.Image, size: Sequence[int]) -> Image.Image:
+    low = [round((side - kept) / 2) for side, kept in zip(image.size, size, strict=True)]
+    return image.crop((*low, *(start + kept for start, kept in zip(low, size, strict=True))))
