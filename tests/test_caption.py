@@ -6,7 +6,12 @@ from PIL import Image
 from recap import caption as module
 from recap.backbones.load import load_backbone
 from recap.caption import caption
-from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
+from recap.captioners.folder import (
+    TrainedCaptioner,
+    expected_shapes,
+    load_captioner,
+    save_captioner,
+)
 from recap.errors import InputError
 from recap.recipe import Recipe
 
@@ -77,6 +82,20 @@ def test_a_decoder_with_options_and_several_captioners(study, capsys):
     alone = capsys.readouterr().out
     caption(study / "0.png", **options(study) | {"model": options(study)["model"] * 2})
     assert capsys.readouterr().out == alone
+
+
+def test_a_captioner_of_drawn_scenes_says_so(study, tmp_path, capsys):
+    drawn = load_captioner(options(study)["model"][0])
+    told = {}
+    for dataset in ("shapes", "coco2014"):
+        drawn.facts["dataset"] = dataset
+        save_captioner(tmp_path / dataset, drawn)
+        chosen = options(study) | {"model": [tmp_path / dataset]}
+        caption(study / "0.png", **chosen, pca=study / "features/pca.h5")
+        told[dataset] = capsys.readouterr()
+    assert "drawn scenes of `shapes`" in told["shapes"].err
+    assert "warning" not in told["coco2014"].err
+    assert told["shapes"].out == told["coco2014"].out
 
 
 def test_the_pca_can_lie_elsewhere(study, tmp_path, capsys):

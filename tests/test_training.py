@@ -65,6 +65,7 @@ def train(study, name="model", dev=False, cell="lstm", seed=0, precision="auto",
         recipe=Recipe(cell=cell, **settings),
         seed=seed,
         dev_share=0.1,
+        dataset="letters",
         precision=precision,
         threads=1,
         **(dev_files if dev else {}),
@@ -84,6 +85,7 @@ def test_captions_are_learnt_by_heart(study, cell):
     facts = load_captioner(folder).facts
     assert facts["best_validation_loss"] < 0.3
     assert facts["validation"] == "the dev split: 30 captions"
+    assert facts["dataset"] == "letters"
 
 
 def test_parameters_are_for_features_as_they_lie_in_the_file(study):
@@ -112,6 +114,15 @@ def test_the_same_seed_gives_the_same_bytes(study, cell):
     other = train(study, "other", cell=cell, dropout=0.3, seed=1)
     name = "model.safetensors"
     assert (other / name).read_bytes() != (folders[0] / name).read_bytes()
+
+
+def test_a_handful_of_captions_to_choose_an_epoch_on_is_told(study, capsys, monkeypatch):
+    train(study)
+    assert "is chosen on 3 captions" in capsys.readouterr().out
+    monkeypatch.setattr("recap.training.FEW_CAPTIONS", 3)
+    facts = load_captioner(train(study, "enough")).facts
+    assert "is chosen on" not in capsys.readouterr().out
+    assert facts["validation_captions"] == 3
 
 
 def test_the_history_has_a_validation_loss_at_the_end_of_each_epoch(study):

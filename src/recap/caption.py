@@ -1,5 +1,6 @@
 """Caption any photo with a trained captioner."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from recap.backbones.load import load_backbone
 from recap.backbones.weights import RANDOM
 from recap.captioners.stepwise import load_captioners
+from recap.datasets.registry import DRAWN
 from recap.decoders import read_decoder
 from recap.decoding import caption_features
 from recap.devices import Device, choose_device, use_threads
@@ -27,6 +29,8 @@ def caption(
     threads: int | None = None,
 ) -> None:
     """Print a caption for each photo.
+
+    If the captioner knows drawn scenes alone, a warning on standard error says so.
 
     Parameters
     ----------
@@ -57,6 +61,12 @@ def caption(
     use_threads(threads)
     chosen_decoder = read_decoder(decoder)
     captioners = load_captioners(model)
+    for dataset in sorted({str(item.facts.get("dataset")) for item in captioners} & DRAWN):
+        print(
+            f"warning: this captioner was trained on the drawn scenes of `{dataset}` and has never"
+            " seen a photograph: of one, it can only say what those scenes show",
+            file=sys.stderr,
+        )
     pca = pca or model[0].resolve().parents[2] / "features" / "pca.h5"
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)

@@ -34,6 +34,7 @@ HISTORY = "history.csv"
 EVENTS = "tensorboard"
 CHECKPOINT = "checkpoint.safetensors"
 NOTABLE_RISE = 1.01
+FEW_CAPTIONS = 50  # to choose an epoch on
 
 
 def train_captioner(
@@ -47,6 +48,7 @@ def train_captioner(
     dev_features: Path | None = None,
     dev_captions: Path | None = None,
     dev_share: float = 0.02,
+    dataset: str = "",
     device: Device = "auto",
     precision: Precision = "auto",
     threads: int | None = None,
@@ -78,6 +80,8 @@ def train_captioner(
         HDF5 file with `dev_captions` and `dev_image_idxs`.
     dev_share : float
         Share of the training images to validate on where there is no dev split.
+    dataset : str
+        Name of the data set, such as `shapes`, which the captioner's `config.json` then tells.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     precision : {"auto", "float32", "bfloat16"}
@@ -106,6 +110,11 @@ def train_captioner(
     else:
         train, dev = hold_out(train, dev_share, generator)
         validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
+    if len(dev) < FEW_CAPTIONS:
+        print(
+            f"warning: the epoch to keep is chosen on {len(dev)} captions, hardly better than by"
+            " chance: raise `dev_share`, or give a dev split"
+        )
 
     for name in OF_REGIONS:
         if getattr(recipe, name) and train.regions == 1:
@@ -180,7 +189,9 @@ def train_captioner(
         state.best_parameters[name] *= np.float32(scale)
     facts = {
         "seed": seed,
+        "dataset": dataset,
         "validation": validation,
+        "validation_captions": len(dev),
         "best_epoch": state.best_epoch,
         "best_validation_loss": state.best_loss,
         "precision": str(number_format).removeprefix("torch."),

@@ -36,6 +36,7 @@ rule train_captioner:
         folder=subpath(output.model, parent=True),
         recipe=lambda wildcards: json.dumps(config["models"][wildcards.model]),
         dev_share=config["dev_share"],
+        dataset=config["dataset"],
         dev=lambda wildcards, input: options(
             dev_features=input.dev_features, dev_captions=input.dev_captions
         ),
@@ -52,6 +53,7 @@ rule train_captioner:
             --recipe {params.recipe:q} \
             --seed {wildcards.seed} \
             --dev-share {params.dev_share} \
+            --dataset {params.dataset} \
             {params.dev:q} \
             --device {params.device} \
             --precision {params.precision} \

@@ -11,6 +11,7 @@ from recap.files import atomic_path
 from recap.remote_file import RemoteFile
 
 OFFICIAL, KARPATHY = "official", "karpathy"
+DRAWN = frozenset({"shapes"})  # data sets of drawn scenes, not of photographs
 
 
 @dataclass(frozen=True)
