@@ -44,7 +44,7 @@ def make_app() -> App:
         name="recap",
         help=recap.__doc__,
         version=recap.__version__,
-        default_parameter=Parameter(consume_multiple=True, negative=""),
+        default_parameter=Parameter(consume_multiple=True, json_list=False, negative=""),
     )
     for path, summary in COMMANDS.items():
         name = path.rpartition(":")[2].replace("_", "-")

@@ -89,6 +89,17 @@ def check_config(config: dict, schema: Path) -> dict:
                 raise InputError(
                     f"Configuration: `own.{split}.{key}` is {path}, which does not exist."
                 )
+    paths = {
+        f"own.{split}.{key}": path
+        for split, files in config["own"].items()
+        for key, path in files.items()
+    }
+    for place, path in ({"weights": config["weights"]} | paths).items():
+        if set(path) & set("{}"):
+            raise InputError(
+                f"Configuration: `{place}` is {path}, and Snakemake takes braces in the path of an"
+                " input for a placeholder; rename the file or folder, or name a link to it."
+            )
     suffix = "" if config["split"] == "official" else f"-{config['split']}"
     config["study"] = config["study"] or config["dataset"] + suffix
     return config

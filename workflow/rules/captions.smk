@@ -41,9 +41,9 @@ rule list_images:
     shell:
         """
         python -m recap list-images \
-            {input:q} \
-            --images {output.images:q} \
-            --urls {output.urls:q} \
+            --annotations={input:q} \
+            --images={output.images:q} \
+            --urls={output.urls:q} \
             2>&1 | tee {log:q}
         """
 
@@ -70,11 +70,11 @@ rule build_vocabulary:
     shell:
         """
         python -m recap build-vocabulary \
-            {input:q} \
-            --output {output:q} \
-            --size {params.size} \
-            --min-count {params.min_count} \
-            --max-words {params.max_words} \
+            --annotations={input:q} \
+            --output={output:q} \
+            --size={params.size:q} \
+            --min-count={params.min_count:q} \
+            --max-words={params.max_words:q} \
             2>&1 | tee {log:q}
         """
 
@@ -105,11 +105,11 @@ rule encode_captions:
     shell:
         """
         python -m recap encode-captions \
-            {input.vocabulary:q} \
-            --train {input.train:q} \
-            --val {input.val:q} \
-            --output {output.captions:q} \
-            --max-words {params.max_words} \
+            --vocabulary={input.vocabulary:q} \
+            --train={input.train:q} \
+            --val={input.val:q} \
+            --output={output.captions:q} \
+            --max-words={params.max_words:q} \
             {params.dev:q} \
             2>&1 | tee {log:q}
         """

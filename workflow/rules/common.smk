@@ -139,10 +139,21 @@ def trained(file):
     return of_run
 
 
-def options(**files):
-    """Return `--name file` for each name that has a file, as words of a command."""
-    given = {name.replace("_", "-"): list(value) for name, value in files.items()}
-    return [word for name, value in given.items() if value for word in (f"--{name}", *value)]
+def options(**values):
+    """Return `--name=value` for each value, or for each of a list of them, as words of a command.
+
+    What is empty is left out: Snakemake's `:q` makes no word of an empty text.
+    """
+    words = []
+    for name, given in values.items():
+        listed = [given] if isinstance(given, str) else given
+        words += [f"--{name.replace('_', '-')}={value}" for value in listed if value != ""]
+    return words
+
+
+def source_of_downloads(wildcards, resources):
+    """Return the options that say where a download comes from, and what it is."""
+    return options(mirror=resources.mirror, urls=resources.urls, checksums=resources.checksums)
 
 
 def settings_to_tell():

@@ -35,13 +35,13 @@ rule draw_shapes:
     shell:
         """
         python -m recap draw-shapes \
-            --train-images {output.train_images:q} \
-            --val-images {output.val_images:q} \
-            --annotations {output.annotations:q} \
-            --train-scenes {params.train_scenes} \
-            --val-scenes {params.val_scenes} \
-            --seed {params.seed} \
-            --threads {threads} \
+            --train-images={output.train_images:q} \
+            --val-images={output.val_images:q} \
+            --annotations={output.annotations:q} \
+            --train-scenes={params.train_scenes:q} \
+            --val-scenes={params.val_scenes:q} \
+            --seed={params.seed:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -69,15 +69,15 @@ rule download_dataset:
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
         checksums=json.dumps(config["checksums"]),
+    params:
+        source=source_of_downloads,
     shell:
         """
         python -m recap download-dataset \
-            {wildcards.dataset:q} \
-            {wildcards.file:q} \
-            --output {output:q} \
-            --mirror {resources.mirror:q} \
-            --urls {resources.urls:q} \
-            --checksums {resources.checksums:q} \
+            --dataset={wildcards.dataset:q} \
+            --file={wildcards.file:q} \
+            --output={output:q} \
+            {params.source:q} \
             2>&1 | tee {log:q}
         """
 
@@ -104,15 +104,14 @@ rule download_weights:
     params:
         backbone=config["backbone"],
         weights=config["weights"],
+        source=source_of_downloads,
     shell:
         """
         python -m recap download-weights \
-            {params.backbone:q} \
-            {params.weights:q} \
-            --output {output:q} \
-            --mirror {resources.mirror:q} \
-            --urls {resources.urls:q} \
-            --checksums {resources.checksums:q} \
+            --backbone={params.backbone:q} \
+            --weights={params.weights:q} \
+            --output={output:q} \
+            {params.source:q} \
             2>&1 | tee {log:q}
         """
 
@@ -134,13 +133,13 @@ rule download_spice:
         mirror=config["mirror"],
         urls=json.dumps(config["urls"]),
         checksums=json.dumps(config["checksums"]),
+    params:
+        source=source_of_downloads,
     shell:
         """
         python -m recap download-spice \
-            --output {output:q} \
-            --mirror {resources.mirror:q} \
-            --urls {resources.urls:q} \
-            --checksums {resources.checksums:q} \
+            --output={output:q} \
+            {params.source:q} \
             2>&1 | tee {log:q}
         """
 
@@ -165,10 +164,10 @@ rule prepare_annotations:
     shell:
         """
         python -m recap prepare-annotations \
-            {wildcards.dataset:q} \
-            {input:q} \
-            --splits {wildcards.splits:q} \
-            --split {wildcards.split:q} \
-            --output {output:q} \
+            --dataset={wildcards.dataset:q} \
+            --archive={input:q} \
+            --splits={wildcards.splits:q} \
+            --split={wildcards.split:q} \
+            --output={output:q} \
             2>&1 | tee {log:q}
         """

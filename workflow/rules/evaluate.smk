@@ -40,20 +40,20 @@ rule generate_captions:
     resources:
         mem_mb=4000,
     params:
-        folders=lambda wildcards, input: [str(Path(path).parent) for path in input.models],
+        folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
         code=code_hash("recap.decoding"),
     shell:
         """
         python -m recap generate-captions \
-            {input.features:q} \
-            {input.annotations:q} \
-            --model {params.folders:q} \
-            --output {output.captions:q} \
-            --words-output {output.words:q} \
-            --decoder {wildcards.decoder:q} \
-            --device {params.device} \
-            --threads {threads} \
+            --features={input.features:q} \
+            --annotations={input.annotations:q} \
+            {params.folders:q} \
+            --output={output.captions:q} \
+            --words-output={output.words:q} \
+            --decoder={wildcards.decoder:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -77,18 +77,18 @@ rule measure_perplexity:
     resources:
         mem_mb=4000,
     params:
-        folders=lambda wildcards, input: [str(Path(path).parent) for path in input.models],
+        folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
         code=code_hash("recap.perplexity"),
     shell:
         """
         python -m recap measure-perplexity \
-            {input.features:q} \
-            {input.annotations:q} \
-            --model {params.folders:q} \
-            --output {output:q} \
-            --device {params.device} \
-            --threads {threads} \
+            --features={input.features:q} \
+            --annotations={input.annotations:q} \
+            {params.folders:q} \
+            --output={output:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -113,16 +113,16 @@ rule score_captions:
         mem_mb=10000 if config["spice"] else 4000,
     params:
         meteor=config["meteor"],
-        spice=lambda wildcards, input: options(spice=[input.spice] if input.spice else []),
+        spice=lambda wildcards, input: options(spice=input.spice),
         code=code_hash("recap.scoring.score"),
     shell:
         """
         python -m recap score-captions \
-            {input.captions:q} \
-            {input.annotations:q} \
-            --output {output:q} \
+            --results={input.captions:q} \
+            --annotations={input.annotations:q} \
+            --output={output:q} \
             --subset \
-            --meteor={params.meteor} \
+            --meteor={params.meteor:q} \
             {params.spice:q} \
             2>&1 | tee {log:q}
         """
@@ -153,9 +153,9 @@ rule write_submission:
     shell:
         """
         python -m recap write-submission \
-            {input.captions:q} \
-            {input.annotations:q} \
-            --algorithm {params.algorithm} \
-            --output {output:q} \
+            --results={input.captions:q} \
+            --images={input.annotations:q} \
+            --algorithm={params.algorithm:q} \
+            --output={output:q} \
             2>&1 | tee {log:q}
         """

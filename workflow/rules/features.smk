@@ -55,17 +55,17 @@ rule extract_features:
     shell:
         """
         python -m recap extract-features \
-            {input.images[0]:q} \
-            {input.annotations:q} \
+            --images={input.images[0]:q} \
+            --annotations={input.annotations:q} \
             {params.more_images:q} \
-            --output {output:q} \
-            --backbone {params.backbone:q} \
-            --weights {params.weights:q} \
-            --layer {params.layer} \
-            --broken-images {resources.broken_images} \
-            --shard {wildcards.scatteritem} \
-            --device {params.device} \
-            --threads {threads} \
+            --output={output:q} \
+            --backbone={params.backbone:q} \
+            --weights={params.weights:q} \
+            --layer={params.layer:q} \
+            --broken-images={resources.broken_images:q} \
+            --shard={wildcards.scatteritem:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -91,7 +91,7 @@ rule gather_features:
         """
         python -m recap gather-features \
             {input:q} \
-            --output {output:q} \
+            --output={output:q} \
             2>&1 | tee {log:q}
         """
 
@@ -118,11 +118,11 @@ rule fit_pca:
     shell:
         """
         python -m recap fit-pca \
-            {input:q} \
-            --output {output:q} \
-            --components {params.components} \
-            --device {params.device} \
-            --threads {threads} \
+            --features={input:q} \
+            --output={output:q} \
+            --components={params.components:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -148,9 +148,9 @@ rule apply_pca:
     shell:
         """
         python -m recap apply-pca \
-            {input.features:q} \
-            --pca {input.pca:q} \
-            --output {output:q} \
-            --threads {threads} \
+            --features={input.features:q} \
+            --pca={input.pca:q} \
+            --output={output:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """

@@ -31,10 +31,10 @@ rule prepare_categories:
     shell:
         """
         python -m recap prepare-categories \
-            {wildcards.dataset:q} \
-            {input:q} \
-            --split {wildcards.split:q} \
-            --output {output:q} \
+            --dataset={wildcards.dataset:q} \
+            --archive={input:q} \
+            --split={wildcards.split:q} \
+            --output={output:q} \
             2>&1 | tee {log:q}
         """
 
@@ -67,27 +67,24 @@ rule record_provenance:
     params:
         study=subpath(output[0], parent=True),
         categories=lambda wildcards, input: options(categories=input.categories),
-        models=config["train"],
-        seeds=config["seeds"],
-        decoders=config["decoders"],
+        inputs=lambda wildcards, input: options(inputs=input.sources),
+        compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
-        settings=settings_to_tell(),
+        settings=lambda wildcards: settings_to_tell(),
         code=code_hash("recap.provenance"),
     shell:
         """
         python -m recap record-provenance \
-            {params.study:q} \
-            --images {input.images:q} \
-            --annotations {input.annotations:q} \
-            --train-annotations {input.train_annotations:q} \
+            --study={params.study:q} \
+            --images={input.images:q} \
+            --annotations={input.annotations:q} \
+            --train-annotations={input.train_annotations:q} \
             {params.categories:q} \
-            --inputs {input.sources:q} \
-            --models {params.models:q} \
-            --seeds {params.seeds} \
-            --decoders {params.decoders:q} \
-            --ensembles={params.ensembles} \
-            --settings {params.settings:q} \
-            --threads {threads} \
+            {params.inputs:q} \
+            {params.compared:q} \
+            --ensembles={params.ensembles:q} \
+            --settings={params.settings:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
@@ -140,19 +137,15 @@ rule compare_captioners:
     params:
         study=subpath(output.page, ancestor=2),
         folder=subpath(output.page, parent=True),
-        models=config["train"],
-        seeds=config["seeds"],
-        decoders=config["decoders"],
+        compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
         code=code_hash("recap.report.compare"),
     shell:
         """
         python -m recap compare-captioners \
             {params.study:q} \
-            --output {params.folder:q} \
-            --models {params.models:q} \
-            --seeds {params.seeds} \
-            --decoders {params.decoders:q} \
-            --ensembles={params.ensembles} \
+            --output={params.folder:q} \
+            {params.compared:q} \
+            --ensembles={params.ensembles:q} \
             2>&1 | tee {log:q}
         """

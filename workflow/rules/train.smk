@@ -46,17 +46,17 @@ rule train_captioner:
     shell:
         """
         python -m recap train-captioner \
-            {input.features:q} \
-            {input.captions:q} \
-            {input.vocabulary:q} \
-            --output {params.folder:q} \
-            --recipe {params.recipe:q} \
-            --seed {wildcards.seed} \
-            --dev-share {params.dev_share} \
-            --dataset {params.dataset} \
+            --features={input.features:q} \
+            --captions={input.captions:q} \
+            --vocabulary={input.vocabulary:q} \
+            --output={params.folder:q} \
+            --recipe={params.recipe:q} \
+            --seed={wildcards.seed:q} \
+            --dev-share={params.dev_share:q} \
+            --dataset={params.dataset:q} \
             {params.dev:q} \
-            --device {params.device} \
-            --precision {params.precision} \
-            --threads {threads} \
+            --device={params.device:q} \
+            --precision={params.precision:q} \
+            --threads={threads:q} \
             2>&1 | tee {log:q}
         """
