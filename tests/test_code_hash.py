@@ -14,13 +14,13 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    ["files", "progress", "threads", "code_hash", "devices", "python2_dict"],
-    ["feature_files", "decoders", "recipe", "sweeps"],
-    ["config"],
+    ["checks", "files", "progress", "threads", "code_hash", "devices", "python2_dict"],
+    ["feature_files", "decoders", "recipe", "sweeps", "config_schema"],
     ["remote_file"],
     ["transfer"],
     ["annotations", "download", "images", "partial_rows"],
     ["datasets", "backbones", "photo_batches"],
+    ["config"],
     ["features", "covariance", "pca"],
     ["vocabulary"],
     ["data"],

@@ -1,6 +1,8 @@
 """The configuration: its files, its schema, and what it says of mistakes."""
 
+import math
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -123,7 +125,7 @@ def test_decoders_are_named_or_described():
         ({"backbon": "vgg16"}, "unknown key `backbon`"),
         ({"models": {"lstm": {"hiden_dim": 3}}}, "unknown key `hiden_dim` in `models.lstm`"),
         ({"dataset": "coco"}, "`dataset` must be one of shapes, coco2014, coco2017, flickr8k, own"),
-        ({"seeds": "0"}, "`seeds` must be of type list, not '0'"),
+        ({"seeds": "0"}, "`seeds` must be a list, not '0'; write [0]"),
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),
         ({"models": {"lstm": {"dropout": -0.1}}}, "`models.lstm.dropout` must be at least 0"),
@@ -134,19 +136,15 @@ def test_decoders_are_named_or_described():
         ({"decoders": [{"beam_width": [3, 0]}]}, "`decoders.0.beam_width.1` must be at least 1"),
         ({"decoders": [{"temperature": 0.5}]}, "`temperature` means something only with `sample`"),
         ({"decoders": ["greedy", {"beam_width": [1, 2]}]}, "`decoders` names greedy twice"),
-        ({"dataset": "own"}, "needs `own`"),
-        (
-            {
-                "dataset": "own",
-                "own": {split: {"images": "a", "annotations": "b"} for split in ("train", "val")},
-            },
-            "`own.train.images` is a, which does not exist",
-        ),
+        ({"dataset": "own"}, "`dataset: own` needs `own`, with the images"),
         ({"study": "../elsewhere"}, "`study` is '../elsewhere'"),
-        ({"models": {"rnn": {"backend": "numpy"}}}, "`models.rnn` asks for `dropout`"),
+        (
+            {"models": {"rnn": {"backend": "numpy"}}},
+            "`models.rnn`: The captioner in NumPy has no `dropout`",
+        ),
         (
             {"models": {"rnn": {"backend": "numpy", "dropout": 0, "self_critical_epochs": 2}}},
-            "asks for `self_critical_epochs`, which `backend: numpy` does not have",
+            "has no `self_critical_epochs`: leave it out or set `backend: torch`",
         ),
         (
             {"models": {"rnn": {"attention": True}}, "layer": "fc7"},
@@ -159,7 +157,7 @@ def test_decoders_are_named_or_described():
         ({"decoders": ["best"]}, "give greedy, beam3 and the like, or sample"),
         (
             {"models": {"lstm": {"hidden_dim": [256, "wide"]}}},
-            "`models.lstm.hidden_dim.1` must be of type integer, not 'wide'",
+            "`models.lstm.hidden_dim.1` must be a whole number, not 'wide'",
         ),
         (
             {"models": {"lstm": {"dropout": [0.1, 1]}}},
@@ -173,11 +171,79 @@ def test_decoders_are_named_or_described():
         ({"models": {"lstm": {"epochs": []}}}, "`models.lstm.epochs` is empty; give at least 1"),
         (
             {"models": {"lstm": {"backend": ["numpy", "torch"], "dropout": 0.5}}},
-            "`models.lstm-backend=numpy` asks for `dropout`",
+            "`models.lstm-backend=numpy`: The captioner in NumPy has no `dropout`",
         ),
         ({"train": ["lstm", "lstm"]}, "`train` names something twice"),
         ({"train": ["lstm-hidden_dim=3"]}, "`train` names the model 'lstm-hidden_dim=3'"),
         ({"own": {"train": {"images": "a", "annotations": "b"}}}, "has `train` but not `val`"),
+        ({"train": "rnn"}, "`train` must be a list, not 'rnn'; write [rnn]"),
+        ({"train": [""]}, "`train` names the model ''"),
+        ({"decoders": [""]}, "There is no decoder ''"),
+        ({"models": {"rnn": None}}, "`models.rnn` must be a mapping, not None"),
+        # NaN is neither below nor above any bound.
+        ({"dev_share": math.nan}, "`dev_share` must be a finite number, not nan"),
+        ({"dev_share": "nan"}, "`dev_share` must be a finite number, not nan"),
+        ({"dev_share": 0}, "`dev_share` must be more than 0, not 0"),
+        ({"pca_components": math.inf}, "`pca_components` must be a whole number, not inf"),
+        (
+            {"models": {"lstm": {"learning_rate": math.nan}}},
+            "`models.lstm.learning_rate` must be a finite number, not nan",
+        ),
+        (
+            {"models": {"lstm": {"weight_decay": [0.1, math.inf]}}},
+            "`models.lstm.weight_decay.1` must be a finite number, not inf",
+        ),
+        (
+            {"models": {"lstm": {"weight_decay": 10**400}}},
+            "`models.lstm.weight_decay` must be a finite number",
+        ),
+        ({"models": {"lstm": {"epochs": 2.5}}}, "`models.lstm.epochs` must be a whole number"),
+        ({"models": {"lstm": {"epochs": True}}}, "must be a whole number, not True"),
+        ({"models": {"lstm": {"attention": 1}}}, "must be true or false, not 1"),
+        ({"seeds": [True]}, "`seeds.0` must be a whole number, not True"),
+        ({"seeds": [-1]}, "`seeds.0` must be at least 0, not -1"),
+        ({"seeds": [2**64]}, "`seeds.0` must be at most 4294967295"),
+        ({"seeds": ["[1"]}, "`seeds.0` must be a whole number, not '[1'"),
+        ({"max_words": 0}, "`max_words` must be at least 1, not 0"),
+        ({"max_words": 10**9}, "`max_words` must be at most 1000"),
+        ({"vocabulary": {"size": 0}}, "`vocabulary.size` must be at least 1"),
+        ({"ensemble": True}, "`ensemble` needs several `seeds`"),
+        ({"study": "a\n"}, "`study` is 'a\\n'"),
+        ({"study": "a" * 101}, "is too long"),
+        ({"checksums": {"a.zip": f"md5:{'0' * 32}\n"}}, "give md5:… or sha256:…"),
+        ({"study": 1.5}, "`study` must be text, not 1.5; put it in quotes in a file, or write"),
+        ({"study": True}, "write study='!!str TEXT' on the command line"),
+        ({"layer": "fc9"}, "vgg16 has no layer 'fc9'"),
+        ({"pca_components": 5000}, "5000 `pca_components` cannot be found in the 4096 numbers"),
+        (
+            {"backbone": "squeezenet1_0", "layer": "conv1", "pca_components": 193},
+            "in the 192 numbers that the layer conv1 has; lower it to 192",
+        ),
+        ({"layer": "grid", "pca_components": 513}, "in the 512 numbers"),
+        (
+            {"layer": "grid", "pca_components": 100, "shapes": {"train_scenes": 2}},
+            "cannot be found in 2 images; lower it to 98, or raise `shapes.train_scenes` to 3",
+        ),
+        (
+            {"layer": "grid", "models": {"rnn": {"backend": "numpy", "dropout": 0}}},
+            "`models.rnn` has `backend: numpy`, which needs features of whole images",
+        ),
+        ({"decoders": ["beam3-length_penalty=1", "beam3-length_penalty=1.0"]}, "names beam3-len"),
+        (
+            {
+                "models": {
+                    "lstm": {
+                        name: [0.000123456789]
+                        for name in Recipe.__annotations__
+                        if name.endswith(("rate", "dropout", "decay"))
+                    }
+                },
+                "layer": "grid",
+                "train": ["lstm"],
+                "decoders": ["sample-temperature=0.123456789-nucleus=0.123456789-seed=123456"],
+            },
+            "too long for a file; vary fewer options in lists",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(overlay, sentence):
@@ -185,6 +251,82 @@ def test_a_mistake_is_told_in_a_sentence(overlay, sentence):
         check(**overlay)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Return the overlay of a study of own data with three splits."""
+    for split in ("train", "val", "dev"):
+        (tmp_path / split).mkdir()
+        (tmp_path / f"{split}.json").write_text("{}")
+    splits = {
+        split: {"images": str(tmp_path / split), "annotations": str(tmp_path / f"{split}.json")}
+        for split in ("train", "val", "dev")
+    }
+    return {"dataset": "own", "own": splits}
+
+
+def test_own_data(own):
+    assert check(**own)["own"] == own["own"]
+    # To learn what is scored is at times meant; the first job that reads both says so.
+    own["own"]["val"] = own["own"]["train"]
+    check(**own)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dataset": "shapes"}, "`own` describes your photos, but `dataset` is shapes"),
+        ({"split": "karpathy"}, "`split` is of data sets with published splits"),
+        ({"own": {"val": {"images": "none"}}}, "`own.val.images` is none, which does not exist"),
+        ({"own": {"val": {"images": ""}}}, "`own.val.images` is ''"),
+        (
+            {"own": {"val": {"images": __file__}}},
+            "test_config.py, which is neither a folder nor a zip archive",
+        ),
+        ({"own": {"val": {"annotations": str(ROOT)}}}, "which is no file"),
+        ({"own": {"val": {"categories": str(ROOT)}}}, "`own.val.categories` is"),
+    ],
+)
+def test_mistakes_in_own_data(own, change, sentence):
+    with pytest.raises(InputError) as caught:
+        check(**merged(own, change))
+    assert sentence in str(caught.value)
+
+
+def test_what_is_scored_does_not_choose_the_checkpoint(own, tmp_path):
+    (tmp_path / "link.json").symlink_to("val.json")
+    for name in ("val.json", "link.json", "dev/../val.json"):
+        own["own"]["dev"]["annotations"] = str(tmp_path / name)
+        with pytest.raises(InputError, match="`own.dev` and `own.val` have the same annotations"):
+            check(**own)
+
+
+@pytest.mark.parametrize("definition", ["recipe", "decoder"])
+def test_the_schema_has_the_ranges_of_the_code(definition):
+    """At a bound of the schema both take a value, and beyond it neither does."""
+    make = {"recipe": Recipe, "decoder": Decoder}[definition]
+    needed = {"length_penalty": {"beam_width": 2}}
+    needed |= dict.fromkeys(["temperature", "nucleus", "seed"], {"sample": True})
+    tried = 0
+    for name, rules in read(SCHEMA)["$defs"][definition]["properties"].items():
+        step = 1 if rules.get("type") == "integer" else 1e-9
+        taken, refused = [], []
+        for bound, beyond in (("minimum", -step), ("maximum", step)):
+            if bound in rules:
+                taken.append(rules[bound])
+                refused.append(rules[bound] + beyond)
+            exclusive = "exclusive" + bound.capitalize()
+            if exclusive in rules:
+                taken.append(rules[exclusive] - beyond)
+                refused.append(rules[exclusive])
+        for value in taken:
+            make(**needed.get(name, {}), **{name: value})
+        for value in refused:
+            with pytest.raises(InputError, match=f"`{name}` must be"):
+                make(**needed.get(name, {}), **{name: value})
+        tried += len(refused)
+    assert tried >= 9
 
 
 def test_all_mistakes_are_told_at_once():
@@ -206,5 +348,44 @@ def test_numbers_and_truths_of_the_command_line_are_read():
     assert config["seeds"] == [0, 1]
     assert config["vocabulary"]["size"] == 10
     assert config["models"]["lstm"]["dropout"] == 0.1
-    with pytest.raises(InputError, match="must be of type integer, not 'one'"):
+    with pytest.raises(InputError, match="must be a whole number, not 'one'"):
         check(seeds=["one"])
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    config = check(
+        seeds=[1.0], models={"lstm": {"epochs": 2.0, "hidden_dim": [64.0, "128.0"]}}, train=["lstm"]
+    )
+    assert config["train"] == ["lstm-hidden_dim=64", "lstm-hidden_dim=128"]
+    assert repr(config["seeds"]) == "[1]"
+    assert repr(config["models"]["lstm-hidden_dim=64"]["epochs"]) == "2"
+
+
+def test_numbers_that_yaml_takes_for_text():
+    models = yaml.safe_load("{lstm: {learning_rate: 1e-3}}")
+    assert models["lstm"]["learning_rate"] == "1e-3"
+    assert check(models=models)["models"]["lstm"]["learning_rate"] == 0.001
+
+
+def test_a_key_without_a_value_is_left_out():
+    config = check(**yaml.safe_load("{mirror: , urls: , vocabulary: {size: }, study: }"))
+    assert (config["mirror"], config["urls"], config["study"]) == ("", {}, "shapes")
+    assert config["vocabulary"]["size"] == 1000
+
+
+def test_whole_numbers_are_names(capsys):
+    config = check(study=2024, weights=7, models={2024: {}}, train=[2024])
+    assert (config["study"], config["weights"], config["train"]) == ("2024", "7", ["2024"])
+    assert "`study` is a number, and 2024 is taken as the name" in capsys.readouterr().err
+    assert check(study=date(2024, 1, 2))["study"] == "2024-01-02"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("2024_01", 202401), ("007", 7), ("1.50", 1.5), ("1e3", 1e3), ("True", True)]
+)
+def test_a_name_on_the_command_line_is_what_was_typed(text, read, capsys):
+    config = merged(yaml.safe_load(DEFAULT.read_text()), {"study": read})
+    assert check_config(config, SCHEMA, [f"study={text}", "seeds=[0]"])["study"] == text
+    assert capsys.readouterr().err == ""
+    # What was typed for another workflow, of which this one is a module, is not this one's.
+    assert check_config(config | {"study": 5}, SCHEMA, [f"study={text}"])["study"] == "5"

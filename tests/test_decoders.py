@@ -37,6 +37,30 @@ def test_a_name_tells_all_of_a_decoder(name, decoder, in_words):
     assert beam_width(name) == decoder.beam_width
 
 
+@pytest.mark.parametrize("given", [1, 1.0])
+def test_a_number_has_one_name_however_it_is_written(given):
+    decoder = Decoder(beam_width=3, length_penalty=given)
+    assert decoder.name == read_decoder("beam3-length_penalty=1.0").name == "beam3-length_penalty=1"
+    assert decoder.in_words == "beam search of width 3 (length penalty 1)"
+    assert read_decoder(decoder.name) == decoder
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"beam_width": True}, "`beam_width` must be a whole number, not True"),
+        ({"beam_width": 3.0}, "`beam_width` must be a whole number, not 3.0"),
+        ({"sample": 1}, "`sample` must be true or false, not 1"),
+        ({"sample": True, "temperature": "1"}, "`temperature` must be a finite number, not '1'"),
+        ({"sample": True, "temperature": 10**400}, "`temperature` must be a finite number"),
+    ],
+)
+def test_an_option_has_a_type(options, sentence):
+    with pytest.raises(InputError) as caught:
+        Decoder(**options)
+    assert sentence in str(caught.value)
+
+
 def test_what_is_default_is_not_in_the_name():
     assert read_decoder("beam1-block_ngrams=0").name == "greedy"
     assert read_decoder("beam3-length_penalty=0.80").name == "beam3"
@@ -56,8 +80,12 @@ def test_what_is_default_is_not_in_the_name():
         ("beam3-block_ngrams=2.5", "gives '2.5' as `block_ngrams`"),
         ("beam3-block_ngrams=2-block_ngrams=3", "gives `block_ngrams` twice"),
         ("beam3-block_ngrams=-1", "`block_ngrams` must be at least 0, not -1"),
-        ("beam3-length_penalty=nan", "`length_penalty` must be at least 0, not nan"),
-        ("sample-temperature=0", "`temperature` must be more than 0, not 0.0"),
+        ("beam3-length_penalty=nan", "`length_penalty` must be a finite number, not nan"),
+        ("beam3-length_penalty=300", "`length_penalty` must be at least 0 and at most 10"),
+        ("beam3-length_penalty=-1", "`length_penalty` must be at least 0 and at most 10"),
+        ("beam99999", "`beam_width` must be at least 1 and at most 1000, not 99999"),
+        ("sample-seed=4294967296", "`seed` must be at least 0 and at most 4294967295"),
+        ("sample-temperature=0", "`temperature` must be at least 1e-06, not 0.0"),
         ("sample-nucleus=1.5", "`nucleus` must be more than 0 and at most 1, not 1.5"),
         ("beam3-temperature=0.5", "`temperature` means something only with `sample`"),
         ("greedy-length_penalty=1", "`length_penalty` means something only with a `beam_width`"),

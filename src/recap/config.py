@@ -1,20 +1,26 @@
 """Check a study's configuration and fill in its defaults."""
 
+import math
+import zipfile
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
 
+from recap.backbones.layers import LAYERS, choose_layer, regions_in
+from recap.config_schema import fill_in
 from recap.decoders import Decoder, read_decoder
 from recap.errors import InputError
-from recap.recipe import NOT_IN_NUMPY, OF_REGIONS
+from recap.recipe import OF_REGIONS, Recipe
 from recap.sweeps import expand_lists, expand_models
 
+# Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
+LONGEST_NAME = 200
 
-def check_config(config: dict, schema: Path) -> dict:
+
+def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
     """Return the configuration with its defaults filled in, or say what is wrong with it.
 
     Lists within models and decoders are expanded: `models` then holds a recipe for each
@@ -26,6 +32,8 @@ def check_config(config: dict, schema: Path) -> dict:
         As the config files and the command line give it.
     schema : Path
         JSON schema, as YAML.
+    typed : sequence of str
+        What the command line set, such as `study=2024_01`, as it was typed.
 
     Returns
     -------
@@ -38,57 +46,139 @@ def check_config(config: dict, schema: Path) -> dict:
         With a sentence for each mistake: unknown keys, wrong types, values out of range, and
         names that do not fit together.
     """
-    rules = _allow_lists(yaml.safe_load(Path(schema).read_text(encoding="utf-8")))
-    config = _copy(config)
-    validator = _filling_validator()(rules)
-    _read_numbers(config, validator)
-    mistakes = sorted(validator.iter_errors(config), key=lambda mistake: list(mistake.path))
-    if mistakes:
-        raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
-    expanded = expand_models(config["models"])
-    config["models"] = {name: recipe for one in expanded.values() for name, recipe in one.items()}
-    config["train"] = [model for name in config["train"] for model in expanded.get(name, [name])]
-    config["decoders"] = _decoder_names(config["decoders"])
+    rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    config = fill_in(config, rules, typed)
+    try:
+        layer = choose_layer(config["backbone"], config["layer"])
+        expanded = expand_models(config["models"])
+        config["models"] = {
+            name: _check_recipe(name, recipe)
+            for recipes in expanded.values()
+            for name, recipe in recipes.items()
+        }
+        config["train"] = [
+            model for name in config["train"] for model in expanded.get(name, [name])
+        ]
+        config["decoders"] = _decoder_names(config["decoders"])
+        _check_names(config)
+        _check_layer(config, layer)
+        _check_own(config)
+        _check_braces(config)
+    except InputError as error:
+        raise InputError(f"Configuration: {error}") from None
+    suffix = "" if config["split"] == "official" else f"-{config['split']}"
+    config["study"] = config["study"] or config["dataset"] + suffix
+    return config
+
+
+def _check_recipe(name: str, options: dict) -> dict:
+    """Return a recipe's options if a captioner can be trained with them."""
+    try:
+        return asdict(Recipe(**options))
+    except InputError as error:
+        raise InputError(f"`models.{name}`: {error}") from None
+
+
+def _decoder_names(decoders: list[str | dict]) -> list[str]:
+    """Return the names of the decoders that the configuration names or describes."""
+    names = []
+    for given in decoders:
+        if isinstance(given, str):
+            names.append(read_decoder(given).name)
+        else:
+            names += [Decoder(**options).name for options in expand_lists(given).values()]
+    return names
+
+
+def _check_names(config: dict) -> None:
+    """Refuse names that stand for nothing, stand twice, or are too long."""
     for key in ("train", "decoders"):
         twice = [name for name, count in Counter(config[key]).items() if count > 1]
         if twice:
-            raise InputError(f"Configuration: `{key}` names {twice[0]} twice; name it once.")
-    for name, recipe in config["models"].items():
-        for key in NOT_IN_NUMPY:
-            if recipe["backend"] == "numpy" and recipe[key]:
-                raise InputError(
-                    f"Configuration: `models.{name}` asks for `{key}`, which `backend: numpy` does"
-                    f" not have; leave `{key}` out or set `backend: torch`."
-                )
-        for key in OF_REGIONS:
-            if recipe[key] and name in config["train"] and not config["layer"].endswith("grid"):
-                raise InputError(
-                    f"Configuration: `models.{name}` asks for `{key}`, which needs features of"
-                    " regions; set `layer: grid`."
-                )
-    scenes = config["shapes"]["train_scenes"]
-    if config["dataset"] == "shapes" and scenes < config["pca_components"]:
-        raise InputError(
-            f"Configuration: {config['pca_components']} `pca_components` cannot be found in"
-            f" {scenes} images; lower it to {scenes}, or raise `shapes.train_scenes`."
-        )
+            raise InputError(f"`{key}` names {twice[0]} twice; name it once.")
     for name in config["train"]:
         if name not in config["models"]:
             raise InputError(
-                f"Configuration: `train` names the model {name!r}, which `models` does not"
-                f" describe; it has {', '.join(config['models'])}."
+                f"`train` names the model {name!r}, which `models` does not describe; it has"
+                f" {', '.join(config['models'])}."
             )
-    if config["dataset"] == "own" and not config["own"]:
+    model, decoder = max(config["train"], key=len), max(config["decoders"], key=len)
+    if len(model) + len(decoder) > LONGEST_NAME:
         raise InputError(
-            "Configuration: `dataset: own` needs `own`, with the images and annotations of the"
-            " splits."
+            f"The names {model} and {decoder} are together longer than {LONGEST_NAME} characters,"
+            " too long for a file; vary fewer options in lists, or give the model a short name."
         )
-    for split, files in config["own"].items():
-        for key, path in files.items():
-            if not Path(path).exists():
+    if config["ensemble"] and len(config["seeds"]) == 1:
+        raise InputError("`ensemble` needs several `seeds`; give two or more, or leave it out.")
+
+
+def _check_layer(config: dict, layer: str) -> None:
+    """Refuse captioners and components that the features cannot serve."""
+    numbers, regions = LAYERS[config["backbone"]][layer], regions_in(layer)
+    for name in config["train"]:
+        recipe = config["models"][name]
+        for key in OF_REGIONS:
+            if recipe[key] and regions == 1:
                 raise InputError(
-                    f"Configuration: `own.{split}.{key}` is {path}, which does not exist."
+                    f"`models.{name}` asks for `{key}`, which needs features of regions; set"
+                    " `layer: grid`."
                 )
+        if recipe["backend"] == "numpy" and regions > 1:
+            raise InputError(
+                f"`models.{name}` has `backend: numpy`, which needs features of whole images; set"
+                " another `layer`, or `backend: torch`."
+            )
+    components = config["pca_components"]
+    if components > numbers:
+        raise InputError(
+            f"{components} `pca_components` cannot be found in the {numbers} numbers that the layer"
+            f" {layer} has; lower it to {numbers}."
+        )
+    # Of the data sets that are downloaded, each has more photos than any layer has numbers; your
+    # own are counted where they are listed.
+    scenes = config["shapes"]["train_scenes"]
+    if config["dataset"] == "shapes" and components > scenes * regions:
+        raise InputError(
+            f"{components} `pca_components` cannot be found in {scenes} images; lower it to"
+            f" {scenes * regions}, or raise `shapes.train_scenes` to"
+            f" {math.ceil(components / regions)}."
+        )
+
+
+def _check_own(config: dict) -> None:
+    """Refuse own data that is not there, is something else, or is both chosen by and scored on."""
+    own = config["own"]
+    if config["dataset"] == "own" and not own:
+        raise InputError(
+            "`dataset: own` needs `own`, with the images and annotations of the splits."
+        )
+    if own and config["dataset"] != "own":
+        raise InputError(
+            f"`own` describes your photos, but `dataset` is {config['dataset']}; set `dataset: own`"
+            " or leave `own` out."
+        )
+    if own and config["split"] != "official":
+        raise InputError("`split` is of data sets with published splits; leave it out.")
+    for split, files in own.items():
+        for key, name in files.items():
+            path = Path(name)
+            if not path.exists():
+                raise InputError(f"`own.{split}.{key}` is {path}, which does not exist.")
+            if key == "images" and not path.is_dir() and not zipfile.is_zipfile(path):
+                raise InputError(
+                    f"`own.{split}.images` is {path}, which is neither a folder nor a zip archive."
+                )
+            if key != "images" and not path.is_file():
+                raise InputError(f"`own.{split}.{key}` is {path}, which is no file.")
+    if "dev" in own and Path(own["dev"]["annotations"]).samefile(own["val"]["annotations"]):
+        raise InputError(
+            "`own.dev` and `own.val` have the same annotations: the checkpoint would be chosen on"
+            " what is scored; give `dev` other photos, or leave it out."
+        )
+
+
+def _check_braces(config: dict) -> None:
+    """Refuse paths of inputs that Snakemake would take for patterns."""
     paths = {
         f"own.{split}.{key}": path
         for split, files in config["own"].items()
@@ -97,115 +187,6 @@ def check_config(config: dict, schema: Path) -> dict:
     for place, path in ({"weights": config["weights"]} | paths).items():
         if set(path) & set("{}"):
             raise InputError(
-                f"Configuration: `{place}` is {path}, and Snakemake takes braces in the path of an"
-                " input for a placeholder; rename the file or folder, or name a link to it."
+                f"`{place}` is {path}, and Snakemake takes braces in the path of an input for a"
+                " placeholder; rename the file or folder, or name a link to it."
             )
-    suffix = "" if config["split"] == "official" else f"-{config['split']}"
-    config["study"] = config["study"] or config["dataset"] + suffix
-    return config
-
-
-def _allow_lists(rules: dict) -> dict:
-    """Return the schema with lists, too, where models and decoders have single values."""
-    for definition in ("recipe", "decoder"):
-        properties = rules["$defs"][definition]["properties"]
-        for name, single in properties.items():
-            properties[name] = {
-                "if": {"type": "array"},
-                "then": {"items": single, "minItems": 1, "uniqueItems": True},
-                "else": single,
-                "default": single["default"],
-            }
-    return rules
-
-
-def _decoder_names(decoders: list[str | dict]) -> list[str]:
-    """Return the names of the decoders that the configuration names or describes."""
-    names = []
-    for given in decoders:
-        try:
-            if isinstance(given, str):
-                names.append(read_decoder(given).name)
-            else:
-                names += [Decoder(**options).name for options in expand_lists(given).values()]
-        except InputError as error:
-            raise InputError(f"Configuration: {error}") from None
-    return names
-
-
-def _read_numbers(config: dict, validator: Any) -> None:
-    """Turn text into the numbers and truths that the schema wants in its place.
-
-    Snakemake reads `--config seeds=[0,1]` as a list of text, and `spice=true` as text.
-    """
-    for mistake in list(validator.iter_errors(config)):
-        wants_number = mistake.validator_value in ("integer", "number", "boolean")
-        if mistake.validator == "type" and wants_number and isinstance(mistake.instance, str):
-            number = yaml.safe_load(mistake.instance)
-            if isinstance(number, int | float):
-                *place, key = mistake.absolute_path
-                holder = config
-                for step in place:
-                    holder = holder[step]
-                holder[key] = number
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        # YAML reads a name such as 1 as a number; JSON, and the schema, know only text.
-        return {str(key): _copy(item) for key, item in value.items()}
-    return list(value) if isinstance(value, list) else value
-
-
-def _filling_validator() -> type:
-    """Return jsonschema's validator, which also fills in the defaults of `properties`."""
-    check_properties = Draft202012Validator.VALIDATORS["properties"]
-
-    def fill_and_check(validator, properties, instance, schema):
-        if isinstance(instance, dict):
-            for name, rules in properties.items():
-                if "default" in rules:
-                    instance.setdefault(name, _copy(rules["default"]))
-        yield from check_properties(validator, properties, instance, schema)
-
-    return validators.extend(Draft202012Validator, {"properties": fill_and_check})
-
-
-def _in_words(mistake: ValidationError) -> str:
-    place = ".".join(str(step) for step in mistake.absolute_path)
-    key = f"`{place}`" if place else "the file"
-    value = mistake.validator_value
-    match mistake.validator:
-        case "additionalProperties":
-            known = list(mistake.schema.get("properties", {}))
-            unknown = [str(name) for name in mistake.instance if name not in known]
-            inside = f" in {key}" if place else ""
-            return f"unknown key `{', '.join(unknown)}`{inside}; known are {', '.join(known)}"
-        case "type":
-            names = value if isinstance(value, list) else [value]
-            wanted = " or ".join({"array": "list", "object": "mapping"}.get(n, n) for n in names)
-            return f"{key} must be of type {wanted}, not {mistake.instance!r}"
-        case "enum":
-            return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
-        case "minimum" | "exclusiveMinimum":
-            than = "at least" if mistake.validator == "minimum" else "more than"
-            return f"{key} must be {than} {value}, not {mistake.instance!r}"
-        case "maximum" | "exclusiveMaximum":
-            than = "at most" if mistake.validator == "maximum" else "less than"
-            return f"{key} must be {than} {value}, not {mistake.instance!r}"
-        case "required":
-            missing = [name for name in value if name not in mistake.instance]
-            return f"{key} lacks `{missing[0]}`"
-        case "minItems" | "minProperties":
-            return f"{key} is empty; give at least {value}"
-        case "uniqueItems":
-            return f"{key} names something twice: {mistake.instance!r}"
-        case "pattern" if place.startswith("checksums"):
-            return f"{key} is {mistake.instance!r}; give md5:… or sha256:…, or unknown"
-        case "pattern":
-            return f"{key} is {mistake.instance!r}; use letters, digits, - and _ alone"
-        case "dependentRequired":
-            given = next(name for name in value if name in mistake.instance)
-            return f"{key} has `{given}` but not `{value[given][0]}`"
-        case _:
-            return f"{key} is {mistake.instance!r}, but {mistake.message}"

@@ -1,10 +1,14 @@
 """Decoders, and their names: how a caption is chosen among all that a captioner could say."""
 
-import math
 import re
 from dataclasses import dataclass, fields
 
+from recap.checks import require, require_seed, require_types
 from recap.errors import InputError
+
+# Bounds of what can be computed: a beam in memory, and float32 numbers over the temperature.
+WIDEST = 1000
+COLDEST = 1e-6
 
 OF_BEAMS = ("length_penalty",)
 OF_SAMPLES = ("temperature", "nucleus", "seed")
@@ -35,7 +39,8 @@ class Decoder:
     Raises
     ------
     InputError
-        If a number is out of range, or an option belongs to another kind of decoder.
+        If a value is of another type or out of range, or an option belongs to another kind of
+        decoder.
     """
 
     beam_width: int = 1
@@ -48,19 +53,17 @@ class Decoder:
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and options without meaning."""
+        require_types(self)
         ranges = {
-            "beam_width": (self.beam_width >= 1, "at least 1"),
-            "length_penalty": (0 <= self.length_penalty < math.inf, "at least 0"),
+            "beam_width": (1 <= self.beam_width <= WIDEST, f"at least 1 and at most {WIDEST}"),
+            "length_penalty": (0 <= self.length_penalty <= 10, "at least 0 and at most 10"),
             "block_ngrams": (self.block_ngrams >= 0, "at least 0"),
-            "temperature": (0 < self.temperature < math.inf, "more than 0"),
+            "temperature": (self.temperature >= COLDEST, f"at least {COLDEST}"),
             "nucleus": (0 < self.nucleus <= 1, "more than 0 and at most 1"),
-            "seed": (self.seed >= 0, "at least 0"),
         }
         for name, (holds, wanted) in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"A decoder's `{name}` must be {wanted}, not {getattr(self, name)}."
-                )
+            require(holds, name, wanted, getattr(self, name))
+        require_seed(self.seed)
         if self.sample and self.beam_width > 1:
             raise InputError("A decoder either samples or has a `beam_width`: give one of them.")
         unused = [] if self.sample else list(OF_SAMPLES)
@@ -78,11 +81,7 @@ class Decoder:
         """The name: `greedy`, `beam3` or `sample`, and each option that is not the default."""
         kind = "greedy" if self.beam_width == 1 else f"beam{self.beam_width}"
         name = "sample" if self.sample else kind
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in ("beam_width", "sample") and value != field.default:
-                name += f"-{field.name}={value}"
-        return name
+        return "-".join([name, *(f"{option}={text}" for option, text in self._given())])
 
     @property
     def in_words(self) -> str:
@@ -92,12 +91,17 @@ class Decoder:
             words = f"beam search of width {self.beam_width}"
         elif self.sample:
             words = "sampling"
-        details = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in ("beam_width", "sample") and value != field.default:
-                details.append(f"{field.name.replace('_', ' ')} {value}")
+        details = [f"{option.replace('_', ' ')} {text}" for option, text in self._given()]
         return f"{words} ({', '.join(details)})" if details else words
+
+    def _given(self) -> list[tuple[str, str]]:
+        """Return the options that are not the default, in text; 1 and 1.0 are the same number."""
+        return [
+            (field.name, str(getattr(self, field.name)).removesuffix(".0"))
+            for field in fields(self)
+            if field.name not in ("beam_width", "sample")
+            and getattr(self, field.name) != field.default
+        ]
 
 
 def read_decoder(name: str) -> Decoder:

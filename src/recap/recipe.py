@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from recap.checks import require, require_types
 from recap.errors import InputError
+
+# Of a hidden state; its weight matrix has the square of it.
+LARGEST_DIM = 65_536
 
 # What only the captioner in PyTorch has.
 NOT_IN_NUMPY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
@@ -58,7 +62,7 @@ class Recipe:
     Raises
     ------
     InputError
-        If a number is out of range, or NumPy is asked for what it does not have.
+        If a value is of another type or out of range, or NumPy is asked for what it does not have.
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
@@ -80,20 +84,20 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
-        for name in ("wordvec_dim", "hidden_dim", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
-        for name in ("patience", "self_critical_epochs"):
-            if getattr(self, name) < 0:
-                raise InputError(f"`{name}` must be at least 0, not {getattr(self, name)}.")
+        require_types(self)
+        for name in ("wordvec_dim", "hidden_dim"):
+            value = getattr(self, name)
+            wanted = f"at least 1 and at most {LARGEST_DIM}"
+            require(1 <= value <= LARGEST_DIM, name, wanted, value)
+        for name in ("epochs", "batch_size"):
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("patience", "self_critical_epochs", "weight_decay"):
+            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("learning_rate", "self_critical_learning_rate", "gradient_clip"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"`{name}` must be more than 0, not {getattr(self, name)}.")
+            require(getattr(self, name) > 0, name, "more than 0", getattr(self, name))
         for name in ("dropout", "region_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"`{name}` must be at least 0 and below 1, not {getattr(self, name)}."
-                )
+            value = getattr(self, name)
+            require(0 <= value < 1, name, "at least 0 and less than 1", value)
         for name in NOT_IN_NUMPY:
             if self.backend == "numpy" and getattr(self, name):
                 raise InputError(

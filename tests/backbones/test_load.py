@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from recap.backbones.download import download_weights
-from recap.backbones.layers import LAYERS, choose_layer
+from recap.backbones.layers import LAYERS, choose_layer, regions_in
 from recap.backbones.load import NETWORKS, load_backbone
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
@@ -118,6 +118,7 @@ def test_features_have_the_dimension_that_is_promised(backbone, layer):
     with torch.device("meta"):
         network = NETWORKS[backbone](layer).eval()
         assert network(torch.empty(2, 3, 224, 224)).shape == (2, network.feature_dim)
+    assert network.feature_dim == regions_in(layer) * LAYERS[backbone][layer]
     # What lies behind the layer is not there, and what is there has torchvision's names.
     assert {key: tuple(value.shape) for key, value in network.state_dict().items()}.items() <= (
         ALL_SHAPES[backbone].items()
@@ -202,8 +203,8 @@ def test_layers_of_squeezenet_are_what_their_names_say():
 def test_a_layer_that_is_not_there(backbone, layer):
     with pytest.raises(InputError, match=f"{backbone} has no layer '{layer}': set `layer` to def"):
         load_backbone(backbone, RANDOM, layer)
-    assert choose_layer(backbone) == LAYERS[backbone][0]
-    assert choose_layer(backbone, "grid") == LAYERS[backbone][-1]
+    assert choose_layer(backbone) == list(LAYERS[backbone])[0]
+    assert choose_layer(backbone, "grid") == list(LAYERS[backbone])[-1]
 
 
 def test_squeezenet_pools_fire9_and_conv10():

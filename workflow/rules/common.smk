@@ -19,7 +19,13 @@ from recap.errors import InputError
 from recap.remote_file import RemoteFile
 
 try:
-    config.update(check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml"))
+    config.update(
+        check_config(
+            config,
+            Path(workflow.basedir) / "schemas/config.schema.yaml",
+            typed=workflow.config_settings.config_args,
+        )
+    )
     WEIGHTS = weights_source(config["backbone"], config["weights"])
     LAYER = choose_layer(config["backbone"], config["layer"])
     OWN = config["dataset"] == "own"

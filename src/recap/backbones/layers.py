@@ -11,21 +11,38 @@ VGG16_CONVOLUTIONS = [
     for number in range(1, many + 1)
 ]
 VGG16_LINEAR = ["fc6_before_relu", "fc6", "fc7_before_relu", "fc7", "fc8"]
-SQUEEZENET = ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"]
 
 # Layers whose map is not pooled over the whole image but cut into regions, GRID a side.
 GRID = 7
 GRIDS = {"vgg16": "conv5_3_grid", "squeezenet1_0": "fire9_grid"}
 
-# By backbone, its own layer first.
+VGG16_CHANNELS = [64, 64, 128, 128, *[256] * 3, *[512] * 6]
+
+# By backbone, its own layer first: how many numbers an image, or each region of it, has there.
 LAYERS = {
-    "vgg16": [
-        "fc7",
-        *VGG16_CONVOLUTIONS,
-        *(name for name in VGG16_LINEAR if name != "fc7"),
-        GRIDS["vgg16"],
-    ],
-    "squeezenet1_0": ["fire9_conv10", *SQUEEZENET, GRIDS["squeezenet1_0"]],
+    "vgg16": {
+        "fc7": 4096,
+        **dict(zip(VGG16_CONVOLUTIONS, VGG16_CHANNELS, strict=True)),
+        "fc6_before_relu": 4096,
+        "fc6": 4096,
+        "fc7_before_relu": 4096,
+        "fc8": 1000,
+        GRIDS["vgg16"]: 512,
+    },
+    "squeezenet1_0": {
+        "fire9_conv10": 2024,
+        "conv1": 192,
+        "fire2": 256,
+        "fire3": 256,
+        "fire4": 512,
+        "fire5": 512,
+        "fire6": 768,
+        "fire7": 768,
+        "fire8": 1024,
+        "fire9": 1024,
+        "conv10": 1000,
+        GRIDS["squeezenet1_0"]: 512,
+    },
 }
 
 
@@ -44,7 +61,7 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
     InputError
         If the backbone has no layer of that name.
     """
-    names = LAYERS[backbone]
+    names = list(LAYERS[backbone])
     if layer == DEFAULT:
         return names[0]
     if layer == "grid":
@@ -55,3 +72,14 @@ def choose_layer(backbone: str, layer: str = DEFAULT) -> str:
             f" {', '.join(names)}."
         )
     return layer
+
+
+def regions_in(layer: str) -> int:
+    """Return of how many regions of an image a layer gives features; 1 where it is the whole.
+
+    Parameters
+    ----------
+    layer : str
+        A name of `LAYERS`.
+    """
+    return GRID**2 if layer in GRIDS.values() else 1

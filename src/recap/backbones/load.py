@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from recap.backbones.layers import DEFAULT, GRID, GRIDS, choose_layer
+from recap.backbones.layers import DEFAULT, choose_layer, regions_in
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weights import RANDOM
@@ -105,8 +105,8 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
         "layer": layer,
         "preprocessing": str(preprocessing),
     }
-    if layer in GRIDS.values():
-        attributes["regions"] = str(GRID**2)
+    if (regions := regions_in(layer)) > 1:
+        attributes["regions"] = str(regions)
     return Backbone(network.eval().requires_grad_(False), preprocessing, attributes)
 
 
