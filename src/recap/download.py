@@ -10,6 +10,7 @@ from recap.errors import InputError
 from recap.files import atomic_path
 from recap.progress import progress
 from recap.remote_file import RemoteFile
+from recap.sole_owner import sole_owner
 from recap.transfer import PATIENCE, Patience, TransferError, check_room, discard, transfer
 
 PIECE = 1 << 20
@@ -32,7 +33,7 @@ def fetch(
     An interrupted download leaves `output` with `.part` added, from which the next call goes
     on. `output` itself appears only once size and digest are right. Where no digest is known,
     the one seen at the first download is kept in `output` with `.sha256` added, and later
-    downloads are held against it.
+    downloads are held against it. While another process fetches the same file, it is waited for.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def fetch(
     for address in addresses:
         strict = not file.has_variants or address in (file.url, *file.other_urls)
         try:
-            _download(address, file, output, strict, patience)
+            with sole_owner(output):
+                _download(address, file, output, strict, patience)
             return
         except TransferError as failure:
             failures.append(f"{address}: {failure}")

@@ -28,6 +28,7 @@ from recap.images import BrokenImageError, open_images
 from recap.partial_rows import PartialRows
 from recap.photo_batches import UNIT, read_units
 from recap.progress import progress
+from recap.sole_owner import sole_owner
 
 # Attributes of a shard: its first row among those of all images, and how many those are.
 FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
@@ -55,7 +56,8 @@ def extract_features(
     """Compute the features of a split's images with a backbone and write them to HDF5.
 
     What is finished lies in a `.part` file beside the output. If the work is killed, the same
-    command continues from it and ends in the same bytes.
+    command continues from it and ends in the same bytes. While another process makes the same
+    output, it is waited for.
 
     Parameters
     ----------
@@ -109,7 +111,10 @@ def extract_features(
     names = names[first:last]
     description = _describe(extractor, sources, names) | place
     part = output.with_name(f"{output.name}.part")
-    with PartialRows(part, extractor.feature_dim, extractor.batch, description) as rows:
+    with (
+        sole_owner(output),
+        PartialRows(part, extractor.feature_dim, extractor.batch, description) as rows,
+    ):
         for row in np.flatnonzero(rows.read()[:, 0] == BROKEN):
             print(f"skipped before: {names[row]}")
         with progress(desc="images", total=len(names), initial=rows.count, unit="image") as bar:

@@ -26,6 +26,7 @@ from recap.errors import InputError
 from recap.files import file_hash
 from recap.recipe import OF_REGIONS, Recipe
 from recap.self_critical import train_self_critically
+from recap.sole_owner import sole_owner
 from recap.tensorboard_events import open_events
 from recap.training_state import TrainingState, resume, write_checkpoint, write_history
 from recap.vocabulary import NULL, read_vocabulary
@@ -58,6 +59,7 @@ def train_captioner(
     The validation loss is taken on the dev split if there is one, and else on a share of the
     training images, drawn by seed and left out of training; never on the split that is scored.
     A training that was interrupted goes on from its last checkpoint, and ends in the same bytes.
+    While another process trains into the same folder, it is waited for.
 
     Parameters
     ----------
@@ -160,50 +162,51 @@ def train_captioner(
     }
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / CHECKPOINT
-    state = resume(checkpoint, training, trainer) or TrainingState(
-        order=generator.bit_generator.state
-    )
-
-    write_events = open_events(output / EVENTS)
-
-    def save_history() -> None:
-        write_history(output / HISTORY, state.history)
-        write_events(state.history)
-
-    def save() -> None:
-        save_history()
-        write_checkpoint(checkpoint, training, trainer, state)
-
-    run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
-    last_loss = state.history[-1].validation_loss
-    if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
-        print(
-            f"warning: after epoch {state.best_epoch} the validation loss rose to {last_loss:.3f}:"
-            " the captioner learns its captions by heart; more `dropout` or `weight_decay`, or"
-            " fewer `epochs`, may help"
+    with sole_owner(checkpoint):
+        state = resume(checkpoint, training, trainer) or TrainingState(
+            order=generator.bit_generator.state
         )
-    if recipe.self_critical_epochs:
-        train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
 
-    for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
-        state.best_parameters[name] *= np.float32(scale)
-    facts = {
-        "seed": seed,
-        "dataset": dataset,
-        "validation": validation,
-        "validation_captions": len(dev),
-        "best_epoch": state.best_epoch,
-        "best_validation_loss": state.best_loss,
-        "precision": str(number_format).removeprefix("torch."),
-        "regions": train.regions,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "recap": recap.__version__,
-        },
-    }
-    save_history()
-    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
-    checkpoint.unlink(missing_ok=True)
+        write_events = open_events(output / EVENTS)
+
+        def save_history() -> None:
+            write_history(output / HISTORY, state.history)
+            write_events(state.history)
+
+        def save() -> None:
+            save_history()
+            write_checkpoint(checkpoint, training, trainer, state)
+
+        run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
+        last_loss = state.history[-1].validation_loss
+        if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
+            print(
+                f"warning: after epoch {state.best_epoch} the validation loss rose to"
+                f" {last_loss:.3f}: the captioner learns its captions by heart; more `dropout` or"
+                " `weight_decay`, or fewer `epochs`, may help"
+            )
+        if recipe.self_critical_epochs:
+            train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
+
+        for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
+            state.best_parameters[name] *= np.float32(scale)
+        facts = {
+            "seed": seed,
+            "dataset": dataset,
+            "validation": validation,
+            "validation_captions": len(dev),
+            "best_epoch": state.best_epoch,
+            "best_validation_loss": state.best_loss,
+            "precision": str(number_format).removeprefix("torch."),
+            "regions": train.regions,
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "recap": recap.__version__,
+            },
+        }
+        save_history()
+        save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
+        checkpoint.unlink(missing_ok=True)
     print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")
