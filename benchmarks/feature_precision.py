@@ -21,7 +21,7 @@ import torch
 
 from recap import features as engine
 from recap.annotations import Annotations, read_annotations
-from recap.captioned_images import read_usable_features
+from recap.captioned_images import open_usable_features
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners
 from recap.decoders import Decoder, read_decoder
@@ -133,9 +133,11 @@ def extract(
             broken_images="skip",
         )
         apply_pca(whole, pca=pca, output=reduced)
-        features, usable = read_usable_features(whole, arguments.annotations, split)
-        coordinates, _ = read_usable_features(reduced, arguments.annotations, split)
-    return features[usable], coordinates[usable], usable
+        with (
+            open_usable_features(whole, arguments.annotations, split) as (features, usable),
+            open_usable_features(reduced, arguments.annotations, split) as (coordinates, _),
+        ):
+            return features[usable], coordinates[usable], usable
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,8 +1,12 @@
 """Captions with the features of their images, and minibatches of them."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from recap.annotations import Annotations
@@ -11,11 +15,15 @@ from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, regions_of, skipped_rows
 
 POOL = 32  # batches among which captions are ordered by length
+PIECE = 32  # images whose features are looked at together
 
 
 @dataclass
 class CaptionedImages:
     """Captions and the features of the images they are of.
+
+    The table of features may be most of the machine's memory. Parts of a split share it, and it is
+    scaled when rows are taken out of it.
 
     Attributes
     ----------
@@ -25,12 +33,15 @@ class CaptionedImages:
         For each caption its image's row.
     regions : int
         Regions of an image that its features are of, one after another, K.
+    scale : float
+        What features are multiplied by.
     """
 
     features: np.ndarray
     captions: np.ndarray
     image_idxs: np.ndarray
     regions: int = 1
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -39,11 +50,25 @@ class CaptionedImages:
         """Return the captions that an index or mask of shape (M,) names."""
         return replace(self, captions=self.captions[wanted], image_idxs=self.image_idxs[wanted])
 
+    def look(self, images: np.ndarray) -> np.ndarray:
+        """Return the scaled features (N, K F) of images, by their rows (N,)."""
+        seen = self.features[images]
+        seen *= np.float32(self.scale)
+        return seen
+
+    def feature_size(self) -> float:
+        """Return the root of the mean square of the features of all images with a caption."""
+        images, total = np.unique(self.image_idxs), 0.0
+        for start in range(0, len(images), PIECE):
+            seen = self.features[images[start : start + PIECE]]
+            total += np.square(seen, dtype=np.float64).sum()
+        return math.sqrt(total / (len(images) * self.features.shape[1]))
+
     def batch(self, wanted: np.ndarray, null: int) -> tuple[np.ndarray, np.ndarray]:
         """Return features (N, K F) and captions (N, T'), cut at the longest of them."""
         captions = self.captions[wanted]
         longest = np.flatnonzero((captions != null).any(axis=0))[-1] + 1
-        return self.features[self.image_idxs[wanted]], captions[:, :longest]
+        return self.look(self.image_idxs[wanted]), captions[:, :longest]
 
 
 def read_captioned_images(
@@ -84,10 +109,11 @@ def read_captioned_images(
     return CaptionedImages(rows, encoded[usable], image_idxs[usable], regions)
 
 
-def read_usable_features(
+@contextmanager
+def open_usable_features(
     features: Path, annotations: Path, split: Annotations
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read the features of a split's images, and which of them could be read.
+) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
+    """Open the features of a split's images, and tell which of the images could be read.
 
     Parameters
     ----------
@@ -96,11 +122,12 @@ def read_usable_features(
     split : Annotations
         Lists the images in the features' order.
 
-    Returns
-    -------
-    rows : array of shape (I, F), float32
+    Yields
+    ------
+    rows : h5py.Dataset of shape (I, F), float32
+        Still in the file.
     usable : array of shape (U,), int64
-        Numbers of the rows of images that could be read.
+        Numbers of the rows of images that could be read, rising.
 
     Raises
     ------
@@ -108,14 +135,13 @@ def read_usable_features(
         If the features are missing or damaged, or are of other images.
     """
     with open_features(features) as file:
-        rows = file[FEATURES][:]
-        skipped = skipped_rows(file[FEATURES])
-    if len(rows) != len(split.images):
-        raise InputError(
-            f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)} images:"
-            " make the features from these annotations."
-        )
-    return rows, np.setdiff1d(np.arange(len(rows)), skipped)
+        rows = file[FEATURES]
+        if len(rows) != len(split.images):
+            raise InputError(
+                f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)}"
+                " images: make the features from these annotations."
+            )
+        yield rows, np.setdiff1d(np.arange(len(rows)), skipped_rows(rows))
 
 
 def hold_out(

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
 from recap.annotations import read_annotations
-from recap.captioned_images import read_usable_features
+from recap.captioned_images import open_usable_features
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners, make_stepwise
 from recap.decoders import Decoder, read_decoder
@@ -66,8 +67,8 @@ def generate_captions(
     chosen = read_decoder(decoder)
     captioners = load_captioners(model)
     split = read_annotations(annotations)
-    rows, usable = read_usable_features(features, annotations, split)
-    found = caption_features(captioners, rows[usable], chosen, choose_device(device))
+    with open_usable_features(features, annotations, split) as (table, usable):
+        found = caption_features(captioners, table, chosen, choose_device(device), rows=usable)
     idx_to_word = captioners[0].idx_to_word
     results, sureness = [], []
     for row, caption in zip(usable, found, strict=True):
@@ -97,9 +98,10 @@ def generate_captions(
 
 def caption_features(
     captioners: Sequence[TrainedCaptioner],
-    features: np.ndarray,
+    features: np.ndarray | h5py.Dataset,
     decoder: Decoder,
     device: torch.device,
+    rows: np.ndarray | None = None,
 ) -> list[FoundCaption]:
     """Caption images by their features.
 
@@ -107,12 +109,14 @@ def caption_features(
     ----------
     captioners : sequence of TrainedCaptioner
         One, or several that caption as an ensemble.
-    features : array of shape (N, F), float32
-        Of the kind that the captioners were trained on.
+    features : array of shape (I, F), float32, or h5py.Dataset
+        Of the kind that the captioners were trained on; read in batches.
     decoder : Decoder
         How to find captions.
     device : torch.device
         Where to compute.
+    rows : array of shape (N,), int64, optional
+        Rows to caption, rising; all by default.
 
     Returns
     -------
@@ -126,11 +130,12 @@ def caption_features(
     """
     stepwise = make_stepwise(captioners, features.shape[1], device)
     idx_to_word = captioners[0].idx_to_word
+    rows = np.arange(len(features)) if rows is None else rows
     found = []
-    with progress(desc="captions", total=len(features), unit="image") as bar:
+    with progress(desc="captions", total=len(rows), unit="image") as bar:
         size = max(1, BATCH // decoder.beam_width)
-        for start in range(0, len(features), size):
-            batch = torch.from_numpy(features[start : start + size]).to(device)
+        for start in range(0, len(rows), size):
+            batch = torch.from_numpy(features[rows[start : start + size]]).to(device)
             found += search_captions(stepwise, batch, idx_to_word, decoder, first_row=start)
             bar.update(len(batch))
     return found

@@ -3,11 +3,12 @@
 import math
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
 from recap.annotations import read_annotations
-from recap.captioned_images import read_usable_features
+from recap.captioned_images import open_usable_features
 from recap.captioners.stepwise import StepwiseCaptioner, load_captioners, make_stepwise
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
@@ -16,6 +17,7 @@ from recap.progress import progress
 from recap.vocabulary import NULL, UNK, encode_caption, tokenize
 
 BATCH = 500  # captions at a time
+POOL = 8  # batches among which captions are ordered by length
 
 
 def measure_perplexity(
@@ -59,28 +61,28 @@ def measure_perplexity(
     captioners = load_captioners(model)
     idx_to_word = captioners[0].idx_to_word
     split = read_annotations(annotations)
-    rows, usable = read_usable_features(features, annotations, split)
     chosen_device = choose_device(device)
-    captioner = make_stepwise(captioners, rows.shape[1], chosen_device)
     numbers = {word: number for number, word in enumerate(idx_to_word)}
-    row_of = {split.images[row]["id"]: row for row in usable}
-    places, image_rows, captions = [], [], []
-    for place, (image_id, text) in enumerate(split.captions):
-        words = tokenize(text)
-        if words and image_id in row_of:
-            places.append(place)
-            image_rows.append(row_of[image_id])
-            captions.append(encode_caption(words, numbers, len(words)))
-    if not captions:
-        raise InputError(f"{annotations} has no caption of an image that could be read.")
-    found = caption_log_probabilities(
-        captioner,
-        rows,
-        np.array(image_rows),
-        captions,
-        null=numbers[NULL],
-        device=chosen_device,
-    )
+    with open_usable_features(features, annotations, split) as (table, usable):
+        captioner = make_stepwise(captioners, table.shape[1], chosen_device)
+        row_of = {split.images[row]["id"]: row for row in usable}
+        places, image_rows, captions = [], [], []
+        for place, (image_id, text) in enumerate(split.captions):
+            words = tokenize(text)
+            if words and image_id in row_of:
+                places.append(place)
+                image_rows.append(row_of[image_id])
+                captions.append(encode_caption(words, numbers, len(words)))
+        if not captions:
+            raise InputError(f"{annotations} has no caption of an image that could be read.")
+        found = caption_log_probabilities(
+            captioner,
+            table,
+            np.array(image_rows),
+            captions,
+            null=numbers[NULL],
+            device=chosen_device,
+        )
     every: list[float | None] = [None] * len(split.captions)
     for place, value in zip(places, found.tolist(), strict=True):
         every[place] = round(value, 4)
@@ -103,7 +105,7 @@ def measure_perplexity(
 @torch.inference_mode()
 def caption_log_probabilities(
     captioner: StepwiseCaptioner,
-    features: np.ndarray,
+    features: np.ndarray | h5py.Dataset,
     image_rows: np.ndarray,
     captions: list[list[int]],
     *,
@@ -116,8 +118,8 @@ def caption_log_probabilities(
     ----------
     captioner : StepwiseCaptioner
         Says how likely each word is to be next.
-    features : array of shape (I, F), float32
-        A row an image.
+    features : array of shape (I, F), float32, or h5py.Dataset
+        A row an image; read for a few thousand captions at a time.
     image_rows : array of shape (M,), int64
         For each caption its image's row.
     captions : list of M lists of int
@@ -133,24 +135,39 @@ def caption_log_probabilities(
         Log-probabilities in nats: the sum over a caption's words and its end.
     """
     lengths = np.array([len(caption) for caption in captions])
-    order = np.argsort(-lengths, kind="stable")
+    # Captions of one image lie together, so that each row is read about once.
+    by_image = np.argsort(image_rows, kind="stable")
     found = np.empty(len(captions))
     with progress(desc="perplexity", total=len(captions), unit="caption") as bar:
-        for start in range(0, len(order), BATCH):
-            wanted = order[start : start + BATCH]
-            padded = np.full((len(wanted), lengths[wanted[0]]), null)
-            for row, number in enumerate(wanted):
-                padded[row, : lengths[number]] = captions[number]
-            words = torch.from_numpy(padded).to(device)
-            state = captioner.first_state(torch.from_numpy(features[image_rows[wanted]]).to(device))
-            total = torch.zeros(len(wanted), dtype=torch.float64)
-            for place in range(1, words.shape[1]):
-                # The longest come first: those that have ended are dropped from the end.
-                running = int((lengths[wanted] > place).sum())
-                state = tuple(part[:running] for part in state)
-                log_probabilities, state = captioner.step(words[:running, place - 1], state)
-                said = log_probabilities.gather(1, words[:running, place, None])[:, 0]
-                total[:running] += said.cpu()
-            found[wanted] = total.numpy()
-            bar.update(len(wanted))
+        for start in range(0, len(by_image), POOL * BATCH):
+            pool = by_image[start : start + POOL * BATCH]
+            pool = pool[np.argsort(-lengths[pool], kind="stable")]
+            images, places = np.unique(image_rows[pool], return_inverse=True)
+            seen = features[images]
+            for first in range(0, len(pool), BATCH):
+                wanted = pool[first : first + BATCH]
+                shown = torch.from_numpy(seen[places[first : first + BATCH]]).to(device)
+                found[wanted] = _of_batch(captioner, shown, [captions[n] for n in wanted], null)
+                bar.update(len(wanted))
     return found
+
+
+def _of_batch(
+    captioner: StepwiseCaptioner, features: torch.Tensor, captions: list[list[int]], null: int
+) -> np.ndarray:
+    """Return the log-probabilities (N,) of captions, the longest first, of features (N, F)."""
+    lengths = np.array([len(caption) for caption in captions])
+    padded = np.full((len(captions), lengths[0]), null)
+    for row, caption in zip(padded, captions, strict=True):
+        row[: len(caption)] = caption
+    words = torch.from_numpy(padded).to(features.device)
+    state = captioner.first_state(features)
+    total = torch.zeros(len(captions), dtype=torch.float64)
+    for place in range(1, words.shape[1]):
+        # Those that have ended are dropped from the end.
+        running = int((lengths > place).sum())
+        state = tuple(part[:running] for part in state)
+        log_probabilities, state = captioner.step(words[:running, place - 1], state)
+        said = log_probabilities.gather(1, words[:running, place, None])[:, 0]
+        total[:running] += said.cpu()
+    return total.numpy()

@@ -135,7 +135,7 @@ def train_self_critically(
     def take(wanted: np.ndarray, rate: float) -> float:
         photos = np.unique(wanted)
         # All captions of an image are drawn from the same view of it, and people's learnt from it.
-        seen = trainer.hide_regions(train.features[photos])
+        seen = trainer.hide_regions(train.look(photos))
         views = np.repeat(seen, SAMPLES, axis=0)
         captions = trainer.sample(views, max_words, TEMPERATURE)
         rewards = critic(np.repeat(photos, SAMPLES), captions)

@@ -132,13 +132,10 @@ def train_captioner(
 
     # Adam's steps have the size of the learning rate whatever the features' scale, so they are
     # trained on at scale 1; the scale then goes into the weights that the features meet.
-    used = train.features[np.unique(train.image_idxs)]
-    size = np.sqrt(np.mean(np.square(used), dtype=np.float64))
+    size = train.feature_size()
     if not 0 < size < math.inf:
         raise InputError(f"The features in {features} are all zero or not finite: make them again.")
-    scale = 1 / size
-    for part in (train, dev):
-        part.features = part.features * np.float32(scale)
+    train.scale = dev.scale = 1 / size
 
     place = choose_device(device)
     number_format = choose_precision(place, precision)
@@ -189,7 +186,7 @@ def train_captioner(
             train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
 
         for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
-            state.best_parameters[name] *= np.float32(scale)
+            state.best_parameters[name] *= np.float32(train.scale)
         facts = {
             "seed": seed,
             "dataset": dataset,

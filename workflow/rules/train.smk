@@ -31,7 +31,8 @@ rule train_captioner:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
-        mem_mb=4000,
+        # The features are held once.
+        mem_mb=lambda wildcards, input: 2000 + round(1.1 * input.size_mb),
     params:
         folder=subpath(output.model, parent=True),
         recipe=lambda wildcards: json.dumps(config["models"][wildcards.model]),
