@@ -254,8 +254,8 @@ def write_fake(
 def make_fake(tmp_path: Path) -> Callable[..., FakeStudy]:
     """Return what writes a study in which the lstm is ahead by as much CIDEr-D as is asked."""
 
-    def make(advantage: float, name: str = "discs") -> FakeStudy:
-        return write_fake(tmp_path, advantage, name=name)
+    def make(advantage: float, name: str = "discs", images: int = IMAGES) -> FakeStudy:
+        return write_fake(tmp_path, advantage, name=name, images=images)
 
     return make
 

@@ -43,10 +43,28 @@ def test_names_of_models_are_text_not_markup(fake):
     assert "<script" not in svg
 
 
+def marks_of_lines(svg, colour):
+    """Return how many marks each line of a colour has, in the order of drawing, without the key."""
+    root = ElementTree.fromstring(svg)
+    key = {part for group in root.iter() if group.get("id") == "legend_1" for part in group.iter()}
+    lines = [part for part in root.iter() if (part.get("id") or "").startswith("line2d")]
+    return [
+        len(list(line.iter("{http://www.w3.org/2000/svg}use")))
+        for line in lines
+        if line not in key and colour in ElementTree.tostring(line, encoding="unicode")
+    ]
+
+
 def test_a_history_of_one_row_without_validation(fake):
+    def curve():
+        models = read_study(fake.folder).models
+        return marks_of_lines(learning_curves({"rnn": models["rnn"][:1]}), colour_of(0))
+
+    # The training, the three validations, and the epoch that was kept.
+    assert curve() == [0, 3, 1]
     path = fake.folder / "models/rnn/seed0/history.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
-    ElementTree.fromstring(learning_curves(read_study(fake.folder).models))
+    assert [marks for marks in curve() if marks] == [1]
 
 
 def test_a_training_that_diverged_is_drawn_as_far_as_it_goes(fake):

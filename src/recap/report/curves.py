@@ -92,6 +92,9 @@ def _draw_run(axes: Axes, run: Run, history: History, index: int) -> None:
         color=colour,
         linewidth=1.1,
         alpha=0.65,
+        # A line of one point cannot be seen.
+        marker="o" if len(pieces) == 1 else None,
+        markersize=4,
     )
     validated = ~np.isnan(history.validation_loss)
     axes.plot(
