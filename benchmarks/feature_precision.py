@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recap import features as engine
 from recap.annotations import Annotations, read_annotations
 from recap.captioned_images import open_usable_features
 from recap.captioners.folder import TrainedCaptioner
@@ -29,13 +28,14 @@ from recap.decoding import caption_features
 from recap.devices import choose_device, choose_precision, use_threads
 from recap.errors import InputError
 from recap.feature_files import open_hdf5
+from recap.features import extract_features
 from recap.metrics.bleu import bleu_of_counts
 from recap.pca import apply_pca
 from recap.report.statistics import interval, resampled_means
 from recap.scoring.references import PreparedReferences
 from recap.scoring.score import compute_scores
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = ("float32", "bfloat16")
 SCORES = ("CIDEr-D", "BLEU-4")
 
 
@@ -119,10 +119,9 @@ def extract(
             f"{arguments.study} was made with the weights {origin['weights']}: name them with"
             " --weights."
         )
-    engine.choose_precision = lambda device: PRECISIONS[precision]
     with tempfile.TemporaryDirectory() as folder:
         whole, reduced = Path(folder) / "features.h5", Path(folder) / "coordinates.h5"
-        engine.extract_features(
+        extract_features(
             arguments.images,
             arguments.annotations,
             output=whole,
@@ -131,6 +130,7 @@ def extract(
             weights=arguments.weights,
             layer=origin["layer"],
             broken_images="skip",
+            precision=precision,
         )
         apply_pca(whole, pca=pca, output=reduced)
         with (

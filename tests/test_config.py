@@ -204,6 +204,8 @@ def test_decoders_are_named_or_described():
         ({"seeds": [-1]}, "`seeds.0` must be at least 0, not -1"),
         ({"seeds": [2**64]}, "`seeds.0` must be at most 4294967295"),
         ({"seeds": ["[1"]}, "`seeds.0` must be a whole number, not '[1'"),
+        ({"feature_batch": 20}, "`feature_batch` is 20, but 20 is not a multiple of 16"),
+        ({"feature_batch": "many"}, "`feature_batch` must be a whole number, not 'many'"),
         ({"max_words": 0}, "`max_words` must be at least 1, not 0"),
         ({"max_words": 10**9}, "`max_words` must be at most 1000"),
         ({"vocabulary": {"size": 0}}, "`vocabulary.size` must be at least 1"),
@@ -345,6 +347,7 @@ def test_checking_leaves_the_given_config_alone():
 def test_numbers_and_truths_of_the_command_line_are_read():
     config = check(seeds=["0", "1"], vocabulary={"size": "10"}, models={"lstm": {"dropout": "0.1"}})
     assert check(spice="true")["spice"] is True
+    assert check(feature_batch="32")["feature_batch"] == 32
     assert config["seeds"] == [0, 1]
     assert config["vocabulary"]["size"] == 10
     assert config["models"]["lstm"]["dropout"] == 0.1

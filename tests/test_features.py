@@ -24,6 +24,7 @@ from recap.features import FeatureExtractor, extract_features, gather_features
 from recap.images import open_images
 
 BATCH = 16  # what is computed together on a processor
+PRECISIONS = ("float32", "bfloat16")
 
 
 def write_photos(folder, count, broken=()):
@@ -81,6 +82,7 @@ def test_layout_of_the_file(study):
             "layer": "fire9_conv10",
             "preprocessing": file.attrs["preprocessing"],
             "precision": file.attrs["precision"],
+            "batch": BATCH,
         }
         assert "centre 224" in file.attrs["preprocessing"]
         assert file.attrs["precision"] in ("float32", "bfloat16")
@@ -128,11 +130,31 @@ def test_every_batch_has_the_same_size(study, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [32, 64])
-def test_a_larger_batch_is_put_together_of_what_is_decoded(study, tmp_path, monkeypatch, batch):
+def test_a_larger_batch_is_put_together_of_what_is_decoded(study, tmp_path, batch):
     images, annotations, _, features = study
-    monkeypatch.setattr("recap.features.choose_batch", lambda device: batch)
-    rows = extract(images, annotations, tmp_path / "features.h5")
+    rows = extract(images, annotations, tmp_path / "features.h5", batch=batch)
     np.testing.assert_allclose(rows, features, rtol=0.02, atol=0.02 * features.max())
+    with open_features(tmp_path / "features.h5") as file:
+        assert file.attrs["batch"] == batch
+
+
+@pytest.mark.parametrize("batch", [0, -16, 8, 20])
+def test_a_batch_that_no_units_make_is_refused(study, tmp_path, batch):
+    images, annotations, _, _ = study
+    with pytest.raises(InputError, match=f"batch of {batch} cannot be computed: give a multiple"):
+        extract(images, annotations, tmp_path / "features.h5", batch=batch)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_precision_that_is_asked_for_is_taken_and_named(study, tmp_path, precision):
+    images, _, _, _ = study
+    annotations = write_annotations(tmp_path / "few.json", ["COCO_0000.png"])
+    rows = extract(images, annotations, tmp_path / "few.h5", layer="conv1", precision=precision)
+    with open_features(tmp_path / "few.h5") as file:
+        assert file.attrs["precision"] == precision
+    # Of a number in bfloat16 the last 16 bits are zero.
+    assert (rows.view(np.uint32) & 0xFFFF == 0).all() == (precision == "bfloat16")
 
 
 def test_rows_are_in_the_order_of_the_annotations(study, tmp_path):
@@ -399,6 +421,23 @@ def test_shards_that_do_not_fit(study, tmp_path):
         with pytest.raises(InputError, match=sentence):
             gather_features(*shards, output=output)
         assert not output.exists()
+
+
+@pytest.mark.parametrize(("setting", "values"), [("precision", PRECISIONS), ("batch", (16, 32))])
+def test_shards_of_machines_that_compute_otherwise_are_refused(study, tmp_path, setting, values):
+    images, _, _, _ = study
+    names = [f"COCO_{number:04}.png" for number in range(35)]
+    annotations = write_annotations(tmp_path / "few.json", names)
+    for number, value in enumerate(values, start=1):
+        options = {"layer": "conv1", "shard": f"{number}-of-2", setting: value}
+        extract(images, annotations, tmp_path / f"{number}.h5", **options)
+    told = (
+        rf"2\.h5 was extracted with the {setting} {values[1]}, and .*1\.h5 with {values[0]}: set"
+        rf" `feature_{setting}` in the configuration, or --{setting}, and extract"
+    )
+    with pytest.raises(InputError, match=told):
+        gather_features(tmp_path / "1.h5", tmp_path / "2.h5", output=tmp_path / "features.h5")
+    assert not (tmp_path / "features.h5").exists()
 
 
 @pytest.mark.parametrize("shard", ["0-of-3", "4-of-3", "3", "1-of-0", "1/3", "a-of-b"])

@@ -16,6 +16,7 @@ from recap.backbones.load import Backbone, load_backbone
 from recap.code_hash import code_hash
 from recap.devices import (
     Device,
+    Precision,
     choose_batch,
     choose_device,
     choose_precision,
@@ -36,6 +37,9 @@ FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
 # What stands in a part file for an image that cannot be read; no feature is as low.
 BROKEN = np.finfo(np.float32).min
 
+# Settings that the device decides on where the configuration does not.
+SAME_IN_SHARDS = ("precision", "batch")
+
 COPIED_ROWS = 4096  # rows copied at a time
 
 
@@ -51,6 +55,8 @@ def extract_features(
     broken_images: Literal["stop", "skip"] = "stop",
     shard: str = "1-of-1",
     device: Device = "auto",
+    precision: Precision = "auto",
+    batch: int | Literal["auto"] = "auto",
     threads: int | None = None,
 ) -> None:
     """Compute the features of a split's images with a backbone and write them to HDF5.
@@ -67,7 +73,7 @@ def extract_features(
         COCO caption file; its `images` give the row order.
     output : Path
         HDF5 file to write, with `features` of shape (N, D), or (N, K D) for K regions, float32,
-        and attributes that name backbone, weights, layer, preprocessing and precision.
+        and attributes that name backbone, weights, layer, preprocessing, precision and batch.
     more_images : list of Path, optional
         Further archives or folders, where the split's photos lie in several.
     backbone : {"vgg16", "squeezenet1_0"}
@@ -86,16 +92,24 @@ def extract_features(
         Which part of the images to take, such as `3-of-8`; `gather_features` puts them together.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the network; `auto` takes bfloat16 where the device has units for it.
+    batch : int or "auto"
+        Images that are computed together, a multiple of 16. A row's last bits depend on it; `auto`
+        is 16 on a processor and 32 or 128 on a GPU. Shards that are made on different machines fit
+        together only with the same precision and batch.
     threads : int, optional
         Threads to use; all by default.
 
     Raises
     ------
     InputError
-        If images, annotations or weights are missing or damaged, or there is no such layer or
-        shard.
+        If images, annotations or weights are missing or damaged, or there is no such layer, batch
+        or shard.
     """
     number, shards = _read_shard(shard)
+    if batch != "auto" and (batch < UNIT or batch % UNIT):
+        raise InputError(f"A batch of {batch} cannot be computed: give a multiple of {UNIT}.")
     threads = use_threads(threads)
     names = [record["file_name"] for record in read_annotations(annotations).images]
     if not names:
@@ -103,7 +117,8 @@ def extract_features(
     sources = [images, *(more_images or [])]
     with open_images(*sources):
         pass  # It is there and whole; each process that decodes opens it for itself.
-    extractor = FeatureExtractor(load_backbone(backbone, weights, layer), choose_device(device))
+    network = load_backbone(backbone, weights, layer)
+    extractor = FeatureExtractor(network, choose_device(device), precision, batch)
     # Shards end where batches do, because a row's last bits depend on the batch around it.
     batches = -(-len(names) // extractor.batch)
     first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
@@ -139,7 +154,6 @@ def _describe(extractor: "FeatureExtractor", sources: list[Path], names: list[st
     states = [source.stat() for source in sources]
     return {
         **extractor.attributes,
-        "batch": extractor.batch,
         "device": extractor.device.type,
         "images": [[state.st_size, state.st_mtime_ns] for state in states],
         "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
@@ -179,6 +193,13 @@ def gather_features(*shards: Path, output: Path) -> None:
     pieces.sort(key=lambda piece: piece[:2])
     end = 0
     for first, shape, path, _, origin in pieces:
+        for name in SAME_IN_SHARDS:
+            if origin[1].get(name) != pieces[0][-1][1].get(name):
+                raise InputError(
+                    f"{path} was extracted with the {name} {origin[1].get(name)}, and"
+                    f" {pieces[0][2]} with {pieces[0][-1][1].get(name)}: set `feature_{name}` in"
+                    f" the configuration, or --{name}, and extract the shards again."
+                )
         if first != end or origin != pieces[0][-1]:
             raise InputError(
                 f"{path} does not fit the shards before it: extract the same images with the same"
@@ -198,7 +219,7 @@ def gather_features(*shards: Path, output: Path) -> None:
 
 
 class FeatureExtractor:
-    """A backbone on a device, in the precision that is fastest there.
+    """A backbone on a device.
 
     Parameters
     ----------
@@ -206,6 +227,10 @@ class FeatureExtractor:
         Network, weights and preprocessing.
     device : torch.device
         Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the network; by default the one that is fastest there.
+    batch : int or "auto"
+        Images that are computed together.
 
     Attributes
     ----------
@@ -217,15 +242,22 @@ class FeatureExtractor:
         What a feature file says of its origin.
     """
 
-    def __init__(self, backbone: Backbone, device: torch.device):
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: torch.device,
+        precision: Precision = "auto",
+        batch: int | Literal["auto"] = "auto",
+    ):
         self.backbone = backbone
         self.device = device
-        self.precision = choose_precision(device)
-        self.batch = choose_batch(device)
+        self.precision = choose_precision(device, precision)
+        self.batch = choose_batch(device) if batch == "auto" else batch
         self.feature_dim = backbone.network.feature_dim
         self.attributes = {
             **backbone.attributes,
             "precision": str(self.precision).removeprefix("torch."),
+            "batch": self.batch,
         }
         self._network = backbone.network.to(
             device, self.precision, memory_format=torch.channels_last

@@ -124,6 +124,8 @@ def test_editing_a_stage_reruns_it_and_what_follows(finished, module, first, not
     [
         (("epochs: 2}\n  ref", "epochs: 3}\n  ref"), {"train_captioner"}, EXTRACT | ENCODE),
         (("pca_components: 8", "pca_components: 7"), {"fit_pca"}, {"extract_features"} | ENCODE),
+        (("pca_comp", "feature_batch: 32\npca_comp"), {"extract_features"}, ENCODE),
+        (("pca_comp", "precision: bfloat16\npca_comp"), {"train_captioner"}, EXTRACT | ENCODE),
         (("[beam2]", "[greedy]"), DECODE, {"train_captioner", "measure_perplexity"}),
     ],
 )

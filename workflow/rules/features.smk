@@ -51,6 +51,8 @@ rule extract_features:
         weights=lambda wildcards, input: str(input.weights) or "random",
         layer=LAYER,
         device=config["device"],
+        precision=config["feature_precision"],
+        batch=config["feature_batch"],
         code=code_hash("recap.features"),
     shell:
         """
@@ -65,6 +67,8 @@ rule extract_features:
             --broken-images={resources.broken_images:q} \
             --shard={wildcards.scatteritem:q} \
             --device={params.device:q} \
+            --precision={params.precision:q} \
+            --batch={params.batch:q} \
             --threads={threads:q} \
             2>&1 | tee {log:q}
         """
