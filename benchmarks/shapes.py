@@ -31,7 +31,7 @@ from recap.datasets.shapes import read_scenes
 from recap.datasets.shapes_captions import check_claims, parse_caption
 from recap.datasets.shapes_scenes import Scene
 from recap.errors import InputError
-from recap.files import read_json
+from recap.json_files import read_json
 
 PROBED = ("shape", "colour", "size", "background")
 TOLD = ("shape", "colour", "size", "place", "background")

@@ -4,8 +4,7 @@ import subprocess
 
 import pytest
 
-from recap.errors import InputError
-from recap.files import atomic_path, file_hash, read_json, write_json
+from recap.files import atomic_path, file_hash
 
 
 def names(folder):
@@ -65,35 +64,6 @@ def test_digest_of_a_file_longer_than_any_buffer(tmp_path):
     content = bytes(range(256)) * 20_000
     (tmp_path / "long").write_bytes(content)
     assert file_hash(tmp_path / "long") == hashlib.sha256(content).hexdigest()
-
-
-def test_json_comes_back(tmp_path):
-    value = {"café": [1, 2.5, None, True]}
-    write_json(tmp_path / "a.json", value)
-    assert read_json(tmp_path / "a.json") == value
-    write_json(tmp_path / "a.json", value, ensure_ascii=False, indent=2)
-    assert '  "café"' in (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert names(tmp_path) == ["a.json"]
-
-
-def test_what_json_cannot_hold_leaves_no_file(tmp_path):
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "a.json", {"set": {1}})
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[1,]", b"\xff\xfe"])
-def test_what_is_not_json(tmp_path, content):
-    (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.json is not valid JSON"):
-        read_json(tmp_path / "a.json")
-
-
-def test_a_missing_file_and_a_folder(tmp_path):
-    with pytest.raises(InputError, match=r"none\.json does not exist"):
-        read_json(tmp_path / "none.json")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_json(tmp_path)
 
 
 def test_what_a_killed_process_left_is_removed_and_what_runs_is_left_alone(tmp_path):

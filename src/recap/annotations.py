@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recap.errors import InputError
-from recap.files import iterate_json, read_json
+from recap.json_files import iterate_json, read_json
+from recap.text import is_one_line, normalize_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def read_annotations(path: Path) -> Annotations:
     images = list(iterate_images(path))
     rows = number_images(path, images)
     captions = list(iterate_captions(path, rows))
-    description = next(islice(_iterate(path, "info.description"), 1), "")
+    info = next(islice(_iterate(path, "info"), 1), {})
+    description = info.get("description", "") if isinstance(info, dict) else ""
     return Annotations(images, captions, str(description))
 
 
@@ -78,13 +80,23 @@ def iterate_images(path: Path) -> Iterator[dict]:
     Raises
     ------
     InputError
-        If the file is missing, is not JSON, or lacks what COCO's format asks for.
+        If the file is missing, is not JSON, lacks what COCO's format asks for, or has an id that is
+        no whole number or a file name that cannot be one.
     """
     for image in _iterate_list(path, "images"):
         try:
-            yield {**image, "id": image["id"], "file_name": str(image["file_name"])}
+            image_id, file_name = image["id"], image["file_name"]
+            record = {**image, "file_name": str(file_name)}
         except (KeyError, TypeError) as error:
             raise _not_coco(path, error) from None
+        _check_id(path, image_id)
+        # A number may be a name; null and the like are none, and lists of names have one a line.
+        if type(file_name) not in (str, int) or not is_one_line(record["file_name"]):
+            raise InputError(
+                f"{path} has the file name {file_name!r} for the image {image_id}: give it the name"
+                " of its file, as text without line breaks and other control characters."
+            )
+        yield record
 
 
 def number_images(path: Path, images: Iterable[dict]) -> dict[int, int]:
@@ -104,13 +116,10 @@ def number_images(path: Path, images: Iterable[dict]) -> dict[int, int]:
     """
     rows: dict[int, int] = {}
     for row, image in enumerate(images):
-        try:
-            if rows.setdefault(image["id"], row) != row:
-                raise InputError(
-                    f"{path} lists an image id twice: give every image an id of its own."
-                )
-        except TypeError as error:
-            raise _not_coco(path, error) from None
+        if rows.setdefault(image["id"], row) != row:
+            raise InputError(
+                f"{path} lists the image id {image['id']} twice: give every image an id of its own."
+            )
     return rows
 
 
@@ -127,21 +136,28 @@ def iterate_captions(path: Path, rows: dict[int, int] | None = None) -> Iterator
     Yields
     ------
     tuple of (int, str)
-        Image id and caption.
+        Image id and caption, the caption in Unicode's NFC and without characters that cannot be
+        seen.
 
     Raises
     ------
     InputError
-        If the file is missing, is not JSON, lacks what COCO's format asks for, or holds a caption
-        of an image that is not listed.
+        If the file is missing, is not JSON, lacks what COCO's format asks for, has a caption that
+        is no text, or holds a caption of an image that is not listed.
     """
     for entry in _iterate_list(path, "annotations"):
         try:
-            image_id, caption = entry["image_id"], str(entry["caption"])
-            lost = rows is not None and image_id not in rows
+            image_id, caption = entry["image_id"], entry["caption"]
         except (KeyError, TypeError) as error:
             raise _not_coco(path, error) from None
-        if lost:
+        _check_id(path, image_id)
+        if not isinstance(caption, str):
+            raise InputError(
+                f"{path} has the caption {caption!r} in the annotation {entry.get('id')!r}, of"
+                f" image {image_id}: a caption is text; correct it or leave the annotation out."
+            )
+        caption = normalize_text(caption)
+        if rows is not None and image_id not in rows:
             raise InputError(
                 f"{path} has a caption of image {image_id}, which `images` does not list"
                 f" ({caption!r}): add the image or drop the caption."
@@ -149,10 +165,18 @@ def iterate_captions(path: Path, rows: dict[int, int] | None = None) -> Iterator
         yield image_id, caption
 
 
+def _check_id(path: Path, image_id: object) -> None:
+    if type(image_id) is not int:
+        raise InputError(
+            f"{path} has the image id {image_id!r}, which is no whole number: number the images, in"
+            " `images` and in `annotations` alike."
+        )
+
+
 def _iterate_list(path: Path, key: str) -> Iterator[Any]:
     """Yield the entries of one of the file's lists; complain if there is no such list."""
     empty = True
-    for entry in _iterate(path, f"{key}.item"):
+    for entry in _iterate(path, key):
         empty = False
         yield entry
     if empty:
@@ -163,11 +187,11 @@ def _iterate_list(path: Path, key: str) -> Iterator[Any]:
             raise _not_coco(path, error) from None
 
 
-def _iterate(path: Path, place: str) -> Iterator[Any]:
-    """Yield what stands at a place of a JSON file (`images.item`: each entry of `images`)."""
+def _iterate(path: Path, key: str) -> Iterator[Any]:
+    """Yield what stands under a key of a JSON file: each entry, if it is a list."""
     try:
         with open(path, "rb") as file:
-            yield from iterate_json(file, place, str(path))
+            yield from iterate_json(file, key, str(path))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path.") from None
     except OSError as error:

@@ -8,7 +8,9 @@ import numpy as np
 from recap.annotations import iterate_images
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, open_hdf5
-from recap.files import atomic_path, read_json
+from recap.files import atomic_path
+from recap.json_files import read_json
+from recap.text import is_one_line
 from recap.vocabulary import decode_captions
 
 __all__ = [
@@ -49,13 +51,23 @@ def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
         for record in iterate_images(annotations):
             folder = _folder(record) or split_folder
             images_list.write(f"coco/images/{folder}/{record['file_name']}\n")
-            urls_list.write(f"{record.get('flickr_url') or record.get('coco_url') or ''}\n")
+            urls_list.write(f"{_url(record, 'flickr_url') or _url(record, 'coco_url')}\n")
 
 
 def _folder(record: dict) -> str:
     """Return the folder of an image in COCO, or nothing if its record does not tell it."""
-    path = PurePosixPath(urlsplit(record.get("coco_url") or "").path)
+    path = PurePosixPath(urlsplit(_url(record, "coco_url")).path)
     return path.parent.name if path.name == record["file_name"] else ""
+
+
+def _url(record: dict, key: str) -> str:
+    """Return an address of an image, or nothing if what stands there is none."""
+    address = record.get(key)
+    try:
+        urlsplit(address)
+        return address if is_one_line(address) else ""
+    except (AttributeError, TypeError, ValueError):
+        return ""
 
 
 def read_captions(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:

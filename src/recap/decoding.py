@@ -13,7 +13,7 @@ from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners, make_stepwise
 from recap.decoders import Decoder, read_decoder
 from recap.devices import Device, choose_device, use_threads
-from recap.files import write_json
+from recap.json_files import write_json
 from recap.progress import progress
 from recap.search import FoundCaption, search_captions
 

@@ -12,7 +12,7 @@ from recap.captioned_images import open_usable_features
 from recap.captioners.stepwise import StepwiseCaptioner, load_captioners, make_stepwise
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
-from recap.files import write_json
+from recap.json_files import write_json
 from recap.progress import progress
 from recap.vocabulary import NULL, UNK, encode_caption, tokenize
 

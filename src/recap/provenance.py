@@ -12,7 +12,8 @@ from typing import Any
 import recap
 from recap.annotations import read_annotations
 from recap.errors import InputError
-from recap.files import file_hash, read_json, write_json
+from recap.files import file_hash
+from recap.json_files import read_json, write_json
 from recap.progress import progress
 from recap.threads import available_threads
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.errors import InputError
-from recap.files import atomic_path, read_json, write_json
+from recap.files import atomic_path
+from recap.json_files import read_json, write_json
 from recap.python2_dict import python2_order
 
 NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"

@@ -150,6 +150,37 @@ def test_ids_are_unique_over_the_splits(flickr_archive):
         assert len(ids) == len(set(ids)) == {"images": 4, "annotations": 6}[part]
 
 
+@pytest.mark.parametrize(
+    "line", ["1_a.jpg#0,A dog", "1_a.jpg#0 A dog", "1_a.jpg\tA dog", "1_a.jpg#0\t "]
+)
+def test_a_line_in_another_form(tmp_path, line):
+    tokens = TOKENS.replace("3_c.jpg#0\tA cat", line)
+    archive = write_zip(tmp_path / "a.zip", {**flickr_members(), "Flickr8k.token.txt": tokens})
+    with pytest.raises(
+        InputError, match=r"Line 8 of Flickr8k\.token\.txt in .*a tab, and a caption"
+    ):
+        read(flickr8k.read_split, archive, "train")
+
+
+@pytest.mark.parametrize("break_", ["\u2028", "\x85", "\x0c", "\x1e"])
+def test_a_caption_ends_with_its_line_alone(tmp_path, break_):
+    tokens = TOKENS.replace("A cat", f"A cat{break_}sleeps").replace("\n", "\r\n")
+    members = {**flickr_members(), "Flickr8k.token.txt": "\ufeff" + tokens}
+    content = read(flickr8k.read_split, write_zip(tmp_path / "a.zip", members), "train")
+    assert [entry["caption"] for entry in content["annotations"]] == [
+        "A child in a pink dress .",
+        "A girl going in .",
+        f"A cat{break_}sleeps",
+    ]
+
+
+def test_flickr8k_in_another_encoding(tmp_path):
+    members = {**flickr_members(), "Flickr8k.token.txt": TOKENS.encode("utf-16")}
+    archive = write_zip(tmp_path / "a.zip", members)
+    with pytest.raises(InputError, match=r"Flickr8k\.token\.txt in .* is not text in UTF-8"):
+        read(flickr8k.read_split, archive, "train")
+
+
 def test_a_listed_photo_without_captions(tmp_path):
     members = flickr_members()
     members["Flickr_8k.devImages.txt"] += "9_z.jpg\n"

@@ -8,7 +8,8 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from recap.errors import InputError
-from recap.files import atomic_path, read_json, write_json
+from recap.files import atomic_path
+from recap.json_files import read_json, write_json
 from recap.recipe import Recipe
 
 MODEL = "model.safetensors"

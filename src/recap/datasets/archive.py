@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from recap.errors import InputError
-from recap.files import iterate_json
+from recap.json_files import iterate_json
 
 
 @contextmanager
@@ -64,18 +64,25 @@ def read_member(archive: Path, name: str) -> str:
         As in `open_member`.
     """
     with open_member(archive, name) as member:
-        return member.read().decode("utf-8")
+        data = member.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} in {archive} is not text in UTF-8 ({error}): save it as UTF-8, or download the"
+            " archive again."
+        ) from None
 
 
-def iterate_member(archive: Path, name: str, place: str) -> Iterator[Any]:
-    """Yield what stands at a place of a member in JSON, without holding the rest.
+def iterate_member(archive: Path, name: str, key: str) -> Iterator[Any]:
+    """Yield what stands under a key of a member in JSON, without holding the rest.
 
     Parameters
     ----------
     archive, name
         As in `open_member`.
-    place : str
-        As `ijson` names places: `images.item` is each entry of `images`.
+    key : str
+        A key of the object in the member; of a list there, each entry is given.
 
     Raises
     ------
@@ -83,4 +90,4 @@ def iterate_member(archive: Path, name: str, place: str) -> Iterator[Any]:
         As in `open_member`, and if the member is not JSON.
     """
     with open_member(archive, name) as member:
-        yield from iterate_json(member, place, f"{name} in {archive}")
+        yield from iterate_json(member, key, f"{name} in {archive}")

@@ -7,7 +7,7 @@ from recap.datasets.archive import iterate_member
 from recap.datasets.shapes import read_scenes
 from recap.datasets.shapes_scenes import SHAPES
 from recap.errors import InputError
-from recap.files import write_json
+from recap.json_files import write_json
 
 
 def prepare_categories(dataset: str, archive: Path, *, split: str, output: Path) -> None:
@@ -43,11 +43,11 @@ def _read_coco(archive: Path, split: str) -> dict:
     try:
         categories = [
             {"id": kind["id"], "name": kind["name"]}
-            for kind in iterate_member(archive, name, "categories.item")
+            for kind in iterate_member(archive, name, "categories")
         ]
         shown = {
             (entry["image_id"], entry["category_id"])
-            for entry in iterate_member(archive, name, "annotations.item")
+            for entry in iterate_member(archive, name, "annotations")
         }
         if not categories or not shown:
             raise KeyError("annotations" if categories else "categories")

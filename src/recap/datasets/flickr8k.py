@@ -18,6 +18,7 @@ TEXT = RemoteFile(
     f"{RELEASE}/Flickr8k_text.zip", md5="bf6c1abcb8e4a833b7f922104de18627", has_variants=True
 )
 
+CAPTIONS = "Flickr8k.token.txt"
 SPLIT_LISTS = {
     "train": "Flickr_8k.trainImages.txt",
     "dev": "Flickr_8k.devImages.txt",
@@ -57,13 +58,20 @@ def read_split(archive: Path, split: str) -> Iterator[bytes]:
     Raises
     ------
     InputError
-        If the archive is damaged, or a listed photo has no captions.
+        If the archive is damaged, has a line in another form, or lists a photo without captions.
     """
     captions = defaultdict(list)
-    for line in read_member(archive, "Flickr8k.token.txt").splitlines():
+    # Not splitlines, which parts a caption at U+2028 and others of the kind, too.
+    for number, line in enumerate(read_member(archive, CAPTIONS).split("\n"), start=1):
         if line.strip():
-            name, _, caption = line.partition("\t")
-            captions[name.partition("#")[0]].append(caption.strip())
+            name, tab, caption = line.partition("\t")
+            photo, hash_sign, _ = name.partition("#")
+            if not (tab and hash_sign and caption.strip()):
+                raise InputError(
+                    f"Line {number} of {CAPTIONS} in {archive} is not a photo's name with # and a"
+                    f" number, a tab, and a caption ({line[:60]!r}): download the archive again."
+                )
+            captions[photo].append(caption.strip())
     ids = {name: number for number, name in enumerate(captions, start=1)}
     images, annotations = [], []
     for name in read_member(archive, SPLIT_LISTS[split]).split():

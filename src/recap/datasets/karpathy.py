@@ -101,7 +101,7 @@ def _read(archive: Path, dataset: str, split: str) -> Iterator[bytes]:
 def _entries(archive: Path, name: str, split: str) -> Iterator[dict]:
     """Yield what Karpathy's file says of each image of a split."""
     empty = True
-    for entry in iterate_member(archive, name, "images.item"):
+    for entry in iterate_member(archive, name, "images"):
         if entry["split"] in CALLED[split]:
             empty = False
             yield entry

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from recap.errors import InputError
-from recap.files import read_json
 from recap.images import ImageStore, open_images
+from recap.json_files import read_json
 from recap.report.comparison import Comparison
 from recap.report.study import Decoding
 from recap.report.verdict import TIE, Verdict

@@ -9,7 +9,7 @@ import numpy as np
 
 from recap.decoders import beam_width
 from recap.errors import InputError
-from recap.files import read_json
+from recap.json_files import read_json
 from recap.provenance import Record, read_record
 from recap.report.history import History, read_history
 

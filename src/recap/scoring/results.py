@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from recap.errors import InputError
-from recap.files import read_json
+from recap.json_files import read_json
 
 
 def read_results(path: Path) -> dict[int, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recap.annotations import read_annotations
 from recap.errors import InputError
-from recap.files import write_json
+from recap.json_files import write_json
 from recap.metrics.bleu import bleu_counts, bleu_of_counts
 from recap.metrics.cider import CiderD
 from recap.metrics.rouge import rouge_l

@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 from recap.errors import InputError
-from recap.files import atomic_path, read_json
+from recap.files import atomic_path
+from recap.json_files import read_json
 from recap.scoring.results import name_images, read_results
 
 IMAGES = {"val2014": 40_504, "test2014": 40_775}  # of which the server wants a caption each
