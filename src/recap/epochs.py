@@ -219,7 +219,7 @@ def check_finite(loss: float, name: str, state: TrainingState, rate: float) -> N
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Return the learning rate of a step by the recipe's schedule.
+    """Return the learning rate of a step by the recipe's schedule, which is more than zero.
 
     Parameters
     ----------
@@ -230,7 +230,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """
     if recipe.schedule == "constant":
         return recipe.learning_rate
-    done = (step + 1) / steps
+    # Zero is where the step before the first and the one after the last would be.
+    done = (step + 1) / (steps + 1)
     if done < WARM_UP:
         return recipe.learning_rate * done / WARM_UP
     return recipe.learning_rate * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2

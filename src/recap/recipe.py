@@ -46,7 +46,8 @@ class Recipe:
     learning_rate : float
         Adam's step size at its highest.
     schedule : {"constant", "one_cycle"}
-        `one_cycle` rises over the first fifth of the steps and falls to nothing along a cosine.
+        `one_cycle` rises over the first fifth of the steps and falls along a cosine, to nothing
+        after the last.
     weight_decay : float
         AdamW's decoupled decay of the weight matrices.
     gradient_clip : float
