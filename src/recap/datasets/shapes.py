@@ -7,7 +7,6 @@ the truth about every image at hand.
 import io
 import json
 import zipfile
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -23,6 +22,7 @@ from recap.errors import InputError
 from recap.files import atomic_path
 from recap.progress import progress
 from recap.threads import available_threads
+from recap.workers import map_in_order
 
 JPEG_QUALITY = 90
 ZIP_DATE = (2014, 1, 1, 0, 0, 0)
@@ -83,12 +83,12 @@ def draw_shapes(
         ("val", val_images, train_scenes, val_scenes),
     )
     with ExitStack() as outputs:
-        pool = outputs.enter_context(ProcessPoolExecutor(available_threads(threads)))
         described = _open_zip(outputs, annotations)
         for split_number, (split, path, ids_before, count) in enumerate(splits):
             archive = _open_zip(outputs, path)
             records, captions, scenes = [], [], []
-            drawn = pool.map(partial(draw_scene, seed, split_number), range(count), chunksize=16)
+            draw = partial(draw_scene, seed, split_number)
+            drawn = map_in_order(draw, range(count), available_threads(threads))
             drawn = progress(drawn, desc=f"draw shapes, {split}", total=count, unit="scene")
             for number, (scene, jpeg, sentences) in enumerate(drawn):
                 image_id = ids_before + number + 1

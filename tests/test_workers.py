@@ -1,0 +1,67 @@
+"""Processes that work for another: in order, and no side outlives the other."""
+
+import itertools
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from recap.workers import WORKER_DIED, map_in_order
+
+WAIT = 60  # seconds until a test fails; what it waits for comes at once
+
+
+def test_values_come_in_order_from_any_number_of_processes():
+    for processes in (1, 3, 20):
+        assert list(map_in_order(str, range(10), processes)) == [str(n) for n in range(10)]
+    assert list(map_in_order(str, [], 2)) == []
+
+
+def test_a_reader_that_stops_ends_the_processes():
+    values = map_in_order(str, range(10**9), 2)
+    assert list(itertools.islice(values, 3)) == ["0", "1", "2"]
+    workers = psutil.Process().children()
+    values.close()
+    assert len(workers) >= 2
+    assert not any(worker.is_running() for worker in workers)
+
+
+@pytest.fixture
+def drawing(tmp_path):
+    """`draw-shapes` at work on more scenes than it can draw in time, and its processes."""
+    files = [
+        f"--{name}={tmp_path / name}" for name in ("train-images", "val-images", "annotations")
+    ]
+    command = [sys.executable, "-m", "recap", "draw-shapes", *files]
+    with subprocess.Popen(
+        [*command, "--train-scenes=100000", "--threads=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        while len(workers := psutil.Process(process.pid).children()) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process, workers
+        process.kill()
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(drawing):
+    process, workers = drawing
+    process.kill()
+    # The end of the output, which `tee` waits for, comes when nobody can write to it.
+    process.communicate(timeout=WAIT)
+    assert len(workers) == 2
+    assert psutil.wait_procs(workers, timeout=WAIT)[1] == []
+
+
+def test_a_process_that_is_killed_ends_the_command_with_a_sentence(drawing, tmp_path):
+    process, workers = drawing
+    workers[1].kill()
+    output, _ = process.communicate(timeout=WAIT)
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == f"error: {WORKER_DIED}"
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
