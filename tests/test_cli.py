@@ -1,10 +1,15 @@
+import errno
 import importlib
 import inspect
 import json
 import os
+import re
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -19,14 +24,24 @@ SOURCE = Path(recap.__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
 
 
-def run(*arguments):
+def environment(**variables):
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "200", **variables}
+
+
+def run(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=None, **variables):
     """Run `python -m recap` as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "recap", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "200"},
-        capture_output=True,
+        env=environment(**variables),
+        stdout=stdout,
+        stderr=stderr,
+        preexec_fn=preexec_fn,
         text=True,
     )
+
+
+def no_room():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 @pytest.fixture
@@ -209,3 +224,155 @@ def test_a_programming_error_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(cli, "make_app", lambda: app)
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+# --- outputs and the terminal -------------------------------------------------------------------
+
+
+def outputs_of(path):
+    """Return the options of a command that its docstring tells to be files or folders to write."""
+    name = path.rpartition(":")[2].replace("_", "-")
+    arguments = make_app()[name].assemble_argument_collection(parse_docstring=True)
+    told = re.compile("to write|to make|Where to put|to write into")
+    return name, [
+        argument
+        for argument in arguments
+        if Path in (argument.hint, *get_args(argument.hint))
+        and told.search(argument.parameter.help)
+    ]
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if outputs_of(path)[1]])
+def test_an_output_that_cannot_be_is_refused_before_the_work(path, tmp_path):
+    """No input is looked at: the checks run when the command line is read."""
+    _, outputs = outputs_of(path)
+    (tmp_path / "file").touch()
+    for argument in outputs:
+        (validate,) = argument.parameter.validator
+        with pytest.raises(InputError, match="which is a file: name a folder"):
+            validate(Path, tmp_path / "file/output")
+        validate(Path, tmp_path / "new/output")
+
+
+def test_every_option_named_output_is_one_to_write():
+    for path in COMMANDS:
+        name, outputs = outputs_of(path)
+        arguments = make_app()[name].assemble_argument_collection(parse_docstring=True)
+        named = {argument.name for argument in arguments if argument.name.endswith("output")}
+        assert named <= {argument.name for argument in outputs}, name
+
+
+def test_an_output_is_refused_before_a_missing_input(tmp_path, call):
+    status, said, errors = call("build-vocabulary", tmp_path / "none.json", "--output", tmp_path)
+    assert (status, said) == (1, "")
+    assert errors == f"error: The output {tmp_path} is a folder: name a file.\n"
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Return the arguments of a scoring that prints much."""
+    names = [f"{number}.jpg" for number in range(300)]
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    captions = [{"image_id": number, "caption": "a dog"} for number in range(300)]
+    for name, content in {
+        "annotations": {"images": images, "annotations": captions},
+        "results": captions,
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    files = tmp_path / "results.json", tmp_path / "annotations.json"
+    return ["score-captions", *files, "--meteor=false"]
+
+
+@pytest.mark.parametrize("format", ["json", "table"])
+def test_a_reader_that_has_gone_ends_it_quietly(results, format):
+    """As `| head` does; what is short is written only when Python ends."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        done = run(*results, "--format", format, stdout=theirs)
+    finally:
+        os.close(theirs)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.stderr == ""
+
+
+def test_a_reader_of_both_streams_that_has_gone(results):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        done = run(*results, stdout=theirs, stderr=theirs)
+    finally:
+        os.close(theirs)
+    assert done.returncode == 128 + signal.SIGPIPE
+
+
+def test_an_error_is_told_though_the_reader_of_the_output_has_gone(tmp_path):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        done = run("score-captions", tmp_path / "none", tmp_path / "none", stdout=theirs)
+    finally:
+        os.close(theirs)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+
+
+def test_no_standard_output_at_all():
+    command = [sys.executable, "-m", "recap", "--version"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]], ids=["much", "little"])
+def test_an_output_that_is_redirected_to_a_full_disk(tmp_path, arguments):
+    """A limit of a file's size stands for the full disk."""
+    with open(tmp_path / "said.txt", "w") as file:
+        done = run(*arguments, stdout=file, preexec_fn=no_room)
+    assert done.returncode == 1
+    assert done.stderr == f"error: standard output: {os.strerror(errno.EFBIG)}.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "ascii:strict", "utf-8"])
+def test_a_terminal_that_lacks_the_characters(monkeypatch, encoding):
+    """A minus sign, names of photos, and a name that is no text at all."""
+    said = "difference \N{MINUS SIGN}1.5 at caf\xe9/\u72ac.jpg and \udcff.jpg"
+    code = f"from recap import cli; cli.make_app = lambda: lambda: print({said!a}); cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(PYTHONIOENCODING=encoding),
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    plain = encoding.partition(":")[0]
+    assert done.stdout == (said + "\n").encode(plain, "backslashreplace")
+
+
+def test_help_on_a_terminal_of_ascii():
+    done = run("score-captions", "--help", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--output" in done.stdout
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------------
+
+
+def test_nothing_heavy_is_imported_before_ctrl_c_is_caught():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, recap.cli; print('cyclopts' in sys.modules)"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_ctrl_c_while_a_command_imports_what_it_needs(tmp_path):
+    """A module of the same name stands in for a heavy one, and interrupts its import."""
+    (tmp_path / "numpy.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    done = run("score-captions", "a", "b", PYTHONPATH=f"{tmp_path}{os.pathsep}{SOURCE}")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "", "")

@@ -15,7 +15,17 @@ PACKAGE = Path(module.__file__).parent
 LAYERS = [
     ["recap", "errors"],
     ["checks", "files", "progress", "threads", "code_hash", "devices", "python2_dict"],
-    ["feature_files", "decoders", "recipe", "sweeps", "config_schema"],
+    [
+        "outputs",
+        "json_files",
+        "sole_owner",
+        "text",
+        "feature_files",
+        "decoders",
+        "recipe",
+        "sweeps",
+        "config_schema",
+    ],
     ["remote_file"],
     ["transfer"],
     ["annotations", "download", "images", "partial_rows"],

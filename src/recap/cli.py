@@ -1,12 +1,16 @@
 """The command line: a subcommand for each stage, made from the stage's own function."""
 
 import errno
+import os
+import signal
 import sys
-
-from cyclopts import App, Parameter
+from typing import TYPE_CHECKING
 
 import recap
-from recap.errors import InputError
+from recap.errors import NO_ROOM, InputError
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
@@ -35,11 +39,13 @@ COMMANDS = {
 }
 
 # Failures that are no mistake of the program's: no space, no permission.
-OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+OF_THE_MACHINE = {*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def make_app() -> App:
+def make_app() -> "App":
     """Return the command line application, with a command for each entry of `COMMANDS`."""
+    from cyclopts import App, Parameter
+
     app = App(
         name="recap",
         help=recap.__doc__,
@@ -54,18 +60,50 @@ def make_app() -> App:
 
 def main() -> None:
     """Run the command line; an `InputError` becomes one sentence and exit status 1."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    for stream in streams:
+        # A terminal may lack a character of a photo's name.
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run()
+        for stream in streams:
+            stream.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError) and error.errno not in OF_THE_MACHINE:
+            raise
+        # Python writes at its end what is left in a stream.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            # Who read the output has gone, like `head`: that is no error.
+            os.dup2(nowhere, sys.stderr.fileno())
+            status = 128 + signal.SIGPIPE
+        else:
+            print(f"error: standard output: {error.strerror}.", file=sys.stderr)
+            status = 1
+    sys.exit(status)
+
+
+def _run() -> int | str | None:
+    """Run the command, tell what is wrong, and return the exit status."""
     try:
         make_app()()
+    except SystemExit as stop:
+        return stop.code
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except OSError as error:
-        if error.errno not in OF_THE_MACHINE:
+        # Without a name it is standard output's: what recap writes, it names.
+        if error.errno not in OF_THE_MACHINE or error.filename is None:
             raise
-        print(f"error: {error.filename or 'Writing'}: {error.strerror}.", file=sys.stderr)
-        sys.exit(1)
+        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        # A second Ctrl-C ends at once what Python still waits for.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return 128 + signal.SIGINT
+    return 0
 
 
 if __name__ == "__main__":

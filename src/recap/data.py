@@ -10,6 +10,7 @@ from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features, open_hdf5
 from recap.files import atomic_path
 from recap.json_files import read_json
+from recap.outputs import OutputFile
 from recap.text import is_one_line
 from recap.vocabulary import decode_captions
 
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 
-def list_images(annotations: Path, *, images: Path, urls: Path) -> None:
+def list_images(annotations: Path, *, images: OutputFile, urls: OutputFile) -> None:
     """List a split's image files and their Flickr addresses in the feature files' row order.
 
     Parameters

@@ -14,6 +14,7 @@ from recap.captioners.stepwise import load_captioners, make_stepwise
 from recap.decoders import Decoder, read_decoder
 from recap.devices import Device, choose_device, use_threads
 from recap.json_files import write_json
+from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.search import FoundCaption, search_captions
 
@@ -25,8 +26,8 @@ def generate_captions(
     annotations: Path,
     *,
     model: list[Path],
-    output: Path,
-    words_output: Path | None = None,
+    output: OutputFile,
+    words_output: OutputFile | None = None,
     decoder: str = "beam3",
     device: Device = "auto",
     threads: int | None = None,

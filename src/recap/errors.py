@@ -1,4 +1,9 @@
-"""The one exception that means "the user can mend this"."""
+"""The one exception that means "the user can mend this", and what an operating system refuses."""
+
+import errno
+
+# What a write to a full disk, or beyond a quota or a limit, fails with.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class InputError(Exception):

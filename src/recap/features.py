@@ -26,6 +26,7 @@ from recap.devices import (
 from recap.errors import InputError
 from recap.feature_files import FEATURES, create_features, open_features, skipped_rows
 from recap.images import BrokenImageError, open_images
+from recap.outputs import OutputFile
 from recap.partial_rows import PartialRows
 from recap.photo_batches import UNIT, read_units
 from recap.progress import progress
@@ -47,7 +48,7 @@ def extract_features(
     images: Path,
     annotations: Path,
     *,
-    output: Path,
+    output: OutputFile,
     more_images: list[Path] | None = None,
     backbone: Literal["vgg16", "squeezenet1_0"] = "vgg16",
     weights: str = "random",
@@ -169,7 +170,7 @@ def _read_shard(shard: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def gather_features(*shards: Path, output: Path) -> None:
+def gather_features(*shards: Path, output: OutputFile) -> None:
     """Put the shards of a split's features together, in row order.
 
     Parameters

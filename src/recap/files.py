@@ -1,10 +1,18 @@
 """Files that are either whole or absent, and their checksums."""
 
+import errno
 import hashlib
 import os
+import re
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from recap.errors import NO_ROOM, InputError
+
+# The longest ending that is put to an output's name, for a scratch or a part file.
+LONGEST_ENDING = ".recap-0123456789"
 
 
 @contextmanager
@@ -12,8 +20,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a scratch path beside `path` that becomes `path` if the block succeeds.
 
     A reader never sees a half-written file: the scratch file is renamed over `path` at the
-    end of the block, and removed if the block raises. What a killed process left is removed by
-    the next that makes the same file.
+    end of the block, once it is on the disk, and removed if the block raises. What a killed
+    process left is removed by the next that makes the same file. Where `path` is a link, its
+    target is made. Owner and permissions are those that a plain `open` would give.
 
     Parameters
     ----------
@@ -23,26 +32,144 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Scratch file in the same folder, with the same suffix.
+        Scratch file in the same folder.
+
+    Raises
+    ------
+    InputError
+        If no file can be made at `path`, or its disk is full.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):
-        if not _is_running(left.name.split(".")[-2]):
-            left.unlink(missing_ok=True)
-    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    check_output(path)
+    path = Path(os.path.realpath(path))
+    with name_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch_name = re.compile(rf"\.{re.escape(path.name)}\.recap-(\d+)")
+        for left in path.parent.iterdir():
+            if (match := scratch_name.fullmatch(left.name)) and not _is_running(int(match[1])):
+                left.unlink(missing_ok=True)
+        scratch = path.with_name(f".{path.name}.recap-{os.getpid()}")
+        try:
+            if path.exists():
+                scratch.touch()
+                _copy_permissions(path, scratch)
+            yield scratch
+            _sync(scratch)
+            os.replace(scratch, path)
+            with suppress(OSError):  # Not every file system can do it with a folder.
+                _sync(path.parent)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def name_full_disk(path: Path) -> Iterator[None]:
+    """Tell which file it was that a full disk, or a quota, has no room for.
+
+    Parameters
+    ----------
+    path : Path
+        File that the block writes.
+
+    Raises
+    ------
+    InputError
+        If there is no room.
+    """
     try:
-        yield scratch
-        os.replace(scratch, path)
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise InputError(
+            f"{path} could not be written ({error.strerror}): make room on its disk, then run the"
+            " same command again."
+        ) from None
+
+
+def check_output(path: Path) -> None:
+    """Refuse a path at which no file can be made.
+
+    Parameters
+    ----------
+    path : Path
+        File to write. Neither it nor its folders need exist.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, a device, a pipe, or write-protected; if it lies in a file, or in a
+        folder that may not be written to; or if its name is too long.
+    """
+    # Unlike those of `Path`, these tests are false where the name is too long.
+    real = Path(os.path.realpath(path))
+    if os.path.isdir(path):  # noqa: PTH112
+        raise InputError(f"The output {path} is a folder: name a file.")
+    if os.path.lexists(real) and not os.path.isfile(path):  # noqa: PTH113
+        raise InputError(f"The output {path} is a device, a pipe or a link to itself: name a file.")
+    if os.path.lexists(real) and not os.access(path, os.W_OK):
+        raise InputError(f"The output {path} is write-protected: name another file.")
+    _check_place(real.with_name(f".{real.name}{LONGEST_ENDING}"), path)
+
+
+def check_output_folder(path: Path) -> None:
+    """Refuse a path at which no folder can be made, or none to write into.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write into. Neither it nor the folders above it need exist.
+
+    Raises
+    ------
+    InputError
+        If it is a file, lies in a file, or in a folder that may not be written to; or if its name
+        is too long.
+    """
+    _check_place(path / "file", path)
+
+
+def _check_place(path: Path, named: Path) -> None:
+    """Refuse a path whose folders cannot be made; an error calls it by another name."""
+    folder = path.parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"The output {named} lies in {folder}, which is a file: name a folder.")
+    for place in (path, *(folder / part for part in path.relative_to(folder).parts)):
+        try:
+            os.lstat(place)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError(f"The output {named} has too long a name: shorten it.") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(
+            f"The output {named} cannot be made, because {folder} may not be written to: name"
+            " another folder, or change its permissions."
+        )
+
+
+def _copy_permissions(old: Path, new: Path) -> None:
+    state = old.stat()
+    with suppress(PermissionError):
+        os.chown(new, state.st_uid, state.st_gid)
+    with suppress(PermissionError):
+        new.chmod(stat.S_IMODE(state.st_mode))
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        scratch.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-def _is_running(process: str) -> bool:
+def _is_running(process: int) -> bool:
     """Return whether a scratch file's process, by its number, may still be writing it."""
     try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True

@@ -21,6 +21,7 @@ from recap.feature_files import (
     skipped_rows,
 )
 from recap.files import atomic_path
+from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import limit_threads
 
@@ -193,7 +194,7 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
 def fit_pca(
     features: Path,
     *,
-    output: Path,
+    output: OutputFile,
     components: int = 512,
     device: Device = "auto",
     threads: int | None = None,
@@ -257,7 +258,7 @@ def _choose_device(device: Device) -> str:
     return str(chosen) if chosen.type == "cuda" else "cpu"
 
 
-def apply_pca(features: Path, *, pca: Path, output: Path, threads: int | None = None) -> None:
+def apply_pca(features: Path, *, pca: Path, output: OutputFile, threads: int | None = None) -> None:
     """Reduce a feature file to its principal components.
 
     Parameters

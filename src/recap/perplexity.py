@@ -13,6 +13,7 @@ from recap.captioners.stepwise import StepwiseCaptioner, load_captioners, make_s
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.json_files import write_json
+from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.vocabulary import NULL, UNK, encode_caption, tokenize
 
@@ -25,7 +26,7 @@ def measure_perplexity(
     annotations: Path,
     *,
     model: list[Path],
-    output: Path,
+    output: OutputFile,
     device: Device = "auto",
     threads: int | None = None,
 ) -> None:

@@ -24,6 +24,7 @@ from recap.devices import (
 from recap.epochs import run_epochs
 from recap.errors import InputError
 from recap.files import file_hash
+from recap.outputs import OutputFolder
 from recap.recipe import OF_REGIONS, Recipe
 from recap.self_critical import train_self_critically
 from recap.sole_owner import sole_owner
@@ -43,7 +44,7 @@ def train_captioner(
     captions: Path,
     vocabulary: Path,
     *,
-    output: Path,
+    output: OutputFolder,
     recipe: Recipe | None = None,
     seed: int = 0,
     dev_features: Path | None = None,

@@ -14,6 +14,7 @@ from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.json_files import read_json, write_json
+from recap.outputs import OutputFile
 from recap.python2_dict import python2_order
 
 NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"
@@ -55,7 +56,7 @@ def tokenize(caption: str) -> list[str]:
 def build_vocabulary(
     annotations: Path,
     *,
-    output: Path,
+    output: OutputFile,
     size: int = 1000,
     min_count: int = 1,
     max_words: int = 15,
@@ -183,9 +184,9 @@ def encode_captions(
     *,
     train: Path,
     val: Path,
-    output: Path,
+    output: OutputFile,
     dev: Path | None = None,
-    dev_output: Path | None = None,
+    dev_output: OutputFile | None = None,
     max_words: int = 15,
 ) -> None:
     """Write the captions of the splits in numbers, in the form of `coco2014_captions.h5`.

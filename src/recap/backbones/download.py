@@ -1,18 +1,18 @@
 """Download the weights of a backbone."""
 
-from pathlib import Path
 from typing import Literal
 
 from recap.backbones.weights import WEIGHTS
 from recap.download import fetch
 from recap.errors import InputError
+from recap.outputs import OutputFile
 
 
 def download_weights(
     backbone: Literal["vgg16", "squeezenet1_0"],
     weights: str = "imagenet",
     *,
-    output: Path,
+    output: OutputFile,
     mirror: str = "",
     urls: dict[str, str] | None = None,
     checksums: dict[str, str] | None = None,

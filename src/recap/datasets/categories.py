@@ -8,9 +8,10 @@ from recap.datasets.shapes import read_scenes
 from recap.datasets.shapes_scenes import SHAPES
 from recap.errors import InputError
 from recap.json_files import write_json
+from recap.outputs import OutputFile
 
 
-def prepare_categories(dataset: str, archive: Path, *, split: str, output: Path) -> None:
+def prepare_categories(dataset: str, archive: Path, *, split: str, output: OutputFile) -> None:
     """Write which objects the images of a split show, in the format of COCO's instances.
 
     Only the names of the objects and the images that show them are written, without outlines.

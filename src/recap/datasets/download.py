@@ -1,18 +1,18 @@
 """Download the files of a data set."""
 
-from pathlib import Path
 from typing import Literal
 
 from recap.datasets.registry import DATASETS
 from recap.download import fetch
 from recap.errors import InputError
+from recap.outputs import OutputFile
 
 
 def download_dataset(
     dataset: Literal["coco2014", "coco2017", "flickr8k"],
     file: str,
     *,
-    output: Path,
+    output: OutputFile,
     mirror: str = "",
     urls: dict[str, str] | None = None,
     checksums: dict[str, str] | None = None,

@@ -8,6 +8,7 @@ from typing import Literal
 from recap.datasets import coco, flickr8k, karpathy
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.outputs import OutputFile
 from recap.remote_file import RemoteFile
 
 OFFICIAL, KARPATHY = "official", "karpathy"
@@ -111,7 +112,7 @@ def prepare_annotations(
     *,
     splits: Literal["official", "karpathy"] = OFFICIAL,
     split: Literal["train", "val", "dev"],
-    output: Path,
+    output: OutputFile,
 ) -> None:
     """Write the captions of one split as a COCO caption file.
 

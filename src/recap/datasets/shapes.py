@@ -20,6 +20,7 @@ from recap.datasets.shapes_pictures import paint
 from recap.datasets.shapes_scenes import SIDE, DrawnObject, Scene, draw_lots
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import available_threads
 from recap.workers import map_in_order
@@ -35,9 +36,9 @@ BASE_URL = "https://example.invalid/shapes"
 
 def draw_shapes(
     *,
-    train_images: Path,
-    val_images: Path,
-    annotations: Path,
+    train_images: OutputFile,
+    val_images: OutputFile,
+    annotations: OutputFile,
     train_scenes: int = 2000,
     val_scenes: int = 300,
     seed: int = 0,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.outputs import OutputFolder
 from recap.report.chapter import write_chapter
 from recap.report.comparison import lay_side_by_side
 from recap.report.curves import learning_curves
@@ -14,7 +15,7 @@ from recap.report.tables import comparison_csv, notes, summary_text
 
 def compare_captioners(
     *studies: Path,
-    output: Path = Path("comparison"),
+    output: OutputFolder = Path("comparison"),
     models: list[str] | None = None,
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,

@@ -1,8 +1,7 @@
 """Download what SPICE needs."""
 
-from pathlib import Path
-
 from recap.download import fetch
+from recap.outputs import OutputFile
 from recap.remote_file import RemoteFile
 
 CORENLP = RemoteFile("http://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip")
@@ -10,7 +9,7 @@ CORENLP = RemoteFile("http://nlp.stanford.edu/software/stanford-corenlp-full-201
 
 def download_spice(
     *,
-    output: Path,
+    output: OutputFile,
     mirror: str = "",
     urls: dict[str, str] | None = None,
     checksums: dict[str, str] | None = None,

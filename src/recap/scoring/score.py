@@ -13,6 +13,7 @@ from recap.json_files import write_json
 from recap.metrics.bleu import bleu_counts, bleu_of_counts
 from recap.metrics.cider import CiderD
 from recap.metrics.rouge import rouge_l
+from recap.outputs import OutputFile
 from recap.scoring.java import JavaProblem
 from recap.scoring.meteor import meteor_scores
 from recap.scoring.references import PreparedReferences, tokenized
@@ -114,7 +115,7 @@ def score_captions(
     results: Path,
     annotations: Path,
     *,
-    output: Path | None = None,
+    output: OutputFile | None = None,
     subset: bool = False,
     meteor: bool = True,
     spice: Path | None = None,
@@ -132,7 +133,7 @@ def score_captions(
     annotations : Path
         COCO caption annotations with the reference captions of these images.
     output : Path, optional
-        JSON file for the scores of the whole and of each image.
+        JSON file to write, with the scores of the whole and of each image.
     subset : bool
         Score only the images of the results, if the annotations have more.
     meteor : bool

@@ -8,6 +8,7 @@ from pathlib import Path
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.json_files import read_json
+from recap.outputs import OutputFile
 from recap.scoring.results import name_images, read_results
 
 IMAGES = {"val2014": 40_504, "test2014": 40_775}  # of which the server wants a caption each
@@ -19,7 +20,7 @@ def write_submission(
     images: Path,
     *,
     algorithm: str,
-    output: Path,
+    output: OutputFile,
     test_results: Path | None = None,
     test_images: Path | None = None,
 ) -> None:
