@@ -1,12 +1,20 @@
 """Time the extraction of VGG-16 features from photos in a zip archive.
 
 The contenders take turns on the same photos, 500 JPEG files of 640x480 and about 160 kB in a stored
-zip, with the same weights, which are random and loaded beforehand:
+zip, with the same weights, which are random and made or loaded beforehand:
 
-plain    the loop that everybody writes: PIL, float32, eager, batches of 16, one process, which
-         it has for itself, so that it gains nothing by what the engine sets for its own
-engine   recap's extract_features, from the archive to the feature file
-network  the engine's network alone, on pixels that are in memory
+plain     the loop that everybody writes: PIL, float32, eager, no workers
+float32   workers of a DataLoader decode for it, and channels are last in memory
+autocast  the same within torch.autocast in bfloat16
+bfloat16  the same with weights and pixels in bfloat16
+engine    recap's extract_features, from the archive to the feature file
+network   the engine's network alone, on pixels that are in memory
+
+The first four are `usual_extraction.py`, in a process of their own, so that they gain nothing by
+what the engine sets for its own. The engine is held against the fastest of them, and against the
+fastest that computes in its number format. Where the processor has no instructions for bfloat16,
+PyTorch may take many times as long: what takes over 5 times as long as the plain loop is told and
+left out.
 
 The machine's matrix-product rate is measured in the engine's precision. Features are compared image
 by image with those of the plain loop.
@@ -22,8 +30,9 @@ import platform
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -32,16 +41,15 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from usual_extraction import USUAL, make_vgg16, run_usual
 
 from recap import features as engine
 from recap.backbones.load import load_backbone
 from recap.devices import choose_device, use_threads
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 96
-BATCH = 16
-CHANNELS = [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0]
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 ROUNDS = 2
+FAR_BEHIND = 5  # times as long as the plain loop
 
 
 def write_photos(path: Path, count: int) -> float:
@@ -65,30 +73,8 @@ def write_photos(path: Path, count: int) -> float:
     return total / count / 1000
 
 
-@cache
-def plain_vgg16() -> nn.Sequential:
-    """Return VGG-16 up to fc7 with He-normal weights; its keys are not torchvision's."""
-    torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    channels_in = 3
-    for channels in CHANNELS:
-        if channels:
-            layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU()]
-            channels_in = channels
-        else:
-            layers.append(nn.MaxPool2d(2))
-    layers += [nn.Flatten(), nn.Linear(25088, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU()]
-    network = nn.Sequential(*layers)
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            nn.init.kaiming_normal_(parameter)
-        else:
-            nn.init.zeros_(parameter)
-    return network.eval()
-
-
 def save_weights(network: nn.Sequential, path: Path) -> None:
-    """Save a network of `plain_vgg16` with torchvision's keys."""
+    """Save a network of `make_vgg16` with torchvision's keys."""
     state = {}
     linear = iter(("classifier.0", "classifier.3"))
     for place, layer in enumerate(network):
@@ -98,27 +84,7 @@ def save_weights(network: nn.Sequential, path: Path) -> None:
     torch.save(state, path)
 
 
-@torch.inference_mode()
-def run_plain(archive: Path, names: list[str], device: str) -> np.ndarray:
-    network = plain_vgg16().to(device)
-    mean, std = (np.array(values, dtype=np.float32) for values in (MEAN, STD))
-    rows = []
-    with zipfile.ZipFile(archive) as photos:
-        for start in range(0, len(names), BATCH):
-            batch = []
-            for name in names[start : start + BATCH]:
-                image = Image.open(io.BytesIO(photos.read(f"train2014/{name}"))).convert("RGB")
-                scale = 256 / min(image.size)
-                image = image.resize([round(side * scale) for side in image.size], Image.BILINEAR)
-                left, top = (image.width - 224) // 2, (image.height - 224) // 2
-                image = image.crop((left, top, left + 224, top + 224))
-                pixels = (np.asarray(image, dtype=np.float32) / 255 - mean) / std
-                batch.append(torch.from_numpy(pixels.transpose(2, 0, 1)))
-            rows.append(network(torch.stack(batch).to(device)).cpu().numpy())
-    return np.concatenate(rows)
-
-
-def run_engine(archive: Path, names: list[str], weights: Path, output: Path) -> np.ndarray:
+def run_engine(archive: Path, weights: Path, output: Path, names: list[str]) -> np.ndarray:
     annotations = output.with_suffix(".json")
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
     annotations.write_text(json.dumps({"images": images, "annotations": []}))
@@ -127,15 +93,15 @@ def run_engine(archive: Path, names: list[str], weights: Path, output: Path) -> 
         return file["features"][:]
 
 
-def run_network(extractor: engine.FeatureExtractor, count: int) -> None:
+def run_network(extractor: engine.FeatureExtractor, names: list[str]) -> None:
+    """Compute as many images as there are names; the last batch is filled up."""
     generator = torch.Generator().manual_seed(0)
     shape = (extractor.batch, 224, 224, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    waiting = None
-    for _ in range(count // extractor.batch):
+    waiting = extractor.launch([pixels])
+    for _ in range(extractor.batch, len(names), extractor.batch):
         following = extractor.launch([pixels])
-        if waiting:
-            waiting()
+        waiting()
         waiting = following
     waiting()
 
@@ -166,17 +132,51 @@ def operations(network: nn.Sequential) -> float:
     return total
 
 
+def race(contenders: dict[str, Callable], names: list[str], batch: int) -> tuple[dict, dict]:
+    """Return the images a second of each contender, and the features of plain and engine."""
+    seconds, first = {}, {}
+    for name, contender in contenders.items():
+        # Once through, which is not counted: memory is taken, caches fill.
+        contender(names[:batch])
+        _, first[name] = timed(contender, names[:batch])
+        times = first[name] / first["plain"]
+        if times > FAR_BEHIND:
+            print(f"left out: {name} takes {times:.0f} times as long as plain", flush=True)
+        else:
+            seconds[name] = 0.0
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in seconds}
+    # A round ends where a batch of the engine does, if it has as many.
+    batch = min(batch, len(names) // ROUNDS)
+    cuts = [batch * (len(names) // batch * k // ROUNDS) for k in range(ROUNDS)]
+    for start, end in zip(cuts, [*cuts[1:], len(names)], strict=True):
+        for name in seconds:
+            found, taken = timed(contenders[name], names[start:end])
+            rows[name].append(found)
+            seconds[name] += taken
+    rates = {name: len(names) / taken for name, taken in seconds.items()}
+    return rates, {name: np.concatenate(rows[name]) for name in ("plain", "engine")}
+
+
+def timed(contender: Callable, names: list[str]) -> tuple[np.ndarray | None, float]:
+    start = time.perf_counter()
+    found = contender(names)
+    return found, time.perf_counter() - start
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="96 photos instead of 500")
     count = 96 if parser.parse_args().quick else 500
     threads = use_threads(None)
     device = choose_device("auto")
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,
+    ):
         archive, weights = Path(folder) / "photos.zip", Path(folder) / "vgg16.pth"
         kilobytes = write_photos(archive, count)
         names = [f"{number:06}.jpg" for number in range(count)]
-        plain = plain_vgg16()
+        plain = make_vgg16()
         save_weights(plain, weights)
         backbone = load_backbone("vgg16", str(weights))
         engine.load_backbone = lambda *_: backbone
@@ -189,51 +189,32 @@ def main() -> None:
             f" {kilobytes:.0f} kB; matrix product {peak / 1e9:.0f} GFLOP/s in {precision}",
             flush=True,
         )
-        # Once through each, which is not counted: memory is taken, caches fill.
-        run_network(extractor, 2 * extractor.batch)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
 
-            def plainly(names: list[str]) -> np.ndarray:
-                return process.submit(run_plain, archive, names, str(device)).result()
+        def usual(name: str, names: list[str]) -> np.ndarray:
+            return process.submit(run_usual, name, archive, names, device.type).result()
 
-            plainly(names[:BATCH])
-            seconds = {"plain": 0.0, "engine": 0.0, "network": 0.0}
-            rows: dict[str, list[np.ndarray]] = {"plain": [], "engine": []}
-            cuts = [
-                extractor.batch * (count // extractor.batch * k // ROUNDS) for k in range(ROUNDS)
-            ]
-            for first, last in zip(cuts, [*cuts[1:], count], strict=True):
-                some = names[first:last]
-                output = Path(folder) / f"{first}.h5"
-                contenders = {
-                    "plain": lambda some=some: plainly(some),
-                    "engine": lambda some=some, output=output: run_engine(
-                        archive, some, weights, output
-                    ),
-                    "network": lambda some=some: run_network(extractor, len(some)),
-                }
-                for name, contender in contenders.items():
-                    start = time.perf_counter()
-                    found = contender()
-                    taken = time.perf_counter() - start
-                    done = len(some)
-                    if name == "network":
-                        done = done // extractor.batch * extractor.batch
-                    else:
-                        rows[name].append(found)
-                    seconds[name] += taken / done * len(some)
-    rates = {name: count / taken for name, taken in seconds.items()}
-    print(f"{'contender':12}{'images/s':>10}{'over plain':>12}{'GFLOP/s':>10}")
+        contenders = {name: partial(usual, name) for name in USUAL} | {
+            "engine": partial(run_engine, archive, weights, Path(folder) / "features.h5"),
+            "network": partial(run_network, extractor),
+        }
+        rates, features = race(contenders, names, extractor.batch)
+    best = max(USUAL.keys() & rates, key=rates.get)
+    equals = [name for name in USUAL if name in rates and USUAL[name][3] == extractor.precision]
+    equal = max(equals, key=rates.get, default=None)
+    over_equal = round(rates["engine"] / rates[equal], 2) if equal else None
+    print(f"{'contender':12}{'images/s':>10}{'engine over it':>16}{'GFLOP/s':>10}")
     work = operations(plain)
     for name, rate in rates.items():
-        print(f"{name:12}{rate:10.2f}{rate / rates['plain']:12.2f}{rate * work / 1e9:10.0f}")
-    wanted, found = (np.concatenate(rows[name]) for name in ("plain", "engine"))
-    norms = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found, axis=1)
-    cosines = (wanted * found).sum(axis=1) / norms
+        print(f"{name:12}{rate:10.2f}{rates['engine'] / rate:16.2f}{rate * work / 1e9:10.0f}")
+    print(f"best: {best}; best in {precision}: {equal}")
+    norms = np.prod([np.linalg.norm(rows, axis=1) for rows in features.values()], axis=0)
+    cosines = (features["plain"] * features["engine"]).sum(axis=1) / norms
     print(f"cosine to float32: {cosines.min():.6f} at least, {cosines.mean():.6f} on average")
     print(
         json.dumps(
             {
+                "engine_over_best": round(rates["engine"] / rates[best], 2),
+                "engine_over_equal": over_equal,
                 "engine_over_plain": round(rates["engine"] / rates["plain"], 2),
                 "engine_over_network": round(rates["engine"] / rates["network"], 3),
                 "cosine_min": round(float(cosines.min()), 6),

@@ -4,9 +4,15 @@ Each contender takes the same captions once, in batches of 256, and does all tha
 does: batches, forward and backward pass, a step of Adam. They take turns, and the medians of their
 captions a second are compared.
 
-    plain    nn.LSTM or nn.RNN over padded captions, float32
-    packed   the same over packed sequences, as captioning tutorials do
-    recap    this package, in the number format that it chooses for the processor
+    plain            nn.LSTM or nn.RNN over padded captions, float32
+    packed           the same over packed sequences, as captioning tutorials do
+    ... fused        with the fused step of Adam
+    ... bfloat16     and within torch.autocast
+    recap            this package, in the number format that it chooses for the processor
+
+recap is held against the fastest of the others, and against the fastest that computes in its number
+format. Where the processor has no instructions for bfloat16, PyTorch may refuse it or take many
+times as long: what fails, or takes over 5 times as long as the plain loop, is told and left out.
 
 Usage: python benchmarks/train.py [--quick]
 """
@@ -23,8 +29,7 @@ import numpy as np
 import torch
 from numpy_layers import FEATURES, HIDDEN, N_CAPTIONS, NULL, VOCABULARY, WORD_VECTOR
 from numpy_layers import coco_like_captions as captions_of_a_batch
-from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from usual_training import NETWORKS, UsualCaptioner, usual_epoch
 
 from recap.captioned_images import CaptionedImages, draw_batches
 from recap.captioners.trainers import make_trainer
@@ -33,58 +38,17 @@ from recap.recipe import Recipe
 
 BATCHES = 8
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", *(f"word{n}" for n in range(VOCABULARY - 4))]
-NETWORKS = {"rnn": nn.RNN, "lstm": nn.LSTM}
 GATES = {"rnn": 1, "lstm": 4}
-
-
-class UsualCaptioner(nn.Module):
-    """A captioner of PyTorch's own layers, over padded or packed captions."""
-
-    def __init__(self, cell: str, packed: bool):
-        super().__init__()
-        self.packed = packed
-        self.projection = nn.Linear(FEATURES, HIDDEN)
-        self.embedding = nn.Embedding(VOCABULARY, WORD_VECTOR)
-        self.network = NETWORKS[cell](WORD_VECTOR, HIDDEN, batch_first=True)
-        self.vocabulary = nn.Linear(HIDDEN, VOCABULARY)
-
-    def forward(self, features: torch.Tensor, captions: torch.Tensor) -> torch.Tensor:
-        """Return the loss."""
-        inputs, targets = captions[:, :-1], captions[:, 1:]
-        state = self.projection(features)[None]
-        if self.packed:
-            lengths = (targets != NULL).sum(1).cpu()
-            lengths, order = lengths.sort(descending=True)
-            words = pack_padded_sequence(self.embedding(inputs[order]), lengths, batch_first=True)
-            targets = pack_padded_sequence(targets[order], lengths, batch_first=True).data
-            state = state[:, order]
-        else:
-            words = self.embedding(inputs)
-        if isinstance(self.network, nn.LSTM):
-            state = (state, torch.zeros_like(state))
-        hidden, _ = self.network(words, state)
-        scores = self.vocabulary(hidden.data if self.packed else hidden.flatten(0, 1))
-        return nn.functional.cross_entropy(scores, targets.flatten(), ignore_index=NULL)
-
-
-def usual_epoch(
-    cell: str, packed: bool, images: CaptionedImages, device: torch.device
-) -> Callable[[], None]:
-    """Return what trains a captioner of PyTorch's layers on all captions once."""
-    torch.manual_seed(0)
-    captioner = UsualCaptioner(cell, packed).to(device)
-    optimizer = torch.optim.Adam(captioner.parameters(), lr=1e-3)
-    features = torch.from_numpy(images.features[images.image_idxs])
-    data = torch.utils.data.TensorDataset(features, torch.from_numpy(images.captions).long())
-    loader = torch.utils.data.DataLoader(data, batch_size=N_CAPTIONS, shuffle=True)
-
-    def epoch() -> None:
-        for batch in loader:
-            optimizer.zero_grad()
-            captioner(*(part.to(device) for part in batch)).backward()
-            optimizer.step()
-
-    return epoch
+FAR_BEHIND = 5  # times as long as the plain loop
+# Of each usual loop: packed, fused, and the format of its products.
+USUAL = {
+    "plain": (False, False, torch.float32),
+    "packed": (True, False, torch.float32),
+    "plain fused": (False, True, torch.float32),
+    "packed fused": (True, True, torch.float32),
+    "plain bfloat16": (False, True, torch.bfloat16),
+    "packed bfloat16": (True, True, torch.bfloat16),
+}
 
 
 def recap_epoch(
@@ -122,6 +86,35 @@ def flops(cell: str, images: CaptionedImages) -> float:
     return 3 * 2 * (targets * word + len(images) * FEATURES * HIDDEN)
 
 
+def timed(function: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def race(epochs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each contender that works and is not far behind the first."""
+    seconds, first = {}, {}
+    for name, epoch in epochs.items():
+        # Not counted: memory is taken, caches fill.
+        try:
+            first[name] = timed(epoch)
+        except RuntimeError as error:
+            print(f"left out: {name}: {str(error).splitlines()[0]}", flush=True)
+            continue
+        times = first[name] / first["plain"]
+        if times > FAR_BEHIND:
+            print(f"left out: {name} takes {times:.0f} times as long as plain", flush=True)
+        else:
+            seconds[name] = []
+    for _ in range(rounds):
+        for name, taken in seconds.items():
+            taken.append(timed(epochs[name]))
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="3 rounds instead of 9")
@@ -136,32 +129,33 @@ def main() -> None:
     images = CaptionedImages(
         features, captions.astype(np.int32), np.arange(len(captions), dtype=np.int32)
     )
+    data = torch.from_numpy(features).to(device), torch.from_numpy(captions).to(device)
     peak = peak_rate(device, precision)
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device.type},"
         f" PyTorch {torch.__version__} with {torch.get_num_threads()} threads; {precision} product"
         f" {peak / 1e9:.0f} GFLOP/s; {len(captions)} captions, {rounds} rounds"
     )
-    print(f"{'cell':6}{'contender':12}{'captions/s':>12}{'over plain':>12}{'share of peak':>15}")
     figures = {}
     for cell in NETWORKS:
-        epochs = {
-            "plain": usual_epoch(cell, False, images, device),
-            "packed": usual_epoch(cell, True, images, device),
-            "recap": recap_epoch(cell, images, device, precision),
-        }
-        seconds = {name: [] for name in epochs}
-        for _ in range(rounds + 1):
-            for name, epoch in epochs.items():
-                start = time.perf_counter()
-                epoch()
-                seconds[name].append(time.perf_counter() - start)
-        rates = {name: len(captions) / statistics.median(t[1:]) for name, t in seconds.items()}
+        epochs = {}
+        for name, (packed, fused, product) in USUAL.items():
+            torch.manual_seed(0)
+            captioner = UsualCaptioner(cell, packed, FEATURES, VOCABULARY, WORD_VECTOR, HIDDEN)
+            epochs[name] = usual_epoch(captioner.to(device), *data, N_CAPTIONS, fused, product)
+        seconds = race(epochs | {"recap": recap_epoch(cell, images, device, precision)}, rounds)
+        rates = {name: len(captions) / taken for name, taken in seconds.items()}
+        best = max(USUAL.keys() & rates, key=rates.get)
+        equals = [name for name in USUAL if name in rates and USUAL[name][2] == precision]
+        equal = max(equals, key=rates.get, default=None)
         share = flops(cell, images) / len(captions) * rates["recap"] / peak
+        print(f"{'cell':6}{'contender':18}{'captions/s':>12}{'recap over it':>15}")
         for name, rate in rates.items():
-            shown = f"{share:15.2f}" if name == "recap" else ""
-            print(f"{cell:6}{name:12}{rate:12.0f}{rate / rates['plain']:12.2f}{shown}")
+            print(f"{cell:6}{name:18}{rate:12.0f}{rates['recap'] / rate:15.2f}")
+        print(f"{cell}: best: {best}; best in {precision}: {equal}; share of the peak: {share:.2f}")
         figures |= {
+            f"{cell}_over_best": round(rates["recap"] / rates[best], 3),
+            f"{cell}_over_equal": round(rates["recap"] / rates[equal], 3) if equal else None,
             f"{cell}_over_plain": round(rates["recap"] / rates["plain"], 3),
             f"{cell}_over_packed": round(rates["recap"] / rates["packed"], 3),
             f"{cell}_share_of_peak": round(float(share), 3),
