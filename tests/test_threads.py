@@ -1,9 +1,15 @@
 import builtins
 import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from joblib import cpu_count
 
+import recap
 from recap.threads import available_threads
 
 
@@ -30,3 +36,42 @@ def test_the_quota_of_a_container_counts(monkeypatch, tmp_path, quota, threads):
 
 def test_never_none():
     assert available_threads(0) == available_threads() == cpu_count()
+
+
+# --- how threads wait for each other ------------------------------------------------------------
+
+# That of PyTorch; there is none where it was built with another OpenMP.
+LIBGOMP = [*(Path(find_spec("torch").origin).parent / "lib").glob("libgomp*")]
+LOAD = f"import recap, ctypes; ctypes.CDLL({str(LIBGOMP and LIBGOMP[0])!r})"
+LOAD_BY_COMMANDS = """
+from importlib import import_module
+from recap.cli import COMMANDS
+for path in COMMANDS:
+    import_module(path.partition(":")[0])
+"""
+
+
+@pytest.mark.skipif(not LIBGOMP, reason="PyTorch was built with another OpenMP")
+@pytest.mark.parametrize(
+    ("program", "settings", "count"),
+    [
+        (LOAD_BY_COMMANDS, {}, str(recap.SPIN_COUNT)),
+        (LOAD, {}, str(recap.SPIN_COUNT)),
+        (LOAD, {"OMP_WAIT_POLICY": "PASSIVE"}, "0"),
+        (LOAD, {"GOMP_SPINCOUNT": "77"}, "77"),
+    ],
+)
+def test_waiting_threads_spin_for_a_bounded_time_or_as_the_user_says(program, settings, count):
+    """Each libgomp says with what setting it was loaded: PyTorch's, and scikit-learn's."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OMP", "GOMP"))
+    }
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    ).stdout
+    assert set(re.findall(r"GOMP_SPINCOUNT = '(\d+)'", shown)) == {count}

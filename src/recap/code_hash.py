@@ -50,7 +50,7 @@ def _sources(module: str) -> set[Path]:
         if path is None:
             raise ValueError(f"there is no module {name}")
         found[name] = {path, *_data_files(path)}
-        # Importing a.b.c runs a and a.b too; recap itself holds nothing but the version.
+        # Importing a.b.c runs a and a.b too; recap itself holds nothing that changes a result.
         parents = [name.rpartition(".")[0]] if name.count(".") > 1 else []
         waiting += parents + [other for other in _imports(path) if other not in WITHOUT_RESULTS]
     return set().union(*found.values())
