@@ -27,8 +27,8 @@ from recap.decoders import Decoder, read_decoder
 from recap.decoding import caption_features
 from recap.devices import choose_device, choose_precision, use_threads
 from recap.errors import InputError
-from recap.feature_files import open_hdf5
 from recap.features import extract_features
+from recap.hdf5 import open_hdf5
 from recap.metrics.bleu import bleu_of_counts
 from recap.pca import apply_pca
 from recap.report.statistics import interval, resampled_means

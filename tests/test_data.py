@@ -221,7 +221,7 @@ def test_read_captions(folder):
     captions, image_idxs = read_captions(folder / "coco2014_captions.h5", "val")
     assert captions.shape == (7, 17)
     assert image_idxs.tolist() == [0, 1, 2, 3, 0, 1, 2]
-    with pytest.raises(InputError, match=r"captions\.h5 has no captions of the split dev"):
+    with pytest.raises(InputError, match=r"captions\.h5 has no table `dev_captions`"):
         read_captions(folder / "coco2014_captions.h5", "dev")
 
 

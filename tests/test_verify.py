@@ -110,12 +110,18 @@ def test_faults_of_a_caption(folder, capsys, split, place, value, said):
     assert said in line
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.uint32, np.float32])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint32])
 @pytest.mark.parametrize("key", ["train_captions", "val_image_idxs"])
 def test_a_wrong_type_of_number(folder, capsys, key, dtype):
     replace(folder / CAPTIONS, key, lambda array: array.astype(dtype))
     (line,) = failures(folder, capsys)
     assert f"{key} is not int32 in one contiguous piece" in line
+
+
+def test_words_that_are_no_whole_numbers(folder, capsys):
+    replace(folder / CAPTIONS, "train_captions", lambda array: array.astype(np.float32))
+    lines = failures(folder, capsys)
+    assert all("has 2 dimensions of float32, where 2 of whole numbers" in line for line in lines)
 
 
 @pytest.mark.parametrize("options", [{"chunks": True}, {"compression": "gzip"}])
@@ -146,8 +152,8 @@ def test_a_key_too_few(folder, capsys):
 
 def test_captions_without_images(folder, capsys):
     replace(folder / CAPTIONS, "train_image_idxs", lambda rows: rows[:-1])
-    (line,) = failures(folder, capsys)
-    assert "shapes (10, 17) and (9,) do not fit" in line
+    lines = failures(folder, capsys)
+    assert all("10 captions of the split train, but 9 image_idxs" in line for line in lines)
 
 
 def test_no_captions_at_all(folder, capsys):
@@ -181,7 +187,7 @@ def test_a_file_with_another_number_of_rows(folder, capsys):
         (lambda rows: rows.astype(np.float64), "features are float64, not float32"),
         (set_entry((1, 1), np.nan), "a feature is not finite"),
         (set_entry((1, 1), np.inf), "a feature is not finite"),
-        (lambda rows: rows[0], "has no table `features`"),
+        (lambda rows: rows[0], "has 1 dimensions of float32"),
         (lambda _: None, "has no table `features`"),
     ],
 )
@@ -206,6 +212,27 @@ def test_a_missing_file(folder, capsys, name):
     (folder / name).unlink()
     lines = failures(folder, capsys)
     assert all(name in line for line in lines)
+
+
+def test_what_damages_a_check_is_a_line_and_the_others_run(folder, capsys, monkeypatch):
+    with h5py.File(folder / "coco2014_captions.h5", "r+") as file:
+        del file["val_captions"]
+        file.create_group("val_captions")
+    with open(folder / "val2014_images.txt", "ab") as file:
+        file.write(b"caf\xe9\n")
+
+    def fail(path):
+        raise ZeroDivisionError("of any kind")
+
+    monkeypatch.setattr(verify_module, "_check_features", fail)
+    with pytest.raises(InputError, match="checks of"):
+        verify(folder)
+    lines = capsys.readouterr().out.splitlines()
+    found = {line[9:42].strip(): line[44:] for line in lines if line.startswith("FAILED")}
+    assert "has no table `val_captions`" in found["val captions"]
+    assert "is not text in UTF-8" in found["val2014_images.txt"]
+    assert "ZeroDivisionError: of any kind" in found["train2014_vgg16_fc7.h5"]
+    assert any(line.startswith("ok       train captions") for line in lines)
 
 
 def test_what_is_no_folder(tmp_path):

@@ -13,8 +13,8 @@ from recap.decoders import read_decoder
 from recap.decoding import caption_features
 from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
-from recap.feature_files import open_hdf5
 from recap.features import FeatureExtractor
+from recap.hdf5 import open_hdf5
 from recap.images import BrokenImageError, decode_image
 from recap.pca import read_pca
 

@@ -94,14 +94,14 @@ def read_captioned_images(
     with open_features(features) as file:
         rows, regions = file[FEATURES][:], regions_of(file)
         usable = ~np.isin(image_idxs, skipped_rows(file[FEATURES]))
-    if image_idxs.max() >= len(rows):
+    if (outside := image_idxs[(image_idxs < 0) | (image_idxs >= len(rows))]).size:
         raise InputError(
-            f"{captions} speaks of image {image_idxs.max()} but {features} has {len(rows)} rows:"
+            f"{captions} speaks of image {outside[0]} but {features} has {len(rows)} rows:"
             " make both from the same annotations."
         )
-    if encoded.max() >= vocabulary_size:
+    if (outside := encoded[(encoded < 0) | (encoded >= vocabulary_size)]).size:
         raise InputError(
-            f"{captions} was encoded with another vocabulary (word {encoded.max()} of"
+            f"{captions} was encoded with another vocabulary (word {outside[0]} of"
             f" {vocabulary_size}): encode the captions again."
         )
     if not usable.any():

@@ -7,8 +7,9 @@ import numpy as np
 
 from recap.annotations import iterate_images
 from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features, open_hdf5
+from recap.feature_files import FEATURES, open_features
 from recap.files import atomic_path
+from recap.hdf5 import open_hdf5, read_table
 from recap.json_files import read_json
 from recap.outputs import OutputFile
 from recap.text import is_one_line
@@ -94,10 +95,14 @@ def read_captions(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         If the file is missing or damaged, or lacks the split.
     """
     with open_hdf5(path) as file:
-        try:
-            return file[f"{split}_captions"][:], file[f"{split}_image_idxs"][:]
-        except KeyError:
-            raise InputError(f"{path} has no captions of the split {split}.") from None
+        captions = read_table(file, f"{split}_captions", 2, "i")
+        image_idxs = read_table(file, f"{split}_image_idxs", 1, "i")
+        if len(captions) != len(image_idxs):
+            raise InputError(
+                f"{path} has {len(captions)} captions of the split {split}, but {len(image_idxs)}"
+                " image_idxs: encode the captions again."
+            )
+        return captions[:], image_idxs[:]
 
 
 def load_coco_data(
@@ -128,7 +133,11 @@ def load_coco_data(
     """
     base_dir = Path(base_dir)
     with open_hdf5(base_dir / "coco2014_captions.h5") as file:
-        data = {key: file[key][:] for key in file}
+        data = {
+            f"{split}_{name}": read_table(file, f"{split}_{name}", dimensions, "i")[:]
+            for split in ("train", "val")
+            for name, dimensions in (("captions", 2), ("image_idxs", 1))
+        }
     data.update(read_json(base_dir / "coco2014_vocab.json"))
     suffix = "_pca" if pca_features else ""
     for split in ("train", "val"):

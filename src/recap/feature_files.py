@@ -9,6 +9,7 @@ import numpy as np
 
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.hdf5 import open_hdf5, read_table
 
 FEATURES = "features"
 SKIPPED = "skipped"
@@ -48,46 +49,31 @@ def create_features(
         yield rows
 
 
-def open_features(path: Path) -> h5py.File:
-    """Open a feature file for reading.
+@contextmanager
+def open_features(path: Path) -> Iterator[h5py.File]:
+    """Open a feature file for reading; a context manager.
 
     Parameters
     ----------
     path : Path
         HDF5 file with `features` of shape (N, D).
 
+    Yields
+    ------
+    h5py.File
+        With a table `features` of floating point numbers.
+
     Raises
     ------
     InputError
         If the file is missing, damaged, or has no features.
     """
-    file = open_hdf5(path)
-    if getattr(file.get(FEATURES), "ndim", None) != 2:
-        raise InputError(f"{path} has no table `{FEATURES}`: it is not a feature file.")
-    return file
-
-
-def open_hdf5(path: Path) -> h5py.File:
-    """Open an HDF5 file for reading.
-
-    Parameters
-    ----------
-    path : Path
-        File to open.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or damaged.
-    """
-    try:
-        return h5py.File(path, "r")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path.") from None
-    except OSError as error:
-        raise InputError(
-            f"{path} is not a whole HDF5 file ({error}): delete it and make it again."
-        ) from None
+    with open_hdf5(path) as file:
+        features = read_table(file, FEATURES, 2, "f")
+        skipped, regions = file[FEATURES].attrs.get(SKIPPED, []), file.attrs.get(REGIONS, 1)
+        if np.ndim(skipped) != 1 or np.ndim(regions) or features.shape[1] % int(regions):
+            raise InputError(f"{path} is damaged: its attributes do not fit `{FEATURES}`.")
+        yield file
 
 
 def regions_of(file: h5py.File) -> int:

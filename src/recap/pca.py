@@ -12,15 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recap.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
 from recap.errors import InputError
-from recap.feature_files import (
-    FEATURES,
-    create_features,
-    open_features,
-    open_hdf5,
-    regions_of,
-    skipped_rows,
-)
+from recap.feature_files import FEATURES, create_features, open_features, regions_of, skipped_rows
 from recap.files import atomic_path
+from recap.hdf5 import open_hdf5, read_table
 from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import limit_threads
@@ -310,10 +304,10 @@ def read_pca(path: Path) -> StreamingPCA:
         If the file is missing or damaged, or is not a PCA.
     """
     with open_hdf5(path) as file:
-        try:
-            mean, components = file["mean"][:], file["components"][:]
-        except KeyError:
-            raise InputError(f"{path} is not a PCA that recap wrote.") from None
+        mean = read_table(file, "mean", 1, "f")[:]
+        components = read_table(file, "components", 2, "f")[:]
+        if components.shape[1:] != mean.shape:
+            raise InputError(f"{path} is damaged: its mean does not fit its components.")
         pca = StreamingPCA(len(components), regions_of(file))
     pca.mean_, pca.components_ = mean, components
     pca.n_features_in_ = pca.n_regions * len(mean)

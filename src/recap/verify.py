@@ -10,8 +10,9 @@ import numpy as np
 from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.data import read_captions
 from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features, open_hdf5
+from recap.feature_files import FEATURES, open_features
 from recap.files import file_hash
+from recap.hdf5 import open_hdf5, read_table
 from recap.vocabulary import (
     END,
     NULL,
@@ -123,6 +124,9 @@ def verify(
             outcome, mark = str(error), "FAILED"
         except _DifferenceError as difference:
             outcome, mark = str(difference), "FAILED" if course else "differs"
+        # A damaged file can fail in any way, and the checks after it are wanted all the same.
+        except Exception as error:
+            outcome, mark = f"cannot be checked ({type(error).__name__}: {error})", "FAILED"
         tally[mark] += 1
         print(f"{mark:7}  {name:33}  {outcome}")
     print(", ".join(f"{count} {mark}" for mark, count in tally.items()))
@@ -169,18 +173,18 @@ def _check_keys(path: Path, splits: tuple[str, ...]) -> str:
     with open_hdf5(path) as file:
         if set(file) != expected:
             raise InputError(f"the datasets are {sorted(file)}, not {sorted(expected)}")
-        other = [key for key in file if file[key].dtype != np.int32 or file[key].chunks]
-    if other:
-        raise InputError(f"{other[0]} is not int32 in one contiguous piece")
+        for split in splits:
+            for part, dimensions in (("captions", 2), ("image_idxs", 1)):
+                table = read_table(file, f"{split}_{part}", dimensions, "i")
+                if table.dtype != np.int32 or table.chunks:
+                    raise InputError(f"{split}_{part} is not int32 in one contiguous piece")
     return f"{', '.join(sorted(expected))}; int32, contiguous"
 
 
 def _check_captions(folder: Path, path: Path, split: str) -> str:
     words = read_vocabulary(folder / VOCABULARY)
     null, start, end = (words.index(word) for word in (NULL, START, END))
-    captions, image_idxs = read_captions(path, split)
-    if captions.ndim != 2 or image_idxs.shape != captions.shape[:1]:
-        raise InputError(f"shapes {captions.shape} and {image_idxs.shape} do not fit")
+    captions, _ = read_captions(path, split)
     if not len(captions):
         raise InputError("there are no captions")
     if (outside := _outside(captions, len(words))).size:
@@ -315,7 +319,10 @@ def _as_in_course(name: str, shape: tuple[int, ...]) -> str:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         raise InputError(f"{path.name} is missing")
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not text in UTF-8 ({error})") from None
 
 
 def _outside(numbers: np.ndarray, count: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recap.errors import InputError
-from recap.feature_files import open_hdf5
+from recap.hdf5 import open_hdf5, read_table
 from recap.report.comparison import Comparison
 from recap.report.study import ENSEMBLE, Run, Study
 
@@ -116,7 +116,7 @@ def file_attributes(path: Path) -> dict[str, str]:
             if isinstance(value, str | np.number)
         }
         if "explained_variance_ratio" in file:
-            ratios = file["explained_variance_ratio"][:]
+            ratios = read_table(file, "explained_variance_ratio", 1, "f")[:]
             attributes["components"] = f"{len(ratios):,}"
             attributes["explained variance"] = f"{100 * ratios.sum():.1f}%"
     return attributes

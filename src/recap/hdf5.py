@@ -1,0 +1,100 @@
+"""Open HDF5 files, and say what is wrong with one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from recap.errors import InputError
+
+# NumPy's kinds of numbers that serve as one.
+KINDS = {"f": "f", "i": "iu"}
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        File to open.
+
+    Yields
+    ------
+    h5py.File
+        What is damaged in it may show only as it is read.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cannot be opened, or is damaged where it is read.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path.") from None
+    except OSError as error:
+        raise InputError(_why(path, error)) from None
+    with file:
+        try:
+            yield file
+        except (OSError, RuntimeError) as error:
+            # The system's own errors have a number, and are not of this file alone.
+            if getattr(error, "errno", None) or "ynchronously" not in str(error):
+                raise
+            raise InputError(f"{path} is damaged ({error}): make it again.") from None
+
+
+def read_table(file: h5py.File, name: str, dimensions: int, kind: str) -> h5py.Dataset:
+    """Return a dataset of an open file, still in the file.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+    name : str
+        The dataset's name.
+    dimensions : int
+        How many it must have.
+    kind : {"f", "i"}
+        What it must hold: floating point numbers, or whole ones.
+
+    Raises
+    ------
+    InputError
+        If there is no such dataset, or one of another form.
+    """
+    try:
+        table = file.get(name)
+    except (RuntimeError, OSError) as error:
+        raise InputError(f"`{name}` in {file.filename} cannot be read ({error}).") from None
+    if not isinstance(table, h5py.Dataset):
+        raise InputError(f"{file.filename} has no table `{name}`.")
+    if table.ndim != dimensions or table.dtype.kind not in KINDS[kind]:
+        numbers = {"f": "floating point", "i": "whole"}[kind]
+        raise InputError(
+            f"`{name}` in {file.filename} has {table.ndim} dimensions of {table.dtype}, where"
+            f" {dimensions} of {numbers} numbers are needed."
+        )
+    return table
+
+
+def _why(path: Path, error: OSError) -> str:
+    """Return why a file cannot be opened, and what helps."""
+    if "unable to lock file" in str(error):
+        if isinstance(error, BlockingIOError):
+            return (
+                f"{path} is open in another program that writes it: wait until that has ended. If"
+                " there is none, set the environment variable HDF5_USE_FILE_LOCKING=FALSE."
+            )
+        return (
+            f"{path} lies on a file system without locks ({os.strerror(error.errno)}): set the"
+            " environment variable HDF5_USE_FILE_LOCKING=FALSE."
+        )
+    if error.errno:
+        return f"{path} cannot be read ({os.strerror(error.errno)}): check the path."
+    reason = str(error).rpartition("(")[2].rstrip(")")
+    return f"{path} is not a whole HDF5 file ({reason}): make it again."

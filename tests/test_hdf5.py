@@ -1,0 +1,119 @@
+import errno
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from recap.errors import InputError
+from recap.hdf5 import open_hdf5, read_table
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a file with a table `a` of 3 by 4 numbers."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.arange(12, dtype=np.float32).reshape(3, 4)
+    return tmp_path / "a.h5"
+
+
+def opening(path):
+    """Return what is said of a file that cannot be opened."""
+    with pytest.raises(InputError) as raised, open_hdf5(path):
+        pass
+    said = str(raised.value)
+    assert str(path) in said and "delete" not in said and "0x" not in said
+    return said
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "does not exist" in opening(tmp_path / "none.h5")
+    (tmp_path / "link.h5").symlink_to("link.h5")
+    assert "Too many levels of symbolic links" in opening(tmp_path / "link.h5")
+
+
+def test_what_is_no_file(tmp_path):
+    assert "Is a directory" in opening(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5" * 100])
+def test_another_kind_of_file(tmp_path, content):
+    (tmp_path / "a.h5").write_bytes(content)
+    assert "is not a whole HDF5 file (file signature not found)" in opening(tmp_path / "a.h5")
+
+
+def test_a_file_that_is_cut(table):
+    table.write_bytes(table.read_bytes()[:1500])
+    assert "is not a whole HDF5 file (truncated file" in opening(table)
+
+
+def test_a_file_that_another_program_writes(table):
+    code = f"import h5py; f = h5py.File({str(table)!r}, 'r+'); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        writer.stdout.readline()
+        said = opening(table)
+        writer.communicate(b"\n")
+    assert "open in another program that writes it" in said
+    with open_hdf5(table) as file:
+        assert file["a"].shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "cannot be read (Permission denied)"),
+        (errno.ENOLCK, "without locks (No locks available): set .*HDF5_USE_FILE_LOCKING=FALSE"),
+        (errno.EOPNOTSUPP, "without locks .*HDF5_USE_FILE_LOCKING=FALSE"),
+    ],
+)
+def test_reasons_of_the_system(table, monkeypatch, number, said):
+    lock = "unable to lock file, " if number != errno.EACCES else "unable to open file: "
+
+    def fail(*_):
+        raise OSError(number, f"Unable to synchronously open file ({lock}errno = {number})")
+
+    monkeypatch.setattr(h5py, "File", fail)
+    with (
+        pytest.raises(InputError, match=said.replace("(", r"\(").replace(")", r"\)")),
+        open_hdf5(table),
+    ):
+        pass
+
+
+def test_damage_that_shows_as_the_file_is_read(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=np.zeros((50, 50)), chunks=(5, 50), compression="gzip")
+    data = bytearray((tmp_path / "a.h5").read_bytes())
+    found = data.rfind(b"\x78\x5e")
+    data[found : found + 16] = bytes(16)
+    (tmp_path / "a.h5").write_bytes(data)
+    with (
+        pytest.raises(InputError, match=r"a\.h5 is damaged .*make it again"),
+        open_hdf5(tmp_path / "a.h5") as file,
+    ):
+        file["a"][:]
+
+
+def test_other_errors_pass(table):
+    with pytest.raises(OSError, match="No space"), open_hdf5(table):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(RuntimeError, match="of its own"), open_hdf5(table):
+        raise RuntimeError("of its own")
+
+
+def test_tables(table):
+    with h5py.File(table, "r+") as file:
+        file["group/b"] = 1
+        file["loop"] = h5py.SoftLink("/loop")
+        file["lost"] = h5py.ExternalLink("none.h5", "/a")
+    with open_hdf5(table) as file:
+        assert read_table(file, "a", 2, "f").shape == (3, 4)
+        for name in ("group", "b", "loop", "lost"):
+            with pytest.raises(InputError, match=f"`{name}`"):
+                read_table(file, name, 2, "f")
+        for dimensions, kind in ((1, "f"), (2, "i")):
+            with pytest.raises(InputError, match=r"has 2 dimensions of float32, where"):
+                read_table(file, "a", dimensions, kind)
