@@ -19,12 +19,9 @@ needs_java = pytest.mark.skipif(not JAVA, reason=REASON)
 
 
 def tokenize_with_java(captions: list[str], folder: Path) -> list[list[str]]:
-    """Return the tokens of each caption, punctuation left out.
-
-    A line of its own follows each caption, because the tool looks past the end of a line.
-    """
+    """Return the tokens of captions that are handed over together, punctuation left out."""
     text = folder / "captions.txt"
-    text.write_text("".join(f"{caption}\nx\n" for caption in captions), "utf-8", newline="\n")
+    text.write_text("\n".join(captions), "utf-8", newline="\n")
     jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
     command = [JAVA, "-Xmx1G", "-Dfile.encoding=UTF-8", "-cp", jar]
     output = subprocess.run(
@@ -32,7 +29,8 @@ def tokenize_with_java(captions: list[str], folder: Path) -> list[list[str]]:
         capture_output=True,
         check=True,
     )
-    lines = output.stdout.decode("utf-8").split("\n")[: 2 * len(captions) : 2]
+    lines = output.stdout.decode("utf-8").split("\n")
+    assert len(lines) == len(captions)
     return [
         [token for token in line.split(" ") if token and token not in ptbtokenizer.PUNCTUATIONS]
         for line in lines

@@ -43,3 +43,23 @@ def nasty_captions(count: int, seed: int) -> list[str]:
         parts = [part() for _ in range(generator.randint(0, 12))]
         captions.append(space.join(parts) + generator.choice(ENDS))
     return captions
+
+
+def caption_pairs(count: int, seed: int) -> list[str]:
+    """Draw pairs of captions with something hard at the end of one and the beginning of the other.
+
+    Half of the ends are what the following line can change.
+    """
+    generator = random.Random(seed)
+    words = [word for word in WORDS if word]
+    short = ["K.", "a.", "\u00c9.", "J. B.", "No.", "fig.", "pp.", "K. ", "no. "]
+    firsts = "A An AN The the It In Mr. Mrs. You YET My a A, A's <b> </b> <b>x 5 5th 1/2 .5 -5 (5)"
+    captions = []
+    for _ in range(count):
+        end = generator.choice(words) + generator.choice(["", *GLUE])
+        begin = generator.choice(words)
+        if generator.random() < 0.5:
+            end, begin = generator.choice(short), generator.choice([begin, *firsts.split(" ")])
+        between = generator.choice([[]] * 9 + [[""], [" "]])
+        captions += [f"dog {end}", *between, f"{begin} cat"]
+    return captions

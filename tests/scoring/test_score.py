@@ -64,7 +64,8 @@ def write_files(folder, captions, references):
 def assert_equal_to_official(captions, references, with_meteor=False):
     """Hold scores against pycocoevalcap's; every line of the official pipeline is run."""
     scores = score(captions, references, meteor=with_meteor)
-    images = sorted(captions)
+    images = [image for image in references if image in captions]
+    ascending = np.argsort(images)
     tokenizer = PTBTokenizer()
     truths = tokenizer.tokenize(
         {image: [{"caption": text} for text in references[image]] for image in images}
@@ -82,7 +83,11 @@ def assert_equal_to_official(captions, references, with_meteor=False):
     for name, (wanted, wanted_per_image) in official.items():
         assert scores["scores"][name] == pytest.approx(wanted, rel=0, abs=1e-12), name
         np.testing.assert_allclose(
-            scores["per_image"][name], wanted_per_image, rtol=0, atol=1e-12, err_msg=name
+            scores["per_image"][name],
+            np.asarray(wanted_per_image)[ascending],
+            rtol=0,
+            atol=1e-12,
+            err_msg=name,
         )
     return scores
 
@@ -145,6 +150,25 @@ def test_more_references_than_images_do_no_harm():
     wanted = score(some, {image: REFERENCES[image] for image in (3, 7)}, meteor=False)
     assert score(some, REFERENCES, meteor=False) == wanted
     assert wanted["references"] == 6
+
+
+def test_captions_are_lines_in_the_order_of_the_annotations(tmp_path, capsys):
+    """A line that begins with "A" makes "K." before it a `k`; before any other it is `k.`."""
+    results, annotations = write_files(
+        tmp_path,
+        [(4, "it reads k"), (5, "it reads K."), (1, "A dog ran"), (3, "A cat ran")],
+        {5: ["it reads k"], 1: ["A dog ran"], 4: ["it reads K."], 3: ["A cat ran"]},
+    )
+    score_captions(results, annotations, meteor=False, format="json")
+    scores = json.loads(capsys.readouterr().out)["per_image"]
+    assert scores["image_id"] == [1, 3, 4, 5]
+    assert scores["ROUGE-L"] == [1, 1, 1, 1]
+    annotated = json.loads(annotations.read_text())
+    annotated["images"].sort(key=lambda image: image["id"])
+    annotations.write_text(json.dumps(annotated))
+    score_captions(results, annotations, meteor=False, format="json")
+    scores = json.loads(capsys.readouterr().out)["per_image"]
+    assert scores["ROUGE-L"] == [1, 1, pytest.approx(2 / 3), pytest.approx(2 / 3)]
 
 
 def test_perfect_captions():

@@ -1,14 +1,15 @@
 """The reference captions of images, made ready once for scoring many captioners."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 
 from recap.metrics.ngrams import References
-from recap.scoring.treebank import tokenize_for_scoring
+from recap.scoring.treebank import tokenize_captions
 
 
-def tokenized(caption: str) -> str:
-    """Return the words of a caption that scores count, joined by spaces."""
-    return " ".join(tokenize_for_scoring(caption))
+def tokenized(captions: Sequence[str]) -> list[str]:
+    """Return the words that scores count of captions in a row, each caption's joined by spaces."""
+    return [" ".join(words) for words in tokenize_captions(captions)]
 
 
 class PreparedReferences:
@@ -17,7 +18,8 @@ class PreparedReferences:
     Parameters
     ----------
     captions : mapping of int to sequence of str
-        One or more captions of each image, as people wrote them, by image id.
+        One or more captions of each image, as people wrote them, by image id, in the order of the
+        annotation file.
 
     Attributes
     ----------
@@ -31,5 +33,6 @@ class PreparedReferences:
 
     def __init__(self, captions: Mapping[int, Sequence[str]]):
         self.rows = {image: row for row, image in enumerate(captions)}
-        self.texts = [[tokenized(text) for text in texts] for texts in captions.values()]
+        texts = iter(tokenized(list(chain.from_iterable(captions.values()))))
+        self.texts = [list(islice(texts, len(of_image))) for of_image in captions.values()]
         self.ngrams = References([[text.split() for text in texts] for texts in self.texts])

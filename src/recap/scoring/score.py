@@ -58,7 +58,10 @@ def compute_scores(
     images = sorted(captions)
     rows = [references.rows[image] for image in images]
     truths = [references.texts[row] for row in rows]
-    texts = [tokenized(captions[image]) for image in images]
+    # The words depend on the order, which is that of the references.
+    in_order = sorted(captions, key=references.rows.__getitem__)
+    cut = dict(zip(in_order, tokenized([captions[image] for image in in_order]), strict=True))
+    texts = [cut[image] for image in images]
 
     candidates = references.ngrams.match(rows, [text.split() for text in texts])
     counts = bleu_counts(references.ngrams, candidates)
@@ -169,7 +172,9 @@ def score_captions(
             f"{results} has no caption of {name_images(left)} of {annotations}: caption all"
             " images, or score those that have a caption with --subset."
         )
-    prepared = PreparedReferences({image: references[image] for image in sorted(captions)})
+    prepared = PreparedReferences(
+        {image: texts for image, texts in references.items() if image in captions}
+    )
     scores = compute_scores(captions, prepared, meteor=meteor, spice=spice)
     if left:
         scores["notes"].append(

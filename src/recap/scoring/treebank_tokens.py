@@ -8,7 +8,7 @@ of those that match as much the first.
 import re
 
 # Beyond ASCII, what is no letter or digit and yet is read: signs that are tokens of their own, and
-# marks that are written on letters. All else separates words as space does.
+# marks that are written on letters. All else separates words.
 SIGNS = (
     "\u00a1-\u00ac\u00ae-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u037e\u0387\u0589\u05be\u05c0"
     "\u05c3\u05c6\u05f3\u05f4\u0606-\u060c\u061b\u061e\u061f\u066a\u066d\u06d4\u0700-\u070d"
@@ -38,6 +38,16 @@ WESTERN = dict(
 )
 
 
+# What separates words and is no space: control characters, emoji, letters that are not known. An
+# address or markup goes on over it.
+UNREADABLE = "\0"
+# Spaces that may stand within a token, and those that may not.
+SPACES = {
+    **dict.fromkeys(map(chr, [0xA0, *range(0x2000, 0x200B)]), " "),
+    **dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029\u3000", "\t"),
+}
+
+
 class _Readable(dict):
     """What each character, by its number, is read as."""
 
@@ -45,12 +55,13 @@ class _Readable(dict):
         character = WESTERN.get(chr(code), chr(code))
         # No letter beyond the first 65,536 is known, nor is any emoji.
         known = READ.match(character) and code < 1 << 16
-        self[code] = character if known else " "
+        self[code] = character if known else SPACES.get(character, UNREADABLE)
         return self[code]
 
 
-# A soft hyphen is read over.
-readable = _Readable({0xAD: ""})
+# A letter, and left out of all tokens but addresses and markup.
+SOFT_HYPHEN = "\u00ad"
+readable = _Readable({ord(SOFT_HYPHEN): SOFT_HYPHEN})
 
 # Abbreviations that keep their period, whatever follows.
 ABBREVIATIONS = """
@@ -58,6 +69,7 @@ ABBREVIATIONS = """
     cpl dept dr drs elec ens esq est etc ext ft gen gov govs hon inc ind insp intl jr lieut lt ltd
     maj messrs mlle mme mr mrs ms msgr mt natl ph pfc plc pres prof pvt rd rep reps rev rt sen sens
     sgt sq sr st ste supt sys tel treas univ vs
+    bhd cie cos det invt mfg mtg ppte ppty pte ptes pty ptys seq sfc spc
     mon tue tues wed thu thurs fri
     jan feb mar apr jun jul aug sep sept oct nov dec
     ala ariz calif colo conn ct dak fla ga ind kan kans ky md mich minn mo mont neb nev okla penn
@@ -85,8 +97,8 @@ MERGED = {
     "gimme": "gim me",
 }
 
-LETTER = rf"(?:[^\W\d_{NO_LETTERS}]|[{MARKS}])"
-SIGN_OF_WORDS = rf"(?:[^\W_{NO_LETTERS}]|[{MARKS}])"
+LETTER = rf"(?:[^\W\d_{NO_LETTERS}]|[{MARKS}{SOFT_HYPHEN}])"
+SIGN_OF_WORDS = rf"(?:[^\W_{NO_LETTERS}]|[{MARKS}{SOFT_HYPHEN}])"
 WORD = f"{SIGN_OF_WORDS}++"
 # Words with nothing but a mark between them: grass.Another
 RUN_TOGETHER = rf"{LETTER}{SIGN_OF_WORDS}*+(?:[.!?]{LETTER}{SIGN_OF_WORDS}*+)+"
@@ -94,7 +106,8 @@ APOSTROPHE = "['\u2019]"
 QUOTE = "['\u2019`\u2018\u201b]"
 IN_ADDRESSES = r'[^\s"<>|()]'
 ADDRESS_END = r'[^\s"<>|.!?(){},-]'
-ATTRIBUTE = r"""\s+[a-z][\w.:-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'))?"""
+ATTRIBUTE = r"""[ ]+[a-z][\w.:-]*(?:[ ]*=[ ]*(?:"[^"\t]*"|'[^'\t]*'))?"""
+MARKUP = rf"(?:</?[a-z][\w.:-]*(?:{ATTRIBUTE})*[ ]*/?>|<!--[^>\t]*-->|<[!?][a-z][^>\t]*>)"
 LOOKS = "[-^x=~<>']"  # the eyes of a face that is not turned
 ENDS = r"(?![A-Za-z])"
 
@@ -131,6 +144,10 @@ WRITTEN = BRACKETS | {
     "&gt;": ">",
 }
 CURLED = "`\u2018\u201b\u2039\u2019\u203a\u201c\u00ab\u201d\u00bb"
+
+
+def _as_written(token: str) -> str:
+    return token
 
 
 def _with_brackets(token: str) -> str:
@@ -170,12 +187,12 @@ KINDS = [
     # Abbreviations.
     _kind(rf"((?:{'|'.join(ABBREVIATIONS)})\.)"),
     _cased(rf"((?:{'|'.join(WITH_CAPITAL + [word.upper() for word in WITH_CAPITAL])})\.)"),
-    _kind(rf"((?:{'|'.join(BEFORE_NUMBERS)})\.) ?\d"),
+    _kind(rf"((?:{'|'.join(BEFORE_NUMBERS)})\.)\s?\d"),
     _kind(r"((?:[a-z]\.){2,}|ph\.d\.)"),
     _cased(
-        r"([A-Za-z]\.)(?!\s+(?:"
+        rf"([A-Za-z]\.)(?!\s+(?:(?i:{MARKUP})|"
         + "|".join(f"{word[0].upper()}(?i:{word[1:]})" for word in STARTERS)
-        + r")(?:\s|$))"
+        + r")\s)"
     ),
     _kind(rf"((?:{RUN_TOGETHER}|{WORD}(?:[-_]{WORD})*)\.)[,;:]"),
     # Words of several parts.
@@ -199,18 +216,16 @@ KINDS = [
         _of_one_piece,
     ),
     # Addresses.
-    _kind(rf"(https?://{IN_ADDRESSES}+{ADDRESS_END})"),
+    _kind(rf"(https?://{IN_ADDRESSES}+{ADDRESS_END})", _as_written),
     _cased(
         rf"([*~{SIGNS}]*(?:www\.(?:[\w-]+\.)+[a-z]{{2,4}}"
         rf"|(?:{LETTER}{SIGN_OF_WORDS}*\.)+(?:com|net|org|edu))(?:/{IN_ADDRESSES}+{ADDRESS_END})?)"
     ),
-    _kind(rf'(<?[a-z0-9]{IN_ADDRESSES}*@(?:[^\s"<>|().]+\.)*[^\s"<>|().]+>?)'),
+    _kind(rf'(<?[a-z0-9]{IN_ADDRESSES}*@(?:[^\s"<>|().]+\.)*[^\s"<>|().]+>?)', _as_written),
     _kind(r"(@[a-z_][a-z0-9_]*)"),
     _kind(rf"(#{LETTER}+)"),
     # Markup.
-    _kind(
-        rf"(</?[a-z][\w.:-]*(?:{ATTRIBUTE})*\s*/?>|<!--[^>]*-->|<[!?][a-z][^>]*>)", _of_one_piece
-    ),
+    _kind(f"({MARKUP})", _of_one_piece),
     _kind(r"(&(?:amp|lt|gt);)", lambda token: WRITTEN[token.lower()]),
     _kind(r"(&(?:quot|apos|nbsp|mdash|ndash);)", lambda token: "--"),
     _kind(r"(&(?:#\d+|[aeiou](?:acute|grave|uml));)"),
