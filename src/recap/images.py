@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from recap.errors import InputError
+from recap.zip_files import open_zip
 
 # Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
 # small zip entry can unpack to more than any memory holds.
@@ -60,7 +61,7 @@ class ImageStore(AbstractContextManager):
                 paths = [path for path in source.rglob("*") if path.is_file()]
                 names = [path.relative_to(source).as_posix() for path in paths]
             else:
-                place = _open_archive(source)
+                place = open_zip(source)
                 self._archives.append(place)
                 names = [entry.filename for entry in place.infolist() if not entry.is_dir()]
             for name in sorted({name for name in names if not _added_by_macos(name)}):
@@ -142,17 +143,6 @@ def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
 def _added_by_macos(name: str) -> bool:
     path = PurePosixPath(name)
     return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
-
-
-def _open_archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path.") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(
-            f"{path} is not a whole zip archive ({error}): delete it and download it again."
-        ) from None
 
 
 def open_images(*sources: Path) -> ImageStore:

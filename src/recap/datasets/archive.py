@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from recap.errors import InputError
 from recap.json_files import iterate_json
+from recap.zip_files import open_zip
 
 
 @contextmanager
@@ -34,18 +35,16 @@ def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
         If the archive is missing or damaged, or has no such member.
     """
     try:
-        with zipfile.ZipFile(archive) as file:
+        with open_zip(archive) as file:
             for member in file.namelist():
                 path = PurePosixPath(member)
                 if fnmatchcase(path.name, name) and path.parts[0] != "__MACOSX":
                     with file.open(member) as opened:
                         yield opened
                     return
-    except FileNotFoundError:
-        raise InputError(f"{archive} does not exist: check the path.") from None
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"{archive} is not a whole zip archive ({error}): delete it and download it again."
+            f"{archive} is not a whole zip archive ({error}): download it again."
         ) from None
     raise InputError(f"{archive} holds no {name}: it is not the archive that was expected.")
 
