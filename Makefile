@@ -1,6 +1,7 @@
 # make reproduce   the whole study on the embedded data set, from nothing but python3
 # make test        the tests
 # make lint        style of code and workflow
+# make mutants     which small changes of the package no test notices
 #
 # The first of them makes .venv and installs into it. On Linux the package index gives PyTorch's
 # CUDA build, of several GB. Without a GPU, take the small one: look up the CPU package index on
@@ -12,7 +13,7 @@ TORCH_INDEX ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test lint
+.PHONY: reproduce test lint mutants
 
 reproduce: .venv/installed
 	snakemake --cores $(CORES)
@@ -25,6 +26,9 @@ lint: .venv/installed
 	ruff format --check .
 	snakefmt --format-shell --check workflow
 	snakemake --lint
+
+mutants: .venv/installed
+	python tests/mutate.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,217 @@
+"""Change the package a little, many times, and tell which changes no test notices.
+
+Each mutant is one module with one change: a comparison flipped, a number off by one, operators
+swapped, a statement dropped, and the like. It is laid into a copy of the repository, where the
+module's tests run until the first fails. What survives is either a test that is missing, or a
+change that changes no result. The mutants are drawn by a seed: the same ones each time.
+
+Usage: python tests/mutate.py [--count 15] [--seed 0] [MODULE ...]
+"""
+
+import argparse
+import ast
+import contextlib
+import copy
+import importlib
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path("src/recap")
+TESTS = {
+    "search": ["test_search.py", "test_decoding.py"],
+    "pca": ["test_pca.py"],
+    "covariance": ["test_pca.py"],
+    "vocabulary": ["test_vocabulary.py"],
+    "metrics/ngrams": ["metrics", "scoring/test_score.py"],
+    "metrics/bleu": ["metrics", "scoring/test_score.py"],
+    "metrics/rouge": ["metrics", "scoring/test_score.py"],
+    "metrics/cider": ["metrics", "scoring/test_score.py"],
+    "report/statistics": ["report/test_statistics.py"],
+    "training": ["test_training.py"],
+    "epochs": ["test_training.py", "test_self_critical.py"],
+    "training_state": ["test_training.py"],
+    "captioned_images": ["test_training.py"],
+    "self_critical": ["test_self_critical.py"],
+}
+# Imported before the mutants are, which then start in a moment.
+HEAVY = ["pytest", "torch", "h5py", "scipy.stats", "sklearn.decomposition", "pandas", "PIL.Image"]
+# The same file with another change may have the same size and time, by which bytecode is known.
+ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1"}
+SHORTEST_LIMIT, LONGER = 60, 5  # seconds, and times what the tests take of the package as it is
+
+OPERATORS = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+}  # fmt: skip
+NAMES = {
+    "min": "max", "max": "min", "argmin": "argmax", "argmax": "argmin", "any": "all", "all": "any",
+    "sum": "max", "mean": "sum", "minimum": "maximum", "maximum": "minimum", "zeros": "ones",
+    "ones": "zeros", "floor": "ceil", "ceil": "floor",
+}  # fmt: skip
+
+
+def variants(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what may stand in a node's place."""
+    changed = copy.deepcopy(node)
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in OPERATORS:
+        changed.ops[0] = OPERATORS[type(node.ops[0])]()
+        yield changed
+    elif isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign) and type(node.op) in OPERATORS:
+        changed.op = OPERATORS[type(node.op)]()
+        yield changed
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub | ast.Invert):
+        yield node.operand
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        steps = (1, -1) if isinstance(node.value, int) else (node.value or 1.0,)
+        yield from (ast.Constant(node.value + step) for step in steps)
+    elif isinstance(node, ast.Name) and node.id in NAMES:
+        changed.id = NAMES[node.id]
+        yield changed
+    elif isinstance(node, ast.Attribute) and node.attr in NAMES:
+        changed.attr = NAMES[node.attr]
+        yield changed
+    elif isinstance(node, ast.Slice):
+        for bound in ("lower", "upper"):
+            if (end := getattr(node, bound)) and not isinstance(end, ast.Constant):
+                changed = copy.deepcopy(node)
+                setattr(changed, bound, ast.BinOp(end, ast.Add(), ast.Constant(1)))
+                yield changed
+    elif isinstance(node, ast.Break | ast.Continue):
+        yield ast.Continue() if isinstance(node, ast.Break) else ast.Break()
+    elif isinstance(node, ast.If | ast.IfExp | ast.While) and not isinstance(
+        node.test, ast.Compare
+    ):
+        changed.test = ast.UnaryOp(ast.Not(), node.test)
+        yield changed
+    if isinstance(node, ast.AugAssign) or is_call(node) or is_stored(node):
+        yield ast.Pass()
+
+
+def is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+
+
+def is_stored(node: ast.AST) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(target, ast.Attribute | ast.Subscript) for target in targets)
+
+
+def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
+    """Yield each node below one, with its parent, the parent's field and the place in a list.
+
+    Annotations and the words of errors have no part in results.
+    """
+    for field, value in ast.iter_fields(node):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        children = enumerate(value) if isinstance(value, list) else [(None, value)]
+        for index, child in children:
+            if isinstance(child, ast.AST) and not isinstance(child, ast.Raise | ast.JoinedStr):
+                yield node, field, index, child
+                yield from places(child)
+
+
+def put(parent: ast.AST, field: str, index: int | None, child: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, child)
+    else:
+        getattr(parent, field)[index] = child
+
+
+def mutants(source: str) -> Iterator[tuple[int, str, str]]:
+    """Yield each mutant's line, what is changed there, and its whole source."""
+    tree = ast.parse(source)
+    for parent, field, index, node in list(places(tree)):
+        for changed in variants(node):
+            put(parent, field, index, changed)
+            lines = (
+                ast.unparse(ast.fix_missing_locations(n)).splitlines() for n in (node, changed)
+            )
+            before, after = (line[0] if line else "" for line in lines)
+            yield node.lineno, f"{before}  ->  {after}", ast.unparse(tree)
+            put(parent, field, index, node)
+
+
+def run_tests(folder: Path, tests: list[str], limit: float) -> bool:
+    """Return whether the tests pass in a copy of the repository, within a time."""
+    process = multiprocessing.get_context("fork").Process(target=_run, args=(folder, tests))
+    process.start()
+    process.join(limit)
+    passed = process.exitcode == 0
+    # Whatever a test left running ends too.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    return passed
+
+
+def _run(folder: Path, tests: list[str]) -> None:
+    import pytest
+
+    os.setsid()
+    os.chdir(folder)
+    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.path.insert(0, str(folder / "src"))
+    os.environ.update(ENVIRONMENT, PYTHONPATH=str(folder / "src"))
+    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--tb", "short"]
+    code = pytest.main([*options, *(str(folder / "tests" / test) for test in tests)])
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", default=list(TESTS), help=f"of {', '.join(TESTS)}")
+    parser.add_argument("--count", type=int, default=15, help="mutants of each module")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    sys.dont_write_bytecode = True
+    for name in HEAVY:
+        importlib.import_module(name)
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "recap"
+        hidden = shutil.ignore_patterns(".*", "results", "resources", "__pycache__")
+        shutil.copytree(ROOT, place, ignore=hidden)
+        for module in options.modules:
+            path = place / PACKAGE / f"{module}.py"
+            source = path.read_text(encoding="utf-8")
+            start = time.monotonic()
+            if not run_tests(place, TESTS[module], 3600):
+                sys.exit(
+                    f"{module}: its tests fail as it is:\n{(place / 'output.txt').read_text()}"
+                )
+            limit = max(SHORTEST_LIMIT, LONGER * (time.monotonic() - start))
+            everyone = list(mutants(source))
+            drawn = random.Random(f"{options.seed} {module}").sample(
+                everyone, min(options.count, len(everyone))
+            )
+            print(f"{module}: {len(drawn)} of {len(everyone)} mutants", flush=True)
+            for line, change, text in drawn:
+                path.write_text(text, encoding="utf-8")
+                if run_tests(place, TESTS[module], limit):
+                    survivors.append(f"{module}.py:{line}: {change}")
+                    print(f"  survives: {survivors[-1]}", flush=True)
+            path.write_text(source, encoding="utf-8")
+    print(f"{len(survivors)} survivors")
+
+
+if __name__ == "__main__":
+    main()
