@@ -1,17 +1,16 @@
 """Build a backbone and load its weights."""
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
 from recap.backbones.layers import DEFAULT, choose_layer, regions_in
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
+from recap.backbones.weight_files import choose_weights, read_weights, to_float
 from recap.backbones.weights import RANDOM
 from recap.errors import InputError
 from recap.files import file_hash
@@ -71,15 +70,16 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
     weights : str
         `random` for He-normal weights drawn from a fixed seed, or a file of weights, as a
         safetensors file or a PyTorch state dict: with torchvision's key names, or for VGG-16 with
-        those of the Caffe model's conversion. The names decide the preprocessing.
+        those of the Caffe model's conversion, behind a prefix or within other dicts or neither.
+        The names decide the preprocessing.
     layer : str
         Which layer gives the features: a name of `recap.backbones.layers.LAYERS`, or `default`.
 
     Raises
     ------
     InputError
-        If there is no such backbone or layer, or the file is missing, damaged, or another
-        network's.
+        If there is no such backbone or layer, or the file is missing, damaged, another network's,
+        or has numbers that are no weights, such as NaN.
     """
     if backbone not in NETWORKS:
         raise InputError(f"There is no backbone {backbone!r}: choose {' or '.join(NETWORKS)}.")
@@ -91,13 +91,13 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
         network = network.to_empty(device="cpu")
         _draw_weights(network)
     else:
-        state = _read_state(Path(weights))
+        state = _choose_weights(Path(weights), backbone, network.state_dict())
         if backbone == "vgg16":
-            preprocessing = TORCHVISION_VGG16
-            if CAFFE_KEYS.keys() <= state.keys():
-                preprocessing = CAFFE
-                state |= {torchvision: state[caffe] for caffe, torchvision in CAFFE_KEYS.items()}
-        network.load_state_dict(_wanted(state, network, backbone, weights), assign=True)
+            preprocessing = CAFFE if CAFFE_KEYS.keys() <= state.keys() else TORCHVISION_VGG16
+        network.load_state_dict(
+            {key: to_float(state[key], key, Path(weights)) for key in network.state_dict()},
+            assign=True,
+        )
     attributes = {
         "backbone": backbone,
         "weights": weights if weights == RANDOM else Path(weights).name,
@@ -121,38 +121,13 @@ def _draw_weights(network: nn.Module) -> None:
             nn.init.normal_(parameter, std=math.sqrt(2 / fan_in), generator=generator)
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read a file of weights."""
-    try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            # torchvision's VGG-16 is in PyTorch's first format, which is no zip archive.
-            mmap = zipfile.is_zipfile(path)
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except FileNotFoundError:
-        raise InputError(
-            f"The weights {path} do not exist: give {RANDOM} or a file, such as"
-            " `recap download-weights` brings."
-        ) from None
-    # A damaged file makes PyTorch's reader fail in many ways, IndexError among them.
-    except Exception:
-        raise InputError(
-            f"{path} is not a whole file of weights, as safetensors or as a PyTorch state dict:"
-            " download it again."
-        ) from None
-    return state if isinstance(state, dict) else {}
-
-
-def _wanted(
-    state: dict[str, torch.Tensor], network: nn.Module, backbone: str, path: str
+def _choose_weights(
+    path: Path, backbone: str, wanted: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Return what the network needs of a file's weights, in float32."""
-    wanted = network.state_dict()
-    wrong = [key for key in wanted if getattr(state.get(key), "shape", None) != wanted[key].shape]
-    if wrong:
-        raise InputError(
-            f"{path} does not hold the weights of {backbone} ({wrong[0]} is missing or has another"
-            " shape): set `backbone` to the network that they are of."
-        )
-    return {key: state[key].float() for key in wanted}
+    """Return a backbone's weights from a file, under torchvision's names."""
+    found = read_weights(path)
+    if backbone == "vgg16":
+        for state in found.values():
+            if CAFFE_KEYS.keys() <= state.keys():
+                state |= {torchvision: state[caffe] for caffe, torchvision in CAFFE_KEYS.items()}
+    return found[choose_weights(found, wanted, backbone, path)]
