@@ -32,6 +32,7 @@ LAYERS = [
     ["datasets", "backbones", "photo_batches"],
     ["config"],
     ["features", "covariance", "pca"],
+    ["shared_photos"],
     ["vocabulary"],
     ["data"],
     ["verify", "captioned_images"],

@@ -198,6 +198,24 @@ def test_images_without_an_address_keep_their_line(tmp_path):
     assert (tmp_path / "dev2014_images.txt").read_text().startswith("coco/images/dev2014/1.jpg\n")
 
 
+@pytest.mark.parametrize(("components", "regions"), [(4, 1), (99, 49 // 2)])
+def test_components_that_so_few_images_do_not_have(tmp_path, components, regions):
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(3)]
+    annotations = tmp_path / "captions.json"
+    annotations.write_text(json.dumps({"images": images, "annotations": []}))
+    listed = tmp_path / "train2014_images.txt"
+
+    def make(components):
+        urls = tmp_path / "train2014_urls.txt"
+        list_images(annotations, images=listed, urls=urls, components=components, regions=regions)
+
+    with pytest.raises(InputError, match=f"{components} `pca_components` cannot be found in the 3"):
+        make(components)
+    assert not listed.exists()
+    make(3 * regions)
+    assert len(listed.read_text().splitlines()) == 3
+
+
 def test_images_stand_in_the_folder_that_coco_has_them_in(tmp_path):
     """Karpathy's training split has photos of train2014 and of val2014."""
     server = "http://images.cocodataset.org"

@@ -286,6 +286,19 @@ def test_a_split_without_short_captions(tmp_path):
     assert not (tmp_path / "captions.h5").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("size", 0), ("min_count", 0), ("max_words", 0), ("max_words", 1001)]
+)
+def test_numbers_out_of_range(tmp_path, option, value):
+    captions = write_annotations(tmp_path / "train.json", [(1, "dog")])
+    with pytest.raises(InputError, match=f"`{option}` must be at least 1.*, not {value}"):
+        build_vocabulary(captions, output=tmp_path / "vocab.json", **{option: value})
+    if option == "max_words":
+        with pytest.raises(InputError, match="`max_words` must be at least 1"):
+            output = tmp_path / "captions.h5"
+            encode_captions(captions, train=captions, val=captions, output=output, max_words=value)
+
+
 # --- decoding -----------------------------------------------------------------------------------
 
 WORDS = [*SPECIAL, "a", "dog"]

@@ -24,7 +24,14 @@ __all__ = [
 ]
 
 
-def list_images(annotations: Path, *, images: OutputFile, urls: OutputFile) -> None:
+def list_images(
+    annotations: Path,
+    *,
+    images: OutputFile,
+    urls: OutputFile,
+    components: int = 0,
+    regions: int = 1,
+) -> None:
     """List a split's image files and their Flickr addresses in the feature files' row order.
 
     Parameters
@@ -37,11 +44,16 @@ def list_images(annotations: Path, *, images: OutputFile, urls: OutputFile) -> N
         `coco_url` names, or else that of the split.
     urls : Path
         Text file to write, an address a line: `flickr_url`, or else `coco_url`, or else nothing.
+    components : int
+        Principal components that are to be found in the features of these images, if any.
+    regions : int
+        Regions of an image that give features of their own.
 
     Raises
     ------
     InputError
-        If the annotations are missing or not in COCO's format.
+        If the annotations are missing or not in COCO's format, or list too few images for the
+        components.
     """
     split_folder = images.name.removesuffix("_images.txt")
     with (
@@ -50,10 +62,17 @@ def list_images(annotations: Path, *, images: OutputFile, urls: OutputFile) -> N
         open(images_scratch, "w", encoding="utf-8") as images_list,
         open(urls_scratch, "w", encoding="utf-8") as urls_list,
     ):
+        count = 0
         for record in iterate_images(annotations):
             folder = _folder(record) or split_folder
             images_list.write(f"coco/images/{folder}/{record['file_name']}\n")
             urls_list.write(f"{_url(record, 'flickr_url') or _url(record, 'coco_url')}\n")
+            count += 1
+        if components > count * regions:
+            raise InputError(
+                f"{components} `pca_components` cannot be found in the {count} images of"
+                f" {annotations}; lower it to {count * regions}, or give more images."
+            )
 
 
 def _folder(record: dict) -> str:

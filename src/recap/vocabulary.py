@@ -11,16 +11,23 @@ import h5py
 import numpy as np
 
 from recap.annotations import iterate_captions, iterate_images, number_images
+from recap.checks import require
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.json_files import read_json, write_json
 from recap.outputs import OutputFile
 from recap.python2_dict import python2_order
+from recap.shared_photos import check_shared_photos
 
 NULL, START, END, UNK = "<NULL>", "<START>", "<END>", "<UNK>"
 SPECIAL_WORDS = [NULL, START, END, UNK]
 
 BLOCK = 1 << 14  # captions held in memory at a time
+
+LONGEST_CAPTION = 1000  # words
+
+# How many of the photos that are scored are learnt from, too.
+LEARNT_FROM = "learnt_from"
 
 
 class _WithoutPunctuation(dict):
@@ -84,8 +91,12 @@ def build_vocabulary(
     Raises
     ------
     InputError
-        If the annotations are missing or not in COCO's format, or no word is left.
+        If the annotations are missing or not in COCO's format, a number is out of range, or no word
+        is left.
     """
+    require(size >= 1, "size", "at least 1", size)
+    require(min_count >= 1, "min_count", "at least 1", min_count)
+    _require_length(max_words)
     counts: Counter[str] = Counter()
     for _, caption in iterate_captions(annotations):
         words = tokenize(caption)
@@ -102,6 +113,11 @@ def build_vocabulary(
     write_vocabulary(output, SPECIAL_WORDS + frequent)
     covered = sum(counts[word] for word in frequent) / counts.total()
     print(f"{len(frequent)} of {len(counts)} words cover {covered:.1%} of the training captions.")
+
+
+def _require_length(max_words: int) -> None:
+    wanted = f"at least 1 and at most {LONGEST_CAPTION}"
+    require(1 <= max_words <= LONGEST_CAPTION, "max_words", wanted, max_words)
 
 
 def write_vocabulary(path: Path, idx_to_word: Sequence[str]) -> None:
@@ -188,10 +204,13 @@ def encode_captions(
     dev: Path | None = None,
     dev_output: OutputFile | None = None,
     max_words: int = 15,
+    photos: dict[str, str] | None = None,
 ) -> None:
     """Write the captions of the splits in numbers, in the form of `coco2014_captions.h5`.
 
-    A caption of more than `max_words` words is dropped, not cut.
+    A caption of more than `max_words` words is dropped, not cut. Splits that share photos are told:
+    of `dev` and `val` they are refused, of `train` and `val` there is a warning, and the attribute
+    `learnt_from` of `val_image_idxs` says how many.
 
     Parameters
     ----------
@@ -211,11 +230,19 @@ def encode_captions(
     max_words : int
         Words that a caption may have.
 
+    photos : dict, optional
+        Folder or archive of each split's photos, by split; JSON on the command line. Splits whose
+        photos lie in one place must list different ones.
+
     Raises
     ------
     InputError
-        If a file is missing or damaged, or a split has no caption that is short enough.
+        If a file is missing or damaged, a split has no caption that is short enough, or `dev` and
+        `val` share a photo.
     """
+    _require_length(max_words)
+    given = {"train": train, "val": val} | ({"dev": dev} if dev else {})
+    learnt_from = check_shared_photos(given, photos or {})
     word_to_idx = {word: number for number, word in enumerate(read_vocabulary(vocabulary))}
     outputs = [(output, {"train": train, "val": val})]
     if dev is not None and dev_output is not None:
@@ -224,6 +251,8 @@ def encode_captions(
         with atomic_path(path) as scratch, h5py.File(scratch, "w") as file:
             for split, annotations in splits.items():
                 _encode_split(annotations, word_to_idx, max_words, file, split)
+            if learnt_from and "val" in splits:
+                file["val_image_idxs"].attrs[LEARNT_FROM] = learnt_from
 
 
 def _encode_split(

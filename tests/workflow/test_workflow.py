@@ -332,6 +332,11 @@ def test_own_photos_and_broken_ones_among_them(workflow):
     write_own_data(workflow.folder)
     broken = workflow.folder / "photos/train/2.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
+    # Of what is wrong with the captions nothing waits for the extraction, which takes all cores.
+    too_many = ("--cores", "2", "--config", "pca_components=21")
+    output = workflow.run(*too_many, config="own.yaml", fails=True)
+    assert "21 `pca_components` cannot be found in the 20 images of train.json" in output
+    assert not (workflow.folder / "results/own/logs/extract_features").exists()
     output = workflow.run("--cores", "2", config="own.yaml", fails=True)
     assert "2.jpg in photos/train is not an image that can be read" in output
     assert "Traceback" not in output

@@ -31,12 +31,15 @@ rule list_images:
         "results/{study}/logs/list_images/{split}.log",
     benchmark:
         "results/{study}/benchmarks/list_images/{split}.tsv"
+    # What is wrong with the captions is told before hours of extraction.
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         mem_mb=500,
     params:
+        needs=lambda wildcards: components_to_find(wildcards.split),
         code=code_hash("recap.data"),
     shell:
         """
@@ -44,6 +47,7 @@ rule list_images:
             --annotations={input:q} \
             --images={output.images:q} \
             --urls={output.urls:q} \
+            {params.needs:q} \
             2>&1 | tee {log:q}
         """
 
@@ -58,6 +62,7 @@ rule build_vocabulary:
         "results/{study}/logs/build_vocabulary.log",
     benchmark:
         "results/{study}/benchmarks/build_vocabulary.tsv"
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
@@ -93,6 +98,7 @@ rule encode_captions:
         "results/{study}/logs/encode_captions.log",
     benchmark:
         "results/{study}/benchmarks/encode_captions.tsv"
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
@@ -101,6 +107,7 @@ rule encode_captions:
     params:
         max_words=config["max_words"],
         dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
+        photos=options(photos=places_of_own_photos()),
         code=code_hash("recap.vocabulary"),
     shell:
         """
@@ -111,5 +118,6 @@ rule encode_captions:
             --output={output.captions:q} \
             --max-words={params.max_words:q} \
             {params.dev:q} \
+            {params.photos:q} \
             2>&1 | tee {log:q}
         """

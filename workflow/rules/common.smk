@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(workflow.basedir).parent / "src"
 sys.path.insert(0, str(SOURCE))
 
-from recap.backbones.layers import choose_layer
+from recap.backbones.layers import choose_layer, regions_in
 from recap.backbones.weights import weights_source
 from recap.code_hash import code_hash
 from recap.config import check_config
@@ -78,6 +78,21 @@ def annotations_of(split):
     if OWN:
         return config["own"][split]["annotations"]
     return f"resources/{config['dataset']}/annotations/{config['split']}/captions_{split}.json"
+
+
+def places_of_own_photos():
+    """Return where the photos of your own splits lie, as JSON; empty for published splits."""
+    return json.dumps({split: images_of(split)[0] for split in SPLITS}) if OWN else ""
+
+
+def components_to_find(split):
+    """Return the options that say what is to be found in a split's features.
+
+    Published data sets have more photos than any layer has numbers.
+    """
+    if not OWN or split != "train":
+        return []
+    return options(components=str(config["pca_components"]), regions=str(regions_in(LAYER)))
 
 
 def categories_of(split):

@@ -24,6 +24,7 @@ rule features:
             split=SPLITS,
             kind=["", "_pca"],
         ),
+        expand("results/{study}/coco_captioning/{split}2014_images.txt", study=STUDY, split=SPLITS),
 
 
 rule extract_features:
