@@ -51,6 +51,16 @@ USUAL = {
 }
 
 
+def made_images(batches: int) -> CaptionedImages:
+    """Return captions of COCO's lengths, each of an image of its own."""
+    generator = np.random.default_rng(0)
+    captions = np.concatenate([captions_of_a_batch(generator) for _ in range(batches)])
+    features = generator.standard_normal((len(captions), FEATURES)).astype(np.float32)
+    return CaptionedImages(
+        features, captions.astype(np.int32), np.arange(len(captions), dtype=np.int32)
+    )
+
+
 def recap_epoch(
     cell: str, images: CaptionedImages, device: torch.device, precision: torch.dtype
 ) -> Callable[[], None]:
@@ -123,13 +133,12 @@ def main() -> None:
     keep_freed_memory()
     device = choose_device("auto")
     precision = choose_precision(device)
-    generator = np.random.default_rng(0)
-    captions = np.concatenate([captions_of_a_batch(generator) for _ in range(BATCHES)])
-    features = generator.standard_normal((len(captions), FEATURES)).astype(np.float32)
-    images = CaptionedImages(
-        features, captions.astype(np.int32), np.arange(len(captions), dtype=np.int32)
+    images = made_images(BATCHES)
+    captions = images.captions
+    data = (
+        torch.from_numpy(images.features).to(device),
+        torch.from_numpy(captions).long().to(device),
     )
-    data = torch.from_numpy(features).to(device), torch.from_numpy(captions).to(device)
     peak = peak_rate(device, precision)
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {device.type},"
