@@ -183,9 +183,10 @@ def study(tmp_path):
         with h5py.File(tmp_path / f"{split}_captions.h5", "w") as file:
             file[f"{split}_captions"] = captions
             file[f"{split}_image_idxs"] = image_idxs.astype(np.int32)
-    with h5py.File(tmp_path / "features.h5", "w") as file:
-        file["features"] = features
-        file.attrs["regions"] = "4"
+    for split in ("train", "dev"):
+        with h5py.File(tmp_path / f"{split}_features.h5", "w") as file:
+            file["features"] = features
+            file.attrs["regions"] = "4"
     numbers = {word: number for number, word in enumerate(WORDS)}
     vocabulary = {"idx_to_word": WORDS, "word_to_idx": numbers}
     (tmp_path / "vocabulary.json").write_text(json.dumps(vocabulary))
@@ -193,14 +194,15 @@ def study(tmp_path):
 
 
 def train(study, name, **settings):
-    settings = {"wordvec_dim": 8, "hidden_dim": 16, "batch_size": 20, "epochs": 3, **settings}
+    rates = {"learning_rate": 0.02, "self_critical_learning_rate": 0.02}
+    sizes = {"wordvec_dim": 8, "hidden_dim": 16, "batch_size": 20, "epochs": 3}
     train_captioner(
-        study / "features.h5",
+        study / "train_features.h5",
         study / "train_captions.h5",
         study / "vocabulary.json",
         output=study / name,
-        recipe=Recipe(learning_rate=0.02, self_critical_learning_rate=0.02, **settings),
-        dev_features=study / "features.h5",
+        recipe=Recipe(**rates | sizes | settings),
+        dev_features=study / "dev_features.h5",
         dev_captions=study / "dev_captions.h5",
         threads=1,
     )
@@ -248,14 +250,63 @@ def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies
     assert whole == killed
 
 
-def test_a_step_is_on_one_view_of_each_photo_and_all_that_people_say_of_it(study, monkeypatch):
-    step, steps = TorchTrainer.self_critical_step, []
+@pytest.fixture
+def steps(monkeypatch):
+    """Return a list that gets what each self-critical step is taken with."""
+    step, taken = TorchTrainer.self_critical_step, []
 
     def noted_step(trainer, drawn, advantages, said, *settings):
-        steps.append((*drawn, *said))
+        taken.append((*drawn, *said))
         return step(trainer, drawn, advantages, said, *settings)
 
     monkeypatch.setattr(TorchTrainer, "self_critical_step", noted_step)
+    return taken
+
+
+def make_another_dev_split(study):
+    """Have the dev split's images look like no training image; of each people say one thing."""
+    with h5py.File(study / "dev_features.h5", "a") as file:
+        file["features"][:] = -file["features"][:]
+    with h5py.File(study / "dev_captions.h5", "a") as file:
+        file["dev_captions"][:] = [1, 7, 7, END, 0]
+
+
+def test_captions_are_drawn_for_training_images_and_held_against_theirs(study, steps):
+    make_another_dev_split(study)
+    rows = train(study, "model", self_critical_epochs=1)
+    for views, _, said_views, said in steps:
+        assert views.min() >= 0
+        assert said_views.min() >= 0
+        assert (said[:, 1] < 7).all()
+    # What all say of all images has no weight in CIDEr-D: against the dev split it would be 0.
+    assert all(float(row["reward"]) > 0.5 for row in rows if row["reward"])
+
+
+def test_the_second_phase_goes_on_from_the_best_of_the_first(study):
+    make_another_dev_split(study)
+    train(study, "first", epochs=6)
+    assert load_captioner(study / "first").facts["best_epoch"] < 6
+    train(study, "both", epochs=6, self_critical_epochs=1, self_critical_learning_rate=1e-9)
+    first, both = (load_captioner(study / name).parameters for name in ("first", "both"))
+    for name, best in first.items():
+        np.testing.assert_allclose(both[name], best, atol=1e-6, err_msg=name)
+
+
+def test_a_restart_forgets_what_came_before():
+    features = np.random.default_rng(0).normal(size=(3, FEATURE_DIM)).astype(np.float32)
+    captions = np.array([[1, 4, 5, END], [1, 6, END, 0], [1, 7, 4, END]])
+    trainer, fresh = made_trainer(), made_trainer()
+    begin = fresh.parameters()
+    for _ in range(3):
+        trainer.step(features, captions, 0.1)
+    for one in (trainer, fresh):
+        one.restart(begin)
+        one.step(features[::-1].copy(), captions, 0.1)
+    for name, value in fresh.parameters().items():
+        np.testing.assert_array_equal(trainer.parameters()[name], value, err_msg=name)
+
+
+def test_a_step_is_on_one_view_of_each_photo_and_all_that_people_say_of_it(study, steps):
     train(study, "model", self_critical_epochs=1, region_dropout=0.5)
     assert len(steps) == 10
     for views, captions, said_views, said in steps:

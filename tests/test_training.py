@@ -88,17 +88,22 @@ def test_captions_are_learnt_by_heart(study, cell):
     assert facts["dataset"] == "letters"
 
 
-def test_parameters_are_for_features_as_they_lie_in_the_file(study):
-    folder = train(study, dev=True, epochs=30, learning_rate=0.01)
+def loss_of_the_dev_split(study, folder):
+    """Return the loss, without dropout, of the captioner in a folder."""
     trained = load_captioner(folder)
     captioner = Captioner(trained.recipe, FEATURE_DIM, len(WORDS), 0).eval()
     captioner.load_course_parameters(trained.parameters)
-    with h5py.File(study / "train_features.h5") as file:
+    with h5py.File(study / "dev_features.h5") as file:
         features = torch.from_numpy(file["features"][:])
-    with h5py.File(study / "train_captions.h5") as file:
-        captions = file["train_captions"][:]
-    loss = captioner(features, captions).item()
-    assert loss == pytest.approx(trained.facts["best_validation_loss"], rel=5e-3)
+    with h5py.File(study / "dev_captions.h5") as file:
+        captions = file["dev_captions"][:]
+    return captioner(features, captions).item()
+
+
+def test_parameters_are_for_features_as_they_lie_in_the_file(study):
+    folder = train(study, dev=True, epochs=30, learning_rate=0.01)
+    loss = loss_of_the_dev_split(study, folder)
+    assert loss == pytest.approx(load_captioner(folder).facts["best_validation_loss"], rel=5e-3)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
@@ -136,11 +141,40 @@ def test_the_history_has_a_validation_loss_at_the_end_of_each_epoch(study):
     assert facts["best_validation_loss"] == min(losses.values())
 
 
-def test_the_best_epoch_is_kept_and_not_the_last(study):
-    """At an absurd learning rate the loss of held-out captions rises after the first epochs."""
-    folder = train(study, epochs=40, learning_rate=0.05, schedule="constant")
+def test_the_parameters_of_the_best_epoch_are_kept(study):
+    """At an absurd learning rate the loss of other captions rises after the first epochs."""
+    with h5py.File(study / "dev_captions.h5", "a") as file:
+        file["dev_captions"][:] = made_captions(np.random.default_rng(1), IMAGES)
+    settings = {"dev": True, "epochs": 20, "learning_rate": 0.05, "schedule": "constant"}
+    folder = train(study, dropout=0.5, precision="float32", **settings)
     facts = load_captioner(folder).facts
-    assert facts["best_epoch"] < 40
+    losses = [float(row["validation_loss"] or "inf") for row in history(folder)]
+    assert facts["best_epoch"] < 20
+    assert facts["best_validation_loss"] == min(losses) < 0.9 * losses[-1]
+    assert facts["best_validation_loss"] == pytest.approx(
+        loss_of_the_dev_split(study, folder), rel=1e-4
+    )
+
+
+def held_out_images(study, monkeypatch, seed):
+    def note(trainer, recipe, train, dev, *others):
+        noted.append((set(train.image_idxs), set(dev.image_idxs)))
+        raise Interrupted
+
+    noted = []
+    with monkeypatch.context() as patch:
+        patch.setattr("recap.training.run_epochs", note)
+        with pytest.raises(Interrupted):
+            train(study, f"seed{seed}", seed=seed)
+    ((learnt, held_out),) = noted
+    assert learnt | held_out == set(range(IMAGES))
+    return held_out
+
+
+def test_the_seed_draws_the_images_that_are_held_out(study, monkeypatch):
+    drawn = [held_out_images(study, monkeypatch, seed) for seed in (0, 0, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(map(frozenset, drawn))) == 3
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice(study):
