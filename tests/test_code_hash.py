@@ -14,7 +14,18 @@ PACKAGE = Path(module.__file__).parent
 # from its own line and from those above it. A package stands for all of its modules.
 LAYERS = [
     ["recap", "errors"],
-    ["checks", "files", "progress", "threads", "code_hash", "devices", "python2_dict"],
+    [
+        "checks",
+        "files",
+        "hdf5",
+        "progress",
+        "threads",
+        "code_hash",
+        "devices",
+        "python2_dict",
+        "workers",
+        "zip_files",
+    ],
     [
         "outputs",
         "json_files",
