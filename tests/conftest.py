@@ -90,6 +90,14 @@ def output(tmp_path) -> Path:
     return tmp_path / "resources" / "out" / NAME
 
 
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "mirror" / "deep" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    return tmp_path / "mirror"
+
+
 @pytest.fixture(scope="session")
 def shapes_study(tmp_path_factory) -> Path:
     """Return a folder with a small study of `shapes`, laid out as the workflow lays it out.

@@ -22,4 +22,6 @@ def remote(server, **known):
 
 
 def left_in(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    """Return the names of the files in a folder, but for the notes of what was verified."""
+    names = [path.name for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in names if not name.endswith(".digests.json"))

@@ -346,7 +346,7 @@ def test_checking_leaves_the_given_config_alone():
 
 def test_numbers_and_truths_of_the_command_line_are_read():
     config = check(seeds=["0", "1"], vocabulary={"size": "10"}, models={"lstm": {"dropout": "0.1"}})
-    assert check(spice="true")["spice"] is True
+    assert check(ensemble="false")["ensemble"] is False
     assert check(feature_batch="32")["feature_batch"] == 32
     assert config["seeds"] == [0, 1]
     assert config["vocabulary"]["size"] == 10
@@ -392,3 +392,10 @@ def test_a_name_on_the_command_line_is_what_was_typed(text, read, capsys):
     assert capsys.readouterr().err == ""
     # What was typed for another workflow, of which this one is a module, is not this one's.
     assert check_config(config | {"study": 5}, SCHEMA, [f"study={text}"])["study"] == "5"
+
+
+def test_spice_needs_a_checksum_of_what_it_runs():
+    with pytest.raises(InputError, match=r"SPICE runs programs .* `sha256sum` prints"):
+        check(spice=True)
+    name = "stanford-corenlp-full-2015-12-09.zip"
+    assert check(spice=True, checksums={name: "sha256:" + "0" * 64})["spice"]

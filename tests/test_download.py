@@ -92,14 +92,6 @@ def test_an_unknown_digest_is_recorded_and_compared_ever_after(server, output, c
 # --- mirrors ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "mirror" / "deep" / NAME
-    path.parent.mkdir(parents=True)
-    path.write_bytes(CONTENT)
-    return tmp_path / "mirror"
-
-
 def test_a_mirror_folder_is_searched_with_its_sub_folders(server, output, folder):
     fetch(remote(server, sha256=SHA256), output, str(folder))
     assert output.read_bytes() == CONTENT

@@ -17,6 +17,7 @@ COMMANDS = {
     "recap.datasets.shapes:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
     "recap.datasets.download:download_dataset": "Download one file of a data set and verify it.",
     "recap.backbones.download:download_weights": "Download a backbone's weights and verify them.",
+    "recap.verify_download:verify_download": "Verify a downloaded file again.",
     "recap.datasets.registry:prepare_annotations": "Write a split's captions in COCO's format.",
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.data:list_images": "List a split's image files and addresses in row order.",

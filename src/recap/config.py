@@ -14,6 +14,7 @@ from recap.config_schema import fill_in
 from recap.decoders import Decoder, read_decoder
 from recap.errors import InputError
 from recap.recipe import OF_REGIONS, Recipe
+from recap.scoring.download import require_digest
 from recap.sweeps import expand_lists, expand_models
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
@@ -64,6 +65,8 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         _check_layer(config, layer)
         _check_own(config)
         _check_braces(config)
+        if config["spice"]:
+            require_digest(config["checksums"])
     except InputError as error:
         raise InputError(f"Configuration: {error}") from None
     suffix = "" if config["split"] == "official" else f"-{config['split']}"

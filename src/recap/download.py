@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recap.errors import InputError
 from recap.files import atomic_path
+from recap.json_files import read_json, write_json
 from recap.progress import progress
 from recap.remote_file import RemoteFile
 from recap.sole_owner import sole_owner
@@ -33,7 +34,9 @@ def fetch(
     An interrupted download leaves `output` with `.part` added, from which the next call goes
     on. `output` itself appears only once size and digest are right. Where no digest is known,
     the one seen at the first download is kept in `output` with `.sha256` added, and later
-    downloads are held against it. While another process fetches the same file, it is waited for.
+    downloads are held against it. What was verified is noted in `output` with `.digests.json`
+    added, so that `verify` need not read it again. While another process fetches the same file,
+    it is waited for.
 
     Parameters
     ----------
@@ -85,6 +88,34 @@ def fetch(
         f"{file.name} could not be downloaded{where}; {'; '.join(failures)}. Check the network, or"
         f" set `mirror` to a folder or URL that has it{_doubt(output)}."
     )
+
+
+def verify(file: RemoteFile, path: Path) -> dict[str, str]:
+    """Return digests of a file that was fetched before, if it is still what is expected.
+
+    Only what has been written since, or what is now expected by another digest than then, is read.
+
+    Parameters
+    ----------
+    file : RemoteFile
+        What it should be.
+    path : Path
+        Where it is.
+
+    Raises
+    ------
+    InputError
+        If it is another file.
+    """
+    try:
+        # A variant that a mirror gave is recorded.
+        _accept(file, path, path, strict=not (file.has_variants and _record(path).exists()))
+    except _WrongFileError as error:
+        raise InputError(
+            f"{path} is not the right {file.name}: it {error}; correct `checksums`, or move the"
+            f" file away, so that it is downloaded anew{_doubt(path)}."
+        ) from None
+    return _noted(path)
 
 
 def find_in_folder(folder: Path, file: RemoteFile, output: Path) -> Path | None:
@@ -178,29 +209,33 @@ def _download(
 
 
 def _accept(file: RemoteFile, path: Path, output: Path, strict: bool) -> None:
-    """Check a fetched file; record and tell the digest of one that nothing is known of."""
-    _check(file, path, output, strict)
-    if _expected(file, output, strict):
-        return
-    digests = _digests(file, path, "sha256", "md5")
-    if any(digests[name].startswith(digest.rstrip("…")) for name, digest in _published(file)):
-        return
-    if file.name.endswith(".zip"):
-        _check_archive(path)
-    with atomic_path(_record(output)) as scratch:
-        scratch.write_text(f"{digests['sha256']}  {file.name}\n")
-    reason = "it is not the published file" if _published(file) else "no checksum is known"
-    print(f"{file.name} is unverified: {reason}; sha256 {digests['sha256']}")
+    """Check a file and note its digests; record and tell that of one that nothing is known of."""
+    digests = _check(file, path, output, strict)
+    if not _expected(file, output, strict):
+        digests = _digests(file, path, "sha256", "md5")
+        if not any(_fits(digests, *published) for published in _published(file)):
+            if file.name.endswith(".zip"):
+                _check_archive(path)
+            with atomic_path(_record(output)) as scratch:
+                scratch.write_text(f"{digests['sha256']}  {file.name}\n")
+            reason = "it is not the published file" if _published(file) else "no checksum is known"
+            print(f"{file.name} is unverified: {reason}; sha256 {digests['sha256']}")
+    write_json(_note(output), {"state": _state(path), "digests": digests})
 
 
-def _check(file: RemoteFile, path: Path, output: Path, strict: bool) -> None:
-    """Raise what is wrong with a file, if anything is."""
+def _check(file: RemoteFile, path: Path, output: Path, strict: bool) -> dict[str, str]:
+    """Return the digests of a file that are expected, or raise what is wrong with it."""
     _check_size(file, path, strict)
     expected = _expected(file, output, strict)
     digests = _digests(file, path, *{name for name, _ in expected}) if expected else {}
     for name, digest in expected:
-        if not digests[name].startswith(digest.rstrip("…")):
+        if not _fits(digests, name, digest):
             raise _WrongFileError(f"has the {name} {digests[name]} where {digest} was expected")
+    return digests
+
+
+def _fits(digests: dict[str, str], name: str, digest: str) -> bool:
+    return digests[name].startswith(digest.rstrip("…"))
 
 
 def _check_size(file: RemoteFile, path: Path, strict: bool) -> None:
@@ -225,6 +260,24 @@ def _record(output: Path) -> Path:
     return output.with_name(output.name + ".sha256")
 
 
+def _note(output: Path) -> Path:
+    return output.with_name(output.name + ".digests.json")
+
+
+def _noted(path: Path) -> dict[str, str]:
+    """Return the digests that were noted of a file when it was as it is."""
+    if not _note(path).exists():
+        return {}
+    note = read_json(_note(path))
+    return note["digests"] if note["state"] == _state(path) else {}
+
+
+def _state(path: Path) -> list[int]:
+    """Return what changes when a file is written: its size, and its time in nanoseconds."""
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
 def _doubt(output: Path) -> str:
     """Return what to do if the record of an earlier download is what is wrong."""
     record = _record(output)
@@ -245,7 +298,13 @@ def _check_archive(path: Path) -> None:
 
 
 def _digests(file: RemoteFile, path: Path, *names: str) -> dict[str, str]:
-    """Return hexadecimal digests of a file by the names that `hashlib` knows."""
+    """Return hexadecimal digests of a file by the names that `hashlib` knows.
+
+    A file is not read if they were noted and it has not been written since.
+    """
+    noted = _noted(path)
+    if noted.keys() >= set(names):
+        return {name: noted[name] for name in names}
     digests = {name: hashlib.new(name) for name in names}
     for piece in _read(path, f"checking {file.name}"):
         for digest in digests.values():

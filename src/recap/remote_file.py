@@ -41,6 +41,8 @@ class RemoteFile:
     def expecting(self, checksum: str | None) -> "RemoteFile":
         """Return the same file with another checksum than the published one, and no known size.
 
+        It has no variants: this one is meant.
+
         Parameters
         ----------
         checksum : str or None
@@ -61,4 +63,5 @@ class RemoteFile:
                 f" {UNKNOWN}."
             )
         known = {algorithm: digest.lower()} if checksum != UNKNOWN else {}
-        return replace(self, **{"size": None, "md5": None, "sha256": None} | known)
+        forgotten = {"size": None, "md5": None, "sha256": None, "has_variants": False}
+        return replace(self, **forgotten | known)

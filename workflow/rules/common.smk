@@ -17,6 +17,7 @@ from recap.datasets.categories import READERS
 from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
+from recap.verify_download import DOWNLOADS
 
 try:
     config.update(
@@ -73,6 +74,11 @@ def dataset_of(wildcards):
     return DATASETS[wildcards.dataset, wildcards.splits]
 
 
+def archive_of_annotations(wildcards):
+    """Return the archive that holds the captions of a job's data set."""
+    return f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}"
+
+
 def annotations_of(split):
     """Return a split's captions as a COCO caption file."""
     if OWN:
@@ -117,6 +123,22 @@ def weights_of_backbone():
     if isinstance(WEIGHTS, RemoteFile):
         return [f"resources/weights/{WEIGHTS.name}"]
     return [WEIGHTS] if WEIGHTS else []
+
+
+# Folders of resources/ with files that are downloaded.
+DOWNLOADED = {name for (name, _), dataset in DATASETS.items() if dataset.files} | {
+    "weights",
+    "spice",
+}
+
+
+def verified(paths):
+    """Return the records that say what the downloads among these files are.
+
+    A new record reruns nothing: the file is the same.
+    """
+    download = rf"resources/({one_of(DOWNLOADED)})/({one_of(DOWNLOADS)})"
+    return [ancient(f"{path}.verified.json") for path in paths if re.fullmatch(download, str(path))]
 
 
 def runs(pattern):

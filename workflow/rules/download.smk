@@ -5,13 +5,13 @@
 #        resources/{dataset}/annotations/{splits}/captions_{split}.json
 #        resources/weights/*
 #        resources/spice/stanford-corenlp-full-2015-12-09.zip
+#        {file}.verified.json beside each download
 
 
 rule download:
     input:
-        [images_of(split) for split in SPLITS],
-        [annotations_of(split) for split in SPLITS],
-        weights_of_backbone(),
+        sources(),
+        verified(sources()),
 
 
 rule draw_shapes:
@@ -144,10 +144,43 @@ rule download_spice:
         """
 
 
+# Another checksum verifies the file that it names, and downloads nothing.
+rule verify_download:
+    """Verify a downloaded file, and record its digests."""
+    input:
+        "resources/{folder}/{file}",
+    output:
+        "resources/{folder}/{file}.verified.json",
+    log:
+        f"results/{STUDY}/logs/verify_download/{{folder}}-{{file}}.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/verify_download/{{folder}}-{{file}}.tsv"
+    wildcard_constraints:
+        folder=one_of(DOWNLOADED),
+        file=one_of(DOWNLOADS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        checksum=lambda wildcards: options(checksum=config["checksums"].get(wildcards.file, "")),
+        code=code_hash("recap.verify_download"),
+    shell:
+        """
+        python -m recap verify-download \
+            --file={input:q} \
+            {params.checksum:q} \
+            --output={output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule prepare_annotations:
     """Write the captions of one split as a COCO caption file."""
     input:
-        lambda wildcards: f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}",
+        archive=archive_of_annotations,
+        verified=lambda wildcards: verified([archive_of_annotations(wildcards)]),
     output:
         "resources/{dataset}/annotations/{splits}/captions_{split}.json",
     log:
@@ -165,7 +198,7 @@ rule prepare_annotations:
         """
         python -m recap prepare-annotations \
             --dataset={wildcards.dataset:q} \
-            --archive={input:q} \
+            --archive={input.archive:q} \
             --splits={wildcards.splits:q} \
             --split={wildcards.split:q} \
             --output={output:q} \

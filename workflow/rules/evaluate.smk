@@ -6,6 +6,8 @@
 #        results/{study}/scores/{model}/{run}/{decoder}.json
 #        results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip
 
+SPICE = ["resources/spice/stanford-corenlp-full-2015-12-09.zip"] if config["spice"] else []
+
 
 rule evaluate:
     input:
@@ -99,7 +101,8 @@ rule score_captions:
     input:
         captions="results/{study}/captions/{model}/{run}/{decoder}.json",
         annotations=annotations_of("val"),
-        spice="resources/spice/stanford-corenlp-full-2015-12-09.zip" if config["spice"] else [],
+        spice=SPICE,
+        verified=verified(SPICE),
     output:
         "results/{study}/scores/{model}/{run}/{decoder}.json",
     log:

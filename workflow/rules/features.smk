@@ -33,6 +33,7 @@ rule extract_features:
         images=lambda wildcards: images_of(wildcards.split),
         annotations=lambda wildcards: annotations_of(wildcards.split),
         weights=weights_of_backbone(),
+        verified=lambda wildcards: verified([*images_of(wildcards.split), *weights_of_backbone()]),
     output:
         temp("results/{study}/features/{split}/{scatteritem}.h5"),
     log:

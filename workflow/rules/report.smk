@@ -14,7 +14,8 @@ rule report:
 rule prepare_categories:
     """Write which objects the photos of one split show."""
     input:
-        lambda wildcards: f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}",
+        archive=archive_of_annotations,
+        verified=lambda wildcards: verified([archive_of_annotations(wildcards)]),
     output:
         "resources/{dataset}/annotations/{splits}/categories_{split}.json",
     log:
@@ -32,7 +33,7 @@ rule prepare_categories:
         """
         python -m recap prepare-categories \
             --dataset={wildcards.dataset:q} \
-            --archive={input:q} \
+            --archive={input.archive:q} \
             --split={wildcards.split:q} \
             --output={output:q} \
             2>&1 | tee {log:q}
@@ -43,6 +44,7 @@ rule record_provenance:
     """Write down what the study was made from and what came of it, with checksums."""
     input:
         sources=sources(),
+        verified=verified(sources()),
         images=images_of("val"),
         annotations=annotations_of("val"),
         train_annotations=annotations_of("train"),

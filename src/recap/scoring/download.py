@@ -1,10 +1,11 @@
 """Download what SPICE needs."""
 
 from recap.download import fetch
+from recap.errors import InputError
 from recap.outputs import OutputFile
-from recap.remote_file import RemoteFile
+from recap.remote_file import UNKNOWN, RemoteFile
 
-CORENLP = RemoteFile("http://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip")
+CORENLP = RemoteFile("https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip")
 
 
 def download_spice(
@@ -16,7 +17,7 @@ def download_spice(
 ) -> None:
     """Download Stanford CoreNLP 3.6.0, whose parser SPICE uses, and verify it.
 
-    No official checksum is known: that of the first download is recorded beside the file.
+    Programs in it are run, and no official checksum is known: `checksums` must name one.
 
     Parameters
     ----------
@@ -32,6 +33,28 @@ def download_spice(
     Raises
     ------
     InputError
-        If no source has the file, or it is damaged.
+        If no checksum is given, no source has the file, or it is another one.
     """
+    require_digest(checksums or {})
     fetch(CORENLP, output, mirror, urls, checksums)
+
+
+def require_digest(checksums: dict[str, str]) -> None:
+    """Refuse to trust the parser's archive without a digest to hold it against.
+
+    Parameters
+    ----------
+    checksums : dict of str to str
+        Checksums to expect, by file name.
+
+    Raises
+    ------
+    InputError
+        If there is none of the archive.
+    """
+    if checksums.get(CORENLP.name, UNKNOWN) == UNKNOWN:
+        raise InputError(
+            f"SPICE runs programs of {CORENLP.name}, of which no official checksum is known: add"
+            f' `{CORENLP.name}: "sha256:…"` to `checksums`, with what `sha256sum` prints of a copy'
+            " that you trust, or leave SPICE out."
+        )
