@@ -76,6 +76,20 @@ def test_a_broken_one_is_told(monkeypatch, tmp_path):
         find_java()
 
 
+@pytest.mark.parametrize("then", ["wait", "exit"])
+def test_what_a_program_starts_ends_with_it(then, tmp_path):
+    """A script that starts another program, which keeps what it prints to open."""
+    script, ended = tmp_path / "java", tmp_path / "ended"
+    script.write_text(f"#!/bin/sh\n(/bin/sleep 30; echo > {ended}) &\necho started\n{then}\n")
+    script.chmod(0o755)
+    if then == "wait":
+        with pytest.raises(subprocess.TimeoutExpired):
+            java.run_java([str(script)], 0.5)
+    else:
+        assert java.run_java([str(script)], 60) == "started\n"
+    assert not ended.exists()
+
+
 def test_errors_in_words():
     assert in_words(subprocess.TimeoutExpired("java", 60)) == "it took longer than 60 s"
     failed = subprocess.CalledProcessError(1, "java", stderr="at x\n  out of memory \n\n")

@@ -256,14 +256,31 @@ def test_broken_java_is_a_note(script, told, no_java, tmp_path):
 
 
 def test_java_that_hangs_is_a_note(no_java, tmp_path, monkeypatch):
+    """What the `java` has started ends too, though it holds the pipe."""
     monkeypatch.setattr(meteor, "TIME_LIMIT", 0.5)
-    java = tmp_path / "java"
+    java, ended = tmp_path / "java", tmp_path / "ended"
     java.write_text(
-        "#!/bin/sh\necho 'version \"17\"' >&2\n[ $1 = -version ] || exec /bin/sleep 60\n"
+        f"#!/bin/sh\necho 'version \"17\"' >&2\n[ $1 = -version ] && exit\n"
+        f"(/bin/sleep 30; echo > {ended}) &\nwait\n"
     )
     java.chmod(0o755)
     (note,) = score(CAPTIONS, REFERENCES)["notes"]
     assert note == "METEOR was not computed, because it took longer than 0.5 s."
+    assert not ended.exists()
+
+
+@pytest.mark.parametrize("answers", [0, 1, 4])
+def test_java_that_is_killed_is_a_note(answers, no_java, tmp_path):
+    """It answers some captions; then the kernel kills it, as it does when memory runs out."""
+    java = tmp_path / "java"
+    java.write_text(
+        "#!/bin/sh\necho 'version \"17\"' >&2\n[ $1 = -version ] && exit\n"
+        + "read line; echo 1 2 3\n" * answers
+        + "read line; kill -9 $$\n"
+    )
+    java.chmod(0o755)
+    (note,) = score(CAPTIONS, REFERENCES)["notes"]
+    assert note.startswith("METEOR was not computed, because its Java program failed")
 
 
 @pytest.mark.parametrize(
@@ -274,8 +291,11 @@ def test_java_that_hangs_is_a_note(no_java, tmp_path, monkeypatch):
         ([(1, "a"), (5, "b")], "annotations.json has no reference caption of image 5"),
         ([(1, "a"), (3, "b")], "no caption of images 7, 4 of .*annotations.json.*--subset"),
         ([], "results.json holds no caption"),
-        ([(1, None)], "results.json is not a COCO caption results file"),
-        ([("one", "a")], "results.json is not a COCO caption results file"),
+        ([(1, None)], "results.json has the caption None of image 1: a caption is text"),
+        ([("1", "a")], "results.json has the image id '1', which is no whole number"),
+        ([(1.0, "a")], "results.json has the image id 1.0"),
+        ([(True, "a")], "results.json has the image id True"),
+        ([(None, "a")], "results.json has the image id None"),
     ],
 )
 def test_bad_results_are_told(captions, message, tmp_path):
@@ -284,6 +304,38 @@ def test_bad_results_are_told(captions, message, tmp_path):
     with pytest.raises(InputError, match=message):
         score_captions(results, annotations, output=output)
     assert not output.exists()
+
+
+def test_what_python_reads_as_json_is_read(tmp_path, capsys):
+    """A byte order mark, ids beyond 64 bits, numbers that are none in a field that nobody uses."""
+    image = 2**70
+    results, annotations = write_files(
+        tmp_path, [(image, "a cafe\u0301\u200b")], {image: ["a caf\u00e9"]}
+    )
+    entry = {"image_id": image, "caption": "a cafe\u0301\u200b", "score": float("nan")}
+    text = json.dumps([entry]).replace("}", ', "chance": 1e999}')
+    results.write_text("\ufeff" + text, encoding="utf-8")
+    score_captions(results, annotations, meteor=False, format="json")
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["per_image"]["image_id"] == [image]
+    assert scores["scores"]["ROUGE-L"] == 1  # accents and invisible characters as in the references
+
+
+@pytest.mark.parametrize(
+    ("caption", "told"),
+    [
+        ("一只棕色的狗在草地上奔跑。", True),
+        ("一只 棕色 的 狗 在 草地 上 奔跑 。", False),
+        ("สุนัขวิ่งบนหญ้า", True),
+        ("สุนัข วิ่ง บน หญ้า", False),
+        ("개가 풀밭에서 달린다", False),
+        ("a dog by a sign that reads 東京駅北口改札", False),
+    ],
+)
+def test_a_language_without_spaces_is_told_once(caption, told, tmp_path, capsys):
+    results, annotations = write_files(tmp_path, [(1, caption)], {1: [caption] * 2})
+    score_captions(results, annotations, meteor=False)
+    assert capsys.readouterr().out.count("no spaces between their words") == told
 
 
 @pytest.mark.parametrize("content", ["[", "{}", '{"images": []}', "null", '[{"caption": "a"}]'])

@@ -3,14 +3,12 @@
 import subprocess
 import tempfile
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from pycocoevalcap.meteor import meteor
 
-from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words
+from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words, java_process
 
 TIME_LIMIT = 1800  # seconds, well above what 40,000 captions should take
 
@@ -23,30 +21,16 @@ class MeteorProcess(meteor.Meteor):
 
     Parameters
     ----------
-    java : str
-        Path of the `java` program.
-    errors : file
-        What takes the error stream.
+    process : Popen
+        METEOR's program, which reads and writes pipes.
     """
 
-    def __init__(self, java: str, errors: IO):
+    def __init__(self, process: subprocess.Popen):
         self.lock = threading.RLock()
-        self.meteor_p = subprocess.Popen(
-            [java, "-Xmx2G", *OPTIONS, "-jar", meteor.METEOR_JAR, "-", "-", "-stdio"]
-            + ["-l", "en", "-norm"],
-            cwd=Path(meteor.__file__).parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-
-    def end(self) -> None:
-        """End the process."""
-        self.meteor_p.kill()
-        self.meteor_p.communicate()
+        self.meteor_p = process
 
     def __del__(self) -> None:
-        """Do nothing: `end` has ended the process."""
+        """Do nothing: who started the process ends it."""
 
 
 def meteor_scores(
@@ -68,26 +52,28 @@ def meteor_scores(
     JavaProblem
         If no Java works.
     """
-    java = find_java()
+    command = [find_java(), "-Xmx2G", *OPTIONS, "-jar", meteor.METEOR_JAR, "-", "-", "-stdio"]
+    command += ["-l", "en", "-norm"]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         try:
-            process = MeteorProcess(java, errors)
-        except OSError as error:
-            raise JavaProblem(f"{java} does not start ({error.strerror})") from None
-        watchdog = threading.Timer(TIME_LIMIT, process.meteor_p.kill)
-        watchdog.daemon = True
-        watchdog.start()
-        start = time.monotonic()
-        try:
-            return process.compute_score(references, captions)
+            with java_process(
+                command,
+                TIME_LIMIT,
+                cwd=Path(meteor.__file__).parent,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            ) as process:
+                try:
+                    return MeteorProcess(process).compute_score(references, captions)
+                except (OSError, ValueError):
+                    # Its last words may come after its end of the pipe has closed.
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(10)
+                    raise
+        except subprocess.TimeoutExpired as error:
+            raise JavaProblem(in_words(error)) from None
         except (OSError, ValueError) as error:
-            if time.monotonic() - start >= TIME_LIMIT:
-                raise JavaProblem(f"it took longer than {TIME_LIMIT} s") from None
-            with suppress(subprocess.TimeoutExpired):
-                process.meteor_p.wait(10)
             errors.seek(0)
             error.stderr = errors.read()
             raise JavaProblem(f"its Java program failed ({in_words(error)})") from None
-        finally:
-            watchdog.cancel()
-            process.end()

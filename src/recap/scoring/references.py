@@ -1,10 +1,33 @@
 """The reference captions of images, made ready once for scoring many captioners."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 
 from recap.metrics.ngrams import References
 from recap.scoring.treebank import tokenize_captions
+
+# Letters of scripts that are written without spaces between words: Thai, Lao, Tibetan, Burmese,
+# Khmer, Japanese, Chinese. Where words are parted all the same, fewer letters stand together.
+UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
+LETTERS_OF_A_WORD = 6
+
+
+def lacks_spaces(captions: Iterable[str]) -> bool:
+    """Return whether captions are mostly in a script without spaces between words, and have none.
+
+    Parameters
+    ----------
+    captions : iterable of str
+        As people wrote them.
+    """
+    runs = letters = characters = 0
+    for caption in captions:
+        found = [] if caption.isascii() else UNSPACED.findall(caption)
+        runs += len(found)
+        letters += sum(map(len, found))
+        characters += len(caption)
+    return letters > characters / 2 and letters > LETTERS_OF_A_WORD * runs
 
 
 def tokenized(captions: Sequence[str]) -> list[str]:

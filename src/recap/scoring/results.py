@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recap.errors import InputError
 from recap.json_files import read_json
+from recap.text import normalize_text
 
 
 def read_results(path: Path) -> dict[int, str]:
@@ -19,24 +20,33 @@ def read_results(path: Path) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        Caption by image id, in file order.
+        Caption by image id, in file order, normalized as reference captions are.
 
     Raises
     ------
     InputError
-        If the file is missing, empty or in another format, or names an image twice.
+        If the file is missing, empty or in another format, names an image twice, or has an id that
+        is no whole number or a caption that is no text.
     """
     captions: dict[int, str] = {}
     try:
         for entry in read_json(path):
             image, caption = entry["image_id"], entry["caption"]
-            if not (isinstance(image, int) and isinstance(caption, str)):
-                raise TypeError(f"image {image!r}, caption {caption!r}")
+            if type(image) is not int:
+                raise InputError(
+                    f"{path} has the image id {image!r}, which is no whole number: give each"
+                    " caption the number of its image in the annotations."
+                )
+            if not isinstance(caption, str):
+                raise InputError(
+                    f"{path} has the caption {caption!r} of image {image}: a caption is text;"
+                    " correct it or leave it out."
+                )
             if image in captions:
                 raise InputError(
                     f"{path} has more than one caption of image {image}: keep one per image."
                 )
-            captions[image] = caption
+            captions[image] = normalize_text(caption)
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not a COCO caption results file ({error!r}): it needs a list of"

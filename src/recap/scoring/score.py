@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from recap.metrics.rouge import rouge_l
 from recap.outputs import OutputFile
 from recap.scoring.java import JavaProblem
 from recap.scoring.meteor import meteor_scores
-from recap.scoring.references import PreparedReferences, tokenized
+from recap.scoring.references import PreparedReferences, lacks_spaces, tokenized
 from recap.scoring.results import name_images, read_results
 from recap.scoring.spice import spice_scores
 
@@ -172,10 +173,16 @@ def score_captions(
             f"{results} has no caption of {name_images(left)} of {annotations}: caption all"
             " images, or score those that have a caption with --subset."
         )
-    prepared = PreparedReferences(
-        {image: texts for image, texts in references.items() if image in captions}
-    )
-    scores = compute_scores(captions, prepared, meteor=meteor, spice=spice)
+    scored = {image: texts for image, texts in references.items() if image in captions}
+    scores = compute_scores(captions, PreparedReferences(scored), meteor=meteor, spice=spice)
+    for path, texts in {annotations: chain(*scored.values()), results: captions.values()}.items():
+        if lacks_spaces(texts):
+            scores["notes"].append(
+                f"The captions of {path.name} have no spaces between their words, so that each"
+                " counts as one word and scores are near 0: put spaces between the words of all"
+                " captions, by a word segmenter of their language, before training and scoring."
+            )
+            break
     if left:
         scores["notes"].append(
             f"{len(left)} of the {len(references)} images in the annotations have no caption in"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from pycocoevalcap.spice import spice
 
-from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words
+from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words, run_java
 
 TIME_LIMIT = 6 * 3600  # seconds, well above what parsing the references of 40,000 images takes
 NEWEST_JAVA = 15  # what it keeps references with reaches into Java, which refuses it since
@@ -66,7 +66,7 @@ def spice_scores(
         command = [java, "-Xmx8G", *OPTIONS, "-cp", os.pathsep.join(map(str, jars)), MAIN_CLASS]
         command += [str(source), "-cache", str(cache), "-out", str(output), "-subset", "-silent"]
         try:
-            subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT)
+            run_java(command, TIME_LIMIT)
             found = {
                 entry["image_id"]: float(entry["scores"]["All"]["f"])
                 for entry in json.loads(output.read_text(encoding="utf-8"))
