@@ -113,11 +113,13 @@ def train_captioner(
     else:
         train, dev = hold_out(train, dev_share, generator)
         validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
+    warnings = []
     if len(dev) < FEW_CAPTIONS:
-        print(
-            f"warning: the epoch to keep is chosen on {len(dev)} captions, hardly better than by"
-            " chance: raise `dev_share`, or give a dev split"
+        warnings.append(
+            f"the epoch to keep is chosen on {len(dev)} captions, hardly better than by chance:"
+            " raise `dev_share`, or give a dev split"
         )
+        print(f"warning: {warnings[0]}")
 
     for name in OF_REGIONS:
         if getattr(recipe, name) and train.regions == 1:
@@ -192,7 +194,7 @@ def train_captioner(
             "seed": seed,
             "dataset": dataset,
             "validation": validation,
-            "validation_captions": len(dev),
+            "warnings": warnings,
             "best_epoch": state.best_epoch,
             "best_validation_loss": state.best_loss,
             "precision": str(number_format).removeprefix("torch."),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recap.report.breakdown import by_category, by_reference_length
+from recap.report.breakdown import Slice, by_category, by_reference_length
 
 
 def with_references(fake, *lengths):
@@ -49,3 +49,12 @@ def test_scores_by_category_leave_out_the_rare(fake):
     assert slices[1].scores["lstm"] == pytest.approx(scores[10:].mean())
     comparison.categories.clear()
     assert by_category(comparison, "greedy") == []
+
+
+def test_few_images_zeros_and_failures_have_no_winner():
+    scores = {"a": 0.3001, "b": 0.3, "c": 0.9}
+    assert Slice("x", 10, scores).highest(["a", "b"]) == ["a", "b"]
+    assert Slice("x", 10, scores).highest(["a", "c"]) == ["c"]
+    assert Slice("x", 9, scores).highest(["a", "c"]) == []
+    assert Slice("x", 10, scores).highest([]) == []
+    assert Slice("x", 10, {"a": 0.0, "b": 0.0004}).highest(["a", "b"]) == []

@@ -196,7 +196,7 @@ def test_two_studies_on_one_page(make_fake, tmp_path):
 
 def test_several_seeds_are_told_by_their_spread(fake, tmp_path):
     words = Page(compare(fake, tmp_path / "apart")).words
-    assert "Every one of the 2 seeds of lstm scores higher than every one of the 2 of rnn" in words
+    assert "Their seeds do not overlap: lstm from" in words
     for path in fake.folder.glob("scores/rnn/seed1/*.json"):
         content = json.loads(path.read_text())
         values = [value + 0.5 for value in content["per_image"]["CIDEr-D"]]
@@ -205,10 +205,39 @@ def test_several_seeds_are_told_by_their_spread(fake, tmp_path):
     assert "Their seeds overlap: " in Page(compare(fake, tmp_path / "overlap")).words
 
 
+def test_captioners_that_fail_are_told_of_and_nothing_is_bold(fake, tmp_path):
+    for path in fake.folder.glob("captions/*/*/*.json"):
+        captions = json.loads(path.read_text())
+        path.write_text(json.dumps([entry | {"caption": "a a a a"} for entry in captions]))
+    html = compare(fake, tmp_path)
+    page = Page(html)
+    assert page.open == []
+    assert "No winner: every captioner fails" in page.words
+    assert "it gives one caption, “a a a a”, to 20 of 20 images" in page.words
+    assert "<b>" not in html
+    assert "Is it real?" not in page.words
+    assert "No winner" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
+
+
+def test_photos_that_were_learnt_from_are_told(fake, tmp_path):
+    assert "training photos too" not in Page(compare(fake, tmp_path / "apart")).words
+    shutil.copy(fake.annotations, fake.train_annotations)
+    words = Page(compare(fake, tmp_path / "same")).words
+    assert "20 of the 20 scored photos are training photos too" in words
+
+
+def test_what_trainings_warned_of_is_told_once(fake, tmp_path):
+    for path in fake.folder.glob("models/*/*/config.json"):
+        config = json.loads(path.read_text()) | {"warnings": ["the epoch is chosen on 3 captions"]}
+        path.write_text(json.dumps(config))
+    words = Page(compare(fake, tmp_path)).words
+    assert words.count("lstm, rnn: the epoch is chosen on 3 captions.") == 1
+
+
 def test_the_summary_says_where_the_lead_comes_from(fake, tmp_path):
     words = Page(compare(fake, tmp_path)).words
     assert re.search(r"Image by image, lstm scores higher on \d+% and rnn on \d+%", words)
-    assert "(p < 0.001)" in words
+    assert re.search(r"By a t test over seeds and images, .* would hardly .* \(p = 0\.\d+\)", words)
     assert re.search(r"lstm is furthest ahead on “(disc|<ring>)” \(\+\d", words)
     assert "100% differ from each other and 100% are in no training caption" in words
 

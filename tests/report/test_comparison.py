@@ -4,8 +4,8 @@ import pytest
 
 from recap.errors import InputError
 from recap.report.comparison import lay_side_by_side
+from recap.report.judge import judge
 from recap.report.study import read_study
-from recap.report.verdict import judge
 
 
 def test_a_study_alone_keeps_the_names_of_its_models(fake):
@@ -24,7 +24,7 @@ def test_studies_on_the_same_images_are_one_comparison(make_fake):
     verdict = judge(comparison, seed=0)
     assert verdict.best.model == "two: lstm"
     assert verdict.leads[0].model == "one: lstm"
-    assert verdict.leads[0].difference == pytest.approx(0.2)
+    assert verdict.leads[0].sure.mean == pytest.approx(0.2)
 
 
 def test_images_are_put_in_the_order_of_the_first_study(make_fake):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from recap.errors import InputError
 from recap.report.gallery import MOST_IMAGES, build_gallery, choose_images
-from recap.report.verdict import judge
+from recap.report.judge import judge
 
 
 def test_the_groups_are_what_they_say():

@@ -5,11 +5,13 @@ import pytest
 
 from recap.report import statistics
 from recap.report.statistics import (
-    holm,
+    compare_over_images,
+    compare_over_seeds,
+    fewest_images,
     interval,
     mean_and_deviation,
-    permutation_p_values,
     resampled_means,
+    variance_of_seeds,
 )
 
 
@@ -58,36 +60,118 @@ def test_all_resamples_are_drawn_when_they_do_not_fit_at_once(monkeypatch):
     means = resampled_means(values, seed=0)
     assert means.shape == (statistics.RESAMPLES, 1)
     assert means.mean() == pytest.approx(values.mean(), abs=0.2)
-    assert permutation_p_values(values, seed=0)[0] == pytest.approx(1 / 10_001)
+    assert p_values(values) == pytest.approx([1 / 10_001])
 
 
-def test_p_values_agree_with_all_permutations():
-    differences = np.array([[0.3, -0.1, 0.4, 0.2, 0.5, -0.2, 0.1, 0.6]])
-    signs = np.array(list(itertools.product([-1, 1], repeat=8)))
-    exact = (np.abs(signs @ differences[0]) >= differences.sum() - 1e-12).mean()
-    assert permutation_p_values(differences, seed=0)[0] == pytest.approx(exact, abs=0.01)
+def p_values(differences, comparisons=1):
+    found = compare_over_images(np.asarray(differences), comparisons=comparisons, seed=0)
+    return [difference.p_value for difference in found]
+
+
+EIGHT = np.array([0.3, -0.1, 0.4, 0.2, 0.5, -0.2, 0.1, 0.6])
+
+
+def exact_p_value(differences):
+    signs = np.array(list(itertools.product([-1, 1], repeat=len(differences))))
+    return (np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12).mean()
+
+
+def test_of_few_images_all_permutations_are_taken():
+    assert p_values([EIGHT]) == [exact_p_value(EIGHT)]
+
+
+def test_of_many_images_permutations_are_drawn(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 200)
+    assert p_values([EIGHT])[0] == pytest.approx(exact_p_value(EIGHT), abs=0.05)
+    monkeypatch.setattr(statistics, "RESAMPLES", 255)
+    assert p_values([EIGHT])[0] * 256 == pytest.approx(round(p_values([EIGHT])[0] * 256))
 
 
 def test_p_values_have_no_direction_and_no_zero():
     differences = np.random.default_rng(0).normal(0.5, 1, size=200)
-    both = permutation_p_values(np.stack([differences, -differences]), seed=0)
-    assert both[0] == both[1] == 1 / 10_001
-    assert permutation_p_values(np.zeros((1, 30)), seed=0)[0] == 1.0
+    assert p_values([differences, -differences]) == [1 / 10_001] * 2
+    assert p_values(np.zeros((1, 30))) == [1.0]
 
 
 def test_p_values_of_chance_are_spread_evenly(monkeypatch):
     monkeypatch.setattr(statistics, "RESAMPLES", 500)
-    chance = np.random.default_rng(1).normal(size=(400, 50))
-    p_values = permutation_p_values(chance, seed=0)
-    assert (p_values < 0.05).mean() == pytest.approx(0.05, abs=0.03)
-    assert p_values.mean() == pytest.approx(0.5, abs=0.05)
+    found = np.array(p_values(np.random.default_rng(1).normal(size=(400, 50))))
+    assert (found < 0.05).mean() == pytest.approx(0.05, abs=0.03)
+    assert found.mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_holm_by_hand():
-    adjusted = holm(np.array([0.01, 0.04, 0.03, 0.005]))
-    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([0.7, 0.6])) == pytest.approx([1.0, 1.0])
-    assert holm(np.array([0.2])) == pytest.approx([0.2])
+def test_p_values_allow_for_the_number_of_comparisons():
+    (alone,) = p_values([EIGHT])
+    assert p_values([EIGHT], comparisons=3) == [pytest.approx(3 * alone)]
+    assert p_values([EIGHT], comparisons=1000) == [1.0]
+
+
+def test_the_interval_holds_what_the_test_does_not_reject():
+    """Moved to an end of its interval, a sample is at the edge of being rejected."""
+    (found,) = compare_over_images(EIGHT[None], comparisons=1, seed=0)
+    low, high = found.interval
+    assert found.mean == pytest.approx(EIGHT.mean())
+    assert low < found.mean < high
+    for end, inwards in ((low, 1e-6), (high, -1e-6)):
+        assert exact_p_value(EIGHT - end - inwards) > statistics.LEVEL
+        assert exact_p_value(EIGHT - end + inwards) <= statistics.LEVEL
+
+
+def test_the_interval_agrees_with_the_normal_theory():
+    values = np.random.default_rng(3).normal(0.5, 2.0, size=2_000)
+    (found,) = compare_over_images(values[None], comparisons=1, seed=0)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert found.interval == pytest.approx(
+        (values.mean() - half, values.mean() + half), abs=0.05 * half
+    )
+
+
+def test_many_comparisons_are_given_more_permutations():
+    differences = np.random.default_rng(0).normal(3, 1, size=(1, 60))
+    assert p_values(differences, comparisons=780)[0] == pytest.approx(780 / 160_001)
+
+
+@pytest.mark.parametrize(("comparisons", "fewest"), [(1, 6), (3, 7), (15, 10)])
+def test_so_few_images_can_show_nothing(comparisons, fewest):
+    assert fewest_images(comparisons) == fewest
+    for images in (1, fewest - 1, fewest):
+        (found,) = compare_over_images(np.ones((1, images)), comparisons=comparisons, seed=0)
+        assert (found.p_value <= statistics.LEVEL) == (images == fewest)
+        assert np.isfinite(found.interval).all() == (images == fewest)
+
+
+def test_over_seeds_by_hand():
+    first, second = np.array([[1.0, 3.0], [2.0, 4.0]]), np.array([[0.0, 2.0], [0.0, 4.0]])
+    between = variance_of_seeds([first, second])
+    assert between == (pytest.approx((0.5 + 0.5) / 2), 2)
+    found = compare_over_seeds(first, second, between, comparisons=1)
+    # Seeds: 0.5 (1/2 + 1/2); images: differences 1.5 and 0.5 of variance 0.5, over 2.
+    error = np.sqrt(0.5 + 0.25)
+    assert found.mean == 1.0
+    assert found.interval == pytest.approx((1 - 4.302653 * error, 1 + 4.302653 * error))
+    assert found.p_value == pytest.approx(0.367544, abs=1e-5)
+
+
+def test_over_seeds_allows_for_their_variance():
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=300)
+    first, second = (images + generator.normal(0, 0.1, size=(3, 300)) for _ in range(2))
+    first += 0.05
+    steady = compare_over_seeds(first, second, variance_of_seeds([first, second]), comparisons=1)
+    assert steady.p_value < 0.01
+    moved = np.array([[0.1], [0.0], [-0.1]])
+    varied = [first + moved, second + moved]
+    found = compare_over_seeds(*varied, variance_of_seeds(varied), comparisons=1)
+    assert found.mean == pytest.approx(steady.mean)
+    assert found.p_value > 0.1
+    assert found.interval[0] < 0 < found.interval[1]
+
+
+def test_seeds_that_all_agree_leave_no_doubt():
+    ones = np.ones((2, 9))
+    between = variance_of_seeds([ones, ones])
+    assert compare_over_seeds(ones, 0 * ones, between, comparisons=1).p_value == 0
+    assert compare_over_seeds(ones, ones, between, comparisons=1).p_value == 1
 
 
 def test_mean_and_sample_deviation():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recap.metrics.bleu import bleu_of_counts
+from recap.report.judge import judge
 from recap.report.statistics import interval
 from recap.report.study import METRICS
 from recap.report.tables import (
@@ -20,7 +21,6 @@ from recap.report.tables import (
     score_rows,
     summary_text,
 )
-from recap.report.verdict import judge
 
 
 def test_rows_hold_means_and_deviations(fake):
@@ -113,10 +113,17 @@ def make_row(model, **scores):
 
 def test_best_values_tie_where_they_print_alike():
     rows = [make_row("a", METEOR=0.18502), make_row("b", METEOR=0.18498), make_row("c")]
-    best = best_values(rows)
+    best = best_values(rows, ["a", "b", "c"])
     assert best["METEOR"] == "18.5"
     assert [percent(row.mean["METEOR"]) for row in rows] == ["18.5", "18.5", "–"]
     assert best["BLEU-1"] is None
+
+
+def test_neither_a_zero_nor_what_fails_is_the_best():
+    rows = [make_row("a", METEOR=0.0004), make_row("b", METEOR=0.2)]
+    assert best_values(rows, ["a", "b"])["METEOR"] == "20.0"
+    assert best_values(rows, ["a"])["METEOR"] is None
+    assert best_values(rows, [])["METEOR"] is None
 
 
 def test_summary_is_aligned_and_narrow():

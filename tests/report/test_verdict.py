@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from recap.errors import InputError
-from recap.report.verdict import Lead, Standing, Verdict, judge, shared_decoders
+from recap.report.judge import judge, judge_scores, shared_decoders
+from recap.report.statistics import Difference
+from recap.report.verdict import Lead, Standing, Verdict
 
 
 def shift(folder, model, amounts, decoder="*"):
@@ -23,12 +25,13 @@ def test_a_clear_lead(fake):
     assert verdict.decoder == "beam3"
     assert [standing.model for standing in verdict.standings] == ["lstm", "rnn"]
     (lead,) = verdict.leads
-    assert lead.difference == pytest.approx(0.2)
-    assert 0 < lead.interval[0] < 0.2 < lead.interval[1]
+    assert lead.sure.mean == pytest.approx(0.2)
+    assert 0 < lead.sure.interval[0] < 0.2 < lead.sure.interval[1]
     assert lead.conclusive
-    assert lead.p_value < 0.01
+    assert lead.sure.p_value < 0.02
     assert lead.won > 0.8 > 0.2 > lead.lost
-    assert lead.p_text == "p < 0.001"
+    assert lead.over_seeds
+    assert "over seeds and 20 images" in verdict.text
     assert "excludes zero" in verdict.text
     assert verdict.title == "lstm leads rnn by 20.0 points of CIDEr-D"
 
@@ -36,9 +39,9 @@ def test_a_clear_lead(fake):
 def test_no_lead_is_called_none(make_fake):
     verdict = judge(make_fake(0.003).compared(), seed=0)
     (lead,) = verdict.leads
-    assert lead.interval[0] < 0 < lead.interval[1]
+    assert lead.sure.interval[0] < 0 < lead.sure.interval[1]
     assert not lead.conclusive
-    assert lead.p_value > 0.1
+    assert lead.sure.p_value > 0.1
     assert "cannot tell the two apart" in verdict.text
     assert "cannot be told apart" in verdict.title
     assert "from −" in verdict.text
@@ -51,8 +54,8 @@ def test_images_are_paired(fake):
     for model in ("rnn", "lstm"):
         shift(fake.folder, model, hardness)
     same = judge(fake.compared(), seed=0).leads[0]
-    assert same.interval == pytest.approx(narrow.interval)
-    assert same.p_value == narrow.p_value
+    assert same.sure.interval == pytest.approx(narrow.sure.interval)
+    assert same.sure.p_value == pytest.approx(narrow.sure.p_value)
 
 
 def test_wins_ties_and_losses(fake):
@@ -93,18 +96,50 @@ def test_of_three_the_best_meets_the_runner_up(fake):
     verdict = judge(fake.compared(), seed=0)
     assert [item.model for item in verdict.standings] == ["attention", "lstm", "rnn"]
     assert [lead.model for lead in verdict.leads] == ["lstm", "rnn"]
-    assert verdict.leads[0].difference == pytest.approx(0.5)
-    assert verdict.leads[1].difference == pytest.approx(0.7)
-    assert "These two were picked as the best of 3 models" in verdict.text
+    assert verdict.leads[0].sure.mean == pytest.approx(0.5)
+    assert verdict.leads[1].sure.mean == pytest.approx(0.7)
+    assert "adjusted for the 3 pairs of 3 models of which these two were picked" in verdict.text
     assert "picked" not in judge(fake.compared(models=["rnn", "lstm"]), seed=0).text
 
 
-def test_one_seed_each_is_told(fake):
-    study = fake.compared(seeds=[1])
-    assert "excludes zero (one seed each: other seeds may differ)." in judge(study, seed=0).text
-    alone = fake.compared(models=["rnn"], seeds=[1])
-    assert "images (one seed: other seeds may differ)." in judge(alone, seed=0).text
-    assert "may differ" not in judge(fake.compared(), seed=0).text
+def test_of_one_seed_each_the_verdict_is_about_these_trainings(fake):
+    verdict = judge(fake.compared(seeds=[1]), seed=0)
+    assert verdict.title.startswith("This training of lstm leads that of rnn by ")
+    assert "with a 95% interval over 20 images" in verdict.text
+    assert "this is about these trainings alone" in verdict.text
+    assert verdict.leads[0].p_text == "p < 0.001"
+    alone = judge(fake.compared(models=["rnn"], seeds=[1]), seed=0)
+    assert alone.title.startswith("This training of rnn scores ")
+    several = judge(fake.compared(), seed=0)
+    assert "training" not in several.title + several.text
+
+
+def test_what_has_several_seeds_meets_what_has_one(fake):
+    for part in ("models", "captions", "scores"):
+        shutil.rmtree(fake.folder / part / "rnn/seed1")
+        shutil.copytree(fake.folder / part / "rnn/seed0", fake.folder / part / "rnn/ensemble")
+    shift(fake.folder, "rnn", -0.2)
+    for path in (fake.folder / "scores/rnn/seed0").iterdir():
+        (fake.folder / "scores/rnn/ensemble" / path.name).write_bytes(path.read_bytes())
+    verdict = judge(fake.compared(), seed=0)
+    assert not any(lead.over_seeds for lead in verdict.leads)
+    assert verdict.title.startswith("The mean of these 2 trainings of lstm leads ")
+    names = {standing.trainings for standing in verdict.standings[1:]}
+    assert names == {"this training of rnn", "the rnn ensemble of these seeds"}
+
+
+def test_seeds_that_vary_leave_a_lead_open(fake):
+    assert judge(fake.compared(), seed=0).leads[0].conclusive
+    for seed, amount in enumerate([-0.3, 0.3]):
+        for path in (fake.folder / f"scores/lstm/seed{seed}").iterdir():
+            content = json.loads(path.read_text())
+            content["per_image"]["CIDEr-D"] = [
+                value + amount for value in content["per_image"]["CIDEr-D"]
+            ]
+            path.write_text(json.dumps(content))
+    verdict = judge(fake.compared(), seed=0)
+    assert verdict.leads[0].sure.mean == pytest.approx(0.2)
+    assert "cannot be told apart" in verdict.title
 
 
 def test_decoders_that_disagree_are_told(fake):
@@ -127,19 +162,67 @@ def test_the_widest_shared_decoder_is_compared(fake):
         judge(fake.compared(), seed=0)
 
 
-def verdict_of(images, *ends):
-    standings = [Standing("a", 0.61, None, [0.61], (0, 1)), Standing("b", 0.6, None, [0.6], (0, 1))]
-    lead = Lead("b", sum(ends) / 2, ends, 0.04, 0.5, 0.4)
-    return Verdict("greedy", images, standings, [lead], {})
+def verdict_of(images, low, high, p_value):
+    standings = [
+        Standing("a", 0.61, None, [0.61], (0, 1), [""]),
+        Standing("b", 0.6, None, [0.6], (0, 1), [""]),
+    ]
+    sure = Difference((low + high) / 2, (low, high), p_value)
+    return Verdict("greedy", images, standings, [Lead("b", sure, False, 0.5, 0.4)], {})
 
 
 def test_an_interval_that_touches_zero_includes_it():
-    verdict = verdict_of(5, 0.0, 0.02)
+    verdict = verdict_of(50, 0.0, 0.02, 0.051)
     assert not verdict.leads[0].conclusive
     assert "from +0.0 to +2.0, which includes zero" in verdict.text
 
 
 def test_an_interval_without_zero_does_not_print_one():
-    verdict = verdict_of(5000, 0.00031, 0.00389)
+    verdict = verdict_of(5000, 0.00031, 0.00389, 0.02)
     assert verdict.leads[0].interval_text == ("+0.03", "+0.39")
-    assert verdict.title == "a leads b by 0.21 points of CIDEr-D"
+    assert verdict.title == "This training of a leads that of b by 0.21 points of CIDEr-D"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize(("models", "images"), [(2, 5), (3, 6)])
+def test_few_images_tell_nothing(models, images, seeds):
+    scores = {f"m{number}": np.full((seeds, images), 1.0 + number) for number in range(models)}
+    verdict = judge_scores(
+        scores, {name: [""] * seeds for name in scores}, decoder="greedy", seed=0
+    )
+    assert verdict.title == "Too few images to tell which captioner is better"
+    assert f"At least {images + 1} are needed to compare {models} captioners." in verdict.text
+    assert not any(lead.conclusive or lead.bounded for lead in verdict.leads)
+
+
+def judged(failing):
+    scores = {name: np.linspace(0, 1, 20)[None] + 0.1 * place for place, name in enumerate("abc")}
+    return judge_scores(
+        scores, {name: [failing.get(name, "")] for name in scores}, decoder="greedy", seed=0
+    )
+
+
+def test_there_is_no_winner_among_failures():
+    verdict = judged(dict.fromkeys("abc", "it gives one caption, “a a”, to 20 of 20 images"))
+    assert verdict.title == "No winner: every captioner fails"
+    assert verdict.leads == []
+    assert verdict.text.count("fails, with a CIDEr-D of") == 3
+
+
+def test_what_fails_is_not_compared():
+    verdict = judged({"c": "its captions repeat"})
+    assert verdict.title.startswith("This training of b leads that of a by 10.0")
+    assert [lead.model for lead in verdict.leads] == ["a"]
+    assert verdict.best.model == "b"
+    assert "c fails, with a CIDEr-D of 70.0: its captions repeat." in verdict.text
+    assert judged(dict.fromkeys("bc", "x")).title == "Only a works: c and b fail"
+    assert judged({"a": "x", "c": "x"}).leads == []
+
+
+def test_a_model_that_fails_alone_says_why():
+    scores = {"a": np.zeros((2, 9))}
+    verdict = judge_scores(scores, {"a": ["it says nothing"] * 2}, decoder="greedy", seed=0)
+    assert verdict.title == "a fails: it says nothing"
+    half = judge_scores(scores, {"a": ["it says nothing", ""]}, decoder="greedy", seed=0)
+    assert half.title == "a scores 0.0 ± 0.0 CIDEr-D"
+    assert "1 of the 2 seeds of a fail: it says nothing." in half.text

@@ -8,7 +8,7 @@ from recap.report.wording import (
 
 
 def test_case_and_punctuation_do_not_count():
-    captions = ["A man's dog.", "a man's dog", "two T-shirts , red"]
+    captions = ["A man's dog.", "a mans dog", "two T-shirts , red"]
     assert describe_wording(captions, None) == Wording(3.0, 2 / 3, 6, None)
 
 
@@ -17,6 +17,13 @@ def test_what_was_learnt_by_heart_is_not_new():
     assert (
         describe_wording(["a red disc", "a disc", "Three!", "four"], learnt).novel_captions == 0.5
     )
+
+
+def test_people_and_captioners_are_cut_alike():
+    """A captioner says words without punctuation, as it was taught them."""
+    (learnt,) = people = ["A man's close-up, on TV!"]
+    assert describe_wording(["a mans closeup on tv"], {words_of(learnt)}).novel_captions == 0
+    assert describe_wording([*people, "a mans closeup on tv"], None).distinct_words == 5
 
 
 def test_models_and_people(fake):

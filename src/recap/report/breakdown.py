@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recap.report.comparison import Comparison
-from recap.report.verdict import by_image
+from recap.report.judge import by_image
+from recap.report.tables import ZERO, percent
 from recap.report.wording import words_of
 
 LENGTH_CLASSES = 5
@@ -34,6 +35,14 @@ class Slice:
     def lead(self, best: str, other: str) -> float:
         """Return how much one model is ahead of another on these images."""
         return self.scores[best] - self.scores[other]
+
+    def highest(self, models: list[str]) -> list[str]:
+        """Return which of these models score highest; none where images are few or all zero."""
+        if self.images < FEWEST_IMAGES:
+            return []
+        printed = {model: percent(self.scores[model]) for model in models}
+        top = percent(max((self.scores[model] for model in models), default=0.0))
+        return [] if top == ZERO else [model for model in models if printed[model] == top]
 
 
 def by_reference_length(comparison: Comparison, decoder: str) -> list[Slice]:

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 
-from recap.annotations import read_annotations
+from recap.annotations import Annotations, read_annotations
 from recap.report.anchors import ANCHORS, Anchor, same_images
 from recap.report.breakdown import Slice, by_category, by_reference_length
 from recap.report.comparison import Comparison
 from recap.report.curves import learning_curves
 from recap.report.gallery import Gallery, build_gallery
+from recap.report.judge import judge
 from recap.report.run_details import FEATURES, file_attributes
 from recap.report.statistics import mean_and_deviation
 from recap.report.study import Study
 from recap.report.tables import ScoreRow, people_scores, score_rows
-from recap.report.verdict import Verdict, judge
+from recap.report.verdict import Verdict
 from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
 
 
@@ -28,6 +29,8 @@ class Chapter:
         What was scored.
     verdict : Verdict
         Which captioner is better.
+    warnings : list of str
+        What the scores cannot be trusted for.
     remarks : list of str
         Whether the lead is real and where it comes from, a sentence or two each.
     rows : list of ScoreRow
@@ -54,6 +57,7 @@ class Chapter:
     id: str
     comparison: Comparison
     verdict: Verdict
+    warnings: list[str]
     remarks: list[str]
     rows: list[ScoreRow]
     people_scores: dict[str, float]
@@ -99,7 +103,11 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         If the models share no decoder, or a file is missing or broken.
     """
     verdict = judge(comparison, seed=seed)
-    learnt = {study.name: _training_captions(study) for study in comparison.studies}
+    trained_on = {study.name: _training_annotations(study) for study in comparison.studies}
+    learnt = {
+        name: annotations and {words_of(caption) for _, caption in annotations.captions}
+        for name, annotations in trained_on.items()
+    }
     wording = wording_of_models(comparison, verdict.decoder, learnt)
     people = wording_of_people(comparison, learnt[comparison.studies[0].name])
     perplexities = {
@@ -116,6 +124,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         id=name,
         comparison=comparison,
         verdict=verdict,
+        warnings=[*_seen_in_training(comparison, trained_on), *_of_trainings(comparison)],
         remarks=remarks(verdict, wording, people, perplexities, categories),
         rows=score_rows(comparison, seed=seed),
         people_scores=people_scores(comparison),
@@ -156,14 +165,14 @@ def remarks(
     """
     best = verdict.best
     said = []
+    if not verdict.working:
+        return said
     if verdict.leads:
         lead = verdict.leads[0]
         tied = f", and they tie on {lead.tied:.0%}" if lead.tied >= 0.005 else ""
-        chance = "would hardly come about by chance" if lead.p_value < 0.05 else "could be chance"
         said.append(
             f"Image by image, {best.model} scores higher on {lead.won:.0%} and {lead.model} on"
-            f" {lead.lost:.0%}{tied}. By a paired permutation test, so large a difference"
-            f" {chance} if the two were equally good ({lead.p_text})."
+            f" {lead.lost:.0%}{tied}. {_test_in_words(verdict)}"
         )
         said += _seeds_in_words(verdict)
         if categories:
@@ -195,22 +204,34 @@ def remarks(
     return said
 
 
+def _test_in_words(verdict: Verdict) -> str:
+    """Say what the test of the lead found."""
+    lead = verdict.leads[0]
+    if verdict.too_few_images:
+        return "So few images can tell nothing more."
+    kind = "a t test over seeds and images" if lead.over_seeds else "a paired permutation test"
+    chance = "would hardly come about by chance" if lead.conclusive else "could be chance"
+    adjusted = f", adjusted for {verdict.pairs} pairs" if verdict.pairs > 1 else ""
+    return (
+        f"By {kind}, so large a difference {chance} if the two were equally good"
+        f" ({lead.p_text}{adjusted})."
+    )
+
+
 def _seeds_in_words(verdict: Verdict) -> list[str]:
-    """Say whether the seeds of the best model and the runner-up overlap."""
-    first, second = verdict.standings[:2]
-    if min(len(first.by_seed), len(second.by_seed)) < 2:
+    """Say how far the seeds of the best model and the runner-up reach."""
+    lead = verdict.leads[0]
+    if not lead.over_seeds:
         return []
-    if min(first.by_seed) > max(second.by_seed):
-        return [
-            f"Every one of the {len(first.by_seed)} seeds of {first.model} scores higher than"
-            f" every one of the {len(second.by_seed)} of {second.model}."
-        ]
+    first, second = verdict.best, verdict.standing_of(lead.model)
     ranges = [
         f"{standing.model} from {100 * min(standing.by_seed):.1f} to"
-        f" {100 * max(standing.by_seed):.1f}"
+        f" {100 * max(standing.by_seed):.1f} ({len(standing.by_seed)} seeds)"
         for standing in (first, second)
     ]
-    return [f"Their seeds overlap: {' and '.join(ranges)}. More seeds would tell more."]
+    apart = min(first.by_seed) > max(second.by_seed)
+    more = "" if lead.conclusive else " More seeds would tell more."
+    return [f"Their seeds {'do not ' * apart}overlap: {' and '.join(ranges)}.{more}"]
 
 
 def data_in_words(comparison: Comparison) -> str:
@@ -239,11 +260,43 @@ def features_in_words(study: Study) -> str:
     return f"The image features come from {attributes['backbone']}{layer}, weights {weights}."
 
 
-def _training_captions(study: Study) -> set[tuple[str, ...]] | None:
+def _training_annotations(study: Study) -> Annotations | None:
     path = study.record.train_annotations
-    if path is None or not path.exists():
-        return None
-    return {words_of(caption) for _, caption in read_annotations(path).captions}
+    return None if path is None or not path.exists() else read_annotations(path)
+
+
+def _seen_in_training(
+    comparison: Comparison, trained_on: dict[str, Annotations | None]
+) -> list[str]:
+    """Say of which studies the scored images were learnt from: the same files, of one caption."""
+    scored = _captioned_files(comparison.annotations)
+    warnings = []
+    for name, annotations in trained_on.items():
+        seen = 0 if annotations is None else len(scored & _captioned_files(annotations))
+        if seen:
+            warnings.append(
+                f"{name}: {seen:,} of the {len(scored):,} scored photos are training photos too:"
+                " the scores tell what was learnt by heart, not what is said of new photos."
+            )
+    return warnings
+
+
+def _captioned_files(annotations: Annotations) -> set[tuple[str, str]]:
+    """Return each photo by its file name and its first caption."""
+    captions = annotations.captions_by_image()
+    names = {image["id"]: image["file_name"] for image in annotations.images}
+    return {(names[key], said[0]) for key, said in captions.items() if said}
+
+
+def _of_trainings(comparison: Comparison) -> list[str]:
+    """Return what the trainings warned of, each warning once."""
+    models: dict[str, list[str]] = {}
+    for model, runs in comparison.models.items():
+        for warning in dict.fromkeys(
+            text for run in runs for text in run.config.get("warnings", [])
+        ):
+            models.setdefault(warning, []).append(model)
+    return [f"{', '.join(names)}: {warning}." for warning, names in models.items()]
 
 
 def _signed(score: float) -> str:

@@ -68,7 +68,11 @@ def compare_captioners(
         for model, runs in item.models.items()
     }
     summaries = [
-        summary_text(chapter.rows, chapter.verdict.text, notes(chapter.comparison))
+        summary_text(
+            chapter.rows,
+            f"{chapter.verdict.title}. {chapter.verdict.text}",
+            [*chapter.warnings, *notes(chapter.comparison)],
+        )
         for chapter in chapters
     ]
     files = {

@@ -12,8 +12,9 @@ from recap.errors import InputError
 from recap.images import ImageStore, open_images
 from recap.json_files import read_json
 from recap.report.comparison import Comparison
+from recap.report.judge import TIE
 from recap.report.study import Decoding
-from recap.report.verdict import TIE, Verdict
+from recap.report.verdict import Verdict
 
 MOST_IMAGES = 240
 PER_GROUP = 60

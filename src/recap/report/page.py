@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import recap
+from recap.report.breakdown import FEWEST_IMAGES
 from recap.report.chapter import Chapter
 from recap.report.curves import colour_of, shape_of
 from recap.report.run_details import (
@@ -21,7 +22,7 @@ from recap.report.run_details import (
     training_rows,
     version_rows,
 )
-from recap.report.statistics import RESAMPLES
+from recap.report.statistics import LEVEL, RESAMPLES
 from recap.report.study import Study
 from recap.report.tables import best_values, metrics_of, notes, percent
 from recap.report.verdict import decoder_in_words
@@ -118,6 +119,8 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
         attribute_files=[FEATURES, PCA],
         stages={study.name: read_stages(study) for study in studies},
         resamples=RESAMPLES,
+        level=LEVEL,
+        fewest=FEWEST_IMAGES,
         seed=seed,
         version=recap.__version__,
         script=script,
@@ -129,6 +132,7 @@ def _in_full(chapter: Chapter) -> dict:
     """Return what the template wants to know of a chapter beside the chapter itself."""
     comparison = chapter.comparison
     items = comparison.all_decodings()
+    working = [standing.model for standing in chapter.verdict.working]
     return {
         "it": chapter,
         "id": chapter.id,
@@ -137,7 +141,8 @@ def _in_full(chapter: Chapter) -> dict:
             for index, model in enumerate(comparison.models)
         },
         "metrics": metrics_of(comparison),
-        "best": best_values(chapter.rows),
+        "best": best_values(chapter.rows, working),
+        "working": working,
         "notes": notes(comparison),
         "tokenizers": list(dict.fromkeys(item.tokenizer for item in items if item.tokenizer)),
         "several_seeds": any(row.seeds > 1 for row in chapter.rows),

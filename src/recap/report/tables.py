@@ -18,6 +18,7 @@ SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 SUMMARY_WIDTH = 88
 LONGEST_NAME = 24
 BLEU = METRICS[:4]
+ZERO = "0.0"  # as `percent` prints it
 # The score of the whole is the mean of those of the images; BLEU's and METEOR's are not.
 MEANS_OVER_IMAGES = ("ROUGE-L", "CIDEr-D", "SPICE")
 
@@ -156,12 +157,21 @@ def percent(score: float | None) -> str:
     return "–" if score is None else f"{100 * score:.1f}"
 
 
-def best_values(rows: list[ScoreRow]) -> dict[str, str | None]:
-    """Return the best printed value of each metric, None where no row has one."""
+def best_values(rows: list[ScoreRow], working: list[str]) -> dict[str, str | None]:
+    """Return the best printed value of each metric, None where that is zero or there is none.
+
+    Parameters
+    ----------
+    rows : list of ScoreRow
+        From `score_rows`.
+    working : list of str
+        The models that count: those whose captions do not fail.
+    """
     best: dict[str, str | None] = {}
     for metric in rows[0].mean:
-        values = [row.mean[metric] for row in rows if row.mean[metric] is not None]
-        best[metric] = percent(max(values)) if values else None
+        values = [row.mean[metric] for row in rows if row.model in working]
+        top = percent(max((value for value in values if value is not None), default=None))
+        best[metric] = None if top in (ZERO, percent(None)) else top
     return best
 
 
@@ -208,7 +218,7 @@ def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
     verdict : str
         One or more sentences.
     remarks : list of str
-        From `notes`.
+        Warnings, and what `notes` gives.
     """
     cells = [["model", "decoder", *SUMMARY_METRICS]]
     for row in rows:

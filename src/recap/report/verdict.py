@@ -5,18 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recap.decoders import read_decoder
-from recap.errors import InputError
-from recap.report.comparison import Comparison
-from recap.report.statistics import (
-    holm,
-    interval,
-    mean_and_deviation,
-    permutation_p_values,
-    resampled_means,
-)
-from recap.report.study import decoder_order
-
-TIE = 1e-9  # a difference in CIDEr-D that is none but for rounding
+from recap.report.statistics import LEVEL, Difference, fewest_images
+from recap.report.study import ENSEMBLE
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,9 @@ class Standing:
     by_seed : list of float
         The score of each seed.
     interval : tuple of (float, float)
-        95% bootstrap interval over the images.
+        95% bootstrap interval over the images, of this model alone.
+    failures : list of str
+        What is wrong with the captions of each seed, as a clause; empty for one that works.
     """
 
     model: str
@@ -42,6 +34,7 @@ class Standing:
     deviation: float | None
     by_seed: list[float]
     interval: tuple[float, float]
+    failures: list[str]
 
     @property
     def text(self) -> str:
@@ -49,6 +42,20 @@ class Standing:
         if self.deviation is None:
             return f"{100 * self.score:.1f}"
         return f"{100 * self.score:.1f} ± {100 * self.deviation:.1f}"
+
+    @property
+    def failure(self) -> str:
+        """What is wrong with a model none of whose seeds works; nothing if one does."""
+        return self.failures[0] if all(self.failures) else ""
+
+    @property
+    def trainings(self) -> str:
+        """The trainings that were scored, for a sentence that speaks of those alone."""
+        if self.model.endswith(f" {ENSEMBLE}"):
+            return f"the {self.model} of these seeds"
+        if len(self.by_seed) == 1:
+            return f"this training of {self.model}"
+        return f"the mean of these {len(self.by_seed)} trainings of {self.model}"
 
 
 @dataclass(frozen=True)
@@ -59,21 +66,18 @@ class Lead:
     ----------
     model : str
         Name of the other model.
-    difference : float
-        Best minus other, as a fraction.
-    interval : tuple of (float, float)
-        95% bootstrap interval of the difference over the images.
-    p_value : float
-        Of the paired permutation test over the images, adjusted by Holm for how many models the
-        best is held against.
+    sure : Difference
+        Best minus other, as fractions: interval and p-value are adjusted for the number of pairs of
+        models, because the best was picked by the same scores.
+    over_seeds : bool
+        Whether the test allows for other seeds, or speaks of these trainings alone.
     won, lost : float
         Share of the images on which the best model has the higher score, and the lower.
     """
 
     model: str
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
+    sure: Difference
+    over_seeds: bool
     won: float
     lost: float
 
@@ -84,35 +88,40 @@ class Lead:
 
     @property
     def conclusive(self) -> bool:
-        """Whether the interval excludes zero."""
-        low, high = self.interval
-        return low > 0 or high < 0
+        """Whether the test tells the two apart, which is where the interval excludes zero."""
+        return self.sure.p_value <= LEVEL
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are images enough for an interval."""
+        return bool(np.isfinite(self.sure.interval).all())
 
     @property
     def decimals(self) -> int:
         """How many decimals keep an interval that excludes zero from ending at a printed zero."""
         decimals = 1
-        while self.conclusive and 0 in [round(100 * end, decimals) for end in self.interval]:
+        while self.conclusive and 0 in [round(100 * end, decimals) for end in self.sure.interval]:
             decimals += 1
         return decimals
 
     @property
     def difference_text(self) -> str:
         """The difference times 100."""
-        return f"{100 * self.difference:.{self.decimals}f}"
+        return f"{100 * self.sure.mean:.{self.decimals}f}"
 
     @property
     def interval_text(self) -> tuple[str, str]:
         """The ends of the interval times 100, with their signs."""
-        low, high = (f"{100 * end:+.{self.decimals}f}" for end in self.interval)
+        low, high = (f"{100 * end:+.{self.decimals}f}" for end in self.sure.interval)
         return low.replace("-", "−"), high.replace("-", "−")
 
     @property
     def p_text(self) -> str:
         """The p-value with its sign of relation, never a printed zero."""
-        if self.p_value < 0.001:
+        p_value = self.sure.p_value
+        if p_value < 0.001:
             return "p < 0.001"
-        return f"p = {self.p_value:.3f}" if self.p_value < 0.1 else f"p = {self.p_value:.2f}"
+        return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -126,9 +135,10 @@ class Verdict:
     images : int
         How many images were scored.
     standings : list of Standing
-        Every model, the best first.
+        Every model, the highest score first.
     leads : list of Lead
-        The best model's lead over each other, in the order of `standings`.
+        The lead of the best model that works over each other that works, in the order of
+        `standings`.
     other_leaders : dict of str to str
         By each other decoder that the models share and by which another model is the best: the
         name of that model.
@@ -141,50 +151,78 @@ class Verdict:
     other_leaders: dict[str, str]
 
     @property
+    def working(self) -> list[Standing]:
+        """The models that do not fail."""
+        return [standing for standing in self.standings if not standing.failure]
+
+    @property
+    def failing(self) -> list[Standing]:
+        """The models that fail."""
+        return [standing for standing in self.standings if standing.failure]
+
+    @property
     def best(self) -> Standing:
-        """The model that scores highest."""
-        return self.standings[0]
+        """The model that scores highest of those that work, or of all if none does."""
+        return [*self.working, *self.standings][0]
+
+    @property
+    def pairs(self) -> int:
+        """How many comparisons of two models there are."""
+        return len(self.working) * (len(self.working) - 1) // 2
+
+    @property
+    def too_few_images(self) -> bool:
+        """Whether no difference whatever could be told from chance."""
+        return bool(self.leads) and self.images < fewest_images(self.pairs)
 
     @property
     def title(self) -> str:
         """The verdict as a heading."""
+        best = self.best
+        if not self.working:
+            if len(self.standings) == 1:
+                return f"{best.model} fails: {best.failure}"
+            return "No winner: every captioner fails"
         if not self.leads:
-            return f"{self.best.model} scores {self.best.text} CIDEr-D"
+            if self.failing:
+                return f"Only {best.model} works: {self._failing_in_words}"
+            subject = best.model if len(best.by_seed) > 1 else best.trainings
+            return _sentence(f"{subject} scores {best.text} CIDEr-D")
+        if self.too_few_images:
+            return "Too few images to tell which captioner is better"
         lead = self.leads[0]
+        first, second = self._subjects()
         if not lead.conclusive:
-            return f"{self.best.model} and {lead.model} cannot be told apart by CIDEr-D"
-        return f"{self.best.model} leads {lead.model} by {lead.difference_text} points of CIDEr-D"
+            return _sentence(f"{first} and {second} cannot be told apart by CIDEr-D")
+        return _sentence(f"{first} leads {second} by {lead.difference_text} points of CIDEr-D")
 
     @property
     def text(self) -> str:
         """The verdict in a sentence, and in further ones what weakens it."""
         best = self.best
-        opening = f"With {decoder_in_words(self.decoder)}, {best.model} scores {best.text} CIDEr-D"
-        one_seed = all(len(standing.by_seed) == 1 for standing in self.standings)
+        with_decoder = f"With {decoder_in_words(self.decoder)},"
+        sentences = []
         if not self.leads:
-            caveat = " (one seed: other seeds may differ)" if one_seed else ""
-            return f"{opening} on {self.images:,} images{caveat}."
-        runner_up, lead = self.standings[1], self.leads[0]
-        low, high = lead.interval_text
-        conclusion = (
-            "which excludes zero"
-            if lead.conclusive
-            else "which includes zero, so that these data cannot tell the two apart"
-        )
-        spread = ""
-        if best.deviation is not None or runner_up.deviation is not None:
-            spread = " (mean ± standard deviation over the seeds)"
-        caveat = " (one seed each: other seeds may differ)" if one_seed else ""
-        sentences = [
-            f"{opening} and {runner_up.model} {runner_up.text}{spread}: a difference of"
-            f" {lead.difference_text}, with a 95% bootstrap interval over {self.images:,}"
-            f" images from {low} to {high}, {conclusion}{caveat}."
+            subject = best.model if len(best.by_seed) > 1 else best.trainings
+            if self.working:
+                sentences.append(
+                    f"{with_decoder} {subject} scores {best.text} CIDEr-D on"
+                    f" {self.images:,} image{'s' * (self.images != 1)}."
+                )
+        else:
+            sentences.append(f"{with_decoder} {self._comparison_in_words()}")
+        sentences += [
+            f"{standing.model} fails, with a CIDEr-D of {standing.text}: {standing.failure}."
+            for standing in self.failing
         ]
-        if len(self.standings) > 2:
-            sentences.append(
-                f"These two were picked as the best of {len(self.standings)} models by the same"
-                " scores, so that the lead may look surer than it is."
-            )
+        if self.failing and self.working:
+            sentences.append("What fails is not compared.")
+        sentences += [
+            f"{count} of the {len(standing.failures)} seeds of {standing.model} fail:"
+            f" {next(filter(None, standing.failures))}."
+            for standing in self.working
+            if (count := sum(map(bool, standing.failures)))
+        ]
         if self.other_leaders:
             others = " and ".join(
                 f"with {decoder_in_words(decoder)}, {model} scores highest"
@@ -193,84 +231,67 @@ class Verdict:
             sentences.append(f"The decoders disagree about which model leads: {others}.")
         return " ".join(sentences)
 
+    def standing_of(self, model: str) -> Standing:
+        """Return how a model stands."""
+        return next(standing for standing in self.standings if standing.model == model)
+
+    @property
+    def _failing_in_words(self) -> str:
+        names = [standing.model for standing in self.failing]
+        if len(names) == 1:
+            return f"{names[0]} fails"
+        return f"{' and '.join(names) if len(names) == 2 else f'the {len(names)} others'} fail"
+
+    def _subjects(self) -> tuple[str, str]:
+        """Return what the verdict is about: two models, or two of their trainings alone."""
+        first, second = self.best, self.standing_of(self.leads[0].model)
+        if self.leads[0].over_seeds:
+            return first.model, second.model
+        one_each = [f"this training of {item.model}" == item.trainings for item in (first, second)]
+        return first.trainings, f"that of {second.model}" if all(one_each) else second.trainings
+
+    def _comparison_in_words(self) -> str:
+        best, lead = self.best, self.leads[0]
+        runner_up = self.standing_of(lead.model)
+        first, second = self._subjects()
+        images = f"{self.images:,} image{'s' * (self.images != 1)}"
+        spread = ""
+        if best.deviation is not None or runner_up.deviation is not None:
+            spread = " (mean ± standard deviation over the seeds)"
+        scores = f"{first} scores {best.text} CIDEr-D and {second} {runner_up.text}{spread}"
+        if self.too_few_images:
+            return (
+                f"{scores} on {images}: too few to tell which is better, because even a lead on"
+                f" every image could be chance. At least {fewest_images(self.pairs)} are needed to"
+                f" compare {len(self.working)} captioners."
+            )
+        low, high = lead.interval_text
+        conclusion = (
+            "which excludes zero"
+            if lead.conclusive
+            else "which includes zero, so that these data cannot tell the two apart"
+        )
+        drawn = f"over seeds and {images}" if lead.over_seeds else f"over {images}"
+        adjusted = ""
+        if self.pairs > 1:
+            adjusted = (
+                f", adjusted for the {self.pairs} pairs of {len(self.working)} models of which"
+                " these two were picked"
+            )
+        caveat = ""
+        if not lead.over_seeds:
+            caveat = " Other seeds may turn out otherwise: this is about these trainings alone."
+        return (
+            f"{scores}: a difference of {lead.difference_text}, with a 95% interval {drawn} from"
+            f" {low} to {high}{adjusted}, {conclusion}.{caveat}"
+        )
+
+
+def _sentence(text: str) -> str:
+    """Return a heading with a capital, which the name of a model does not get."""
+    return text[0].upper() + text[1:] if text.startswith(("this ", "the ")) else text
+
 
 def decoder_in_words(decoder: str) -> str:
     """Return what a decoder is called in a sentence."""
     return read_decoder(decoder).in_words
-
-
-def shared_decoders(comparison: Comparison) -> list[str]:
-    """Return the decoders by which every model was scored, the widest beam first.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    shared = set.intersection(*(set(comparison.decoders(model)) for model in comparison.models))
-    if not shared:
-        raise InputError(
-            f"The models of {comparison.name} have no decoder in common: score them all by"
-            " `greedy`, or remove the models that are not to be compared."
-        )
-    return sorted(shared, key=decoder_order, reverse=True)
-
-
-def judge(comparison: Comparison, *, seed: int) -> Verdict:
-    """Compare the best model with the others by CIDEr-D, on the same images.
-
-    The scores of each image are averaged over a model's seeds first. Interval and test tell how
-    the difference would vary with other images; they do not tell how it would vary with other
-    seeds.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    seed : int
-        Seed of the bootstrap and of the permutations.
-    """
-    decoder, *other_decoders = shared_decoders(comparison)
-    scores = by_image(comparison, decoder)
-    models = sorted(scores, key=lambda model: -scores[model].mean())
-    values = np.stack([scores[model] for model in models])
-    resampled = resampled_means(values, seed=seed)
-    standings = []
-    for column, model in enumerate(models):
-        by_seed = [float(item.cider.mean()) for item in comparison.decodings(model, decoder)]
-        ends = interval(resampled[:, column])
-        standings.append(Standing(model, *mean_and_deviation(by_seed), by_seed, ends))
-    differences = values[0] - values[1:]
-    p_values = holm(permutation_p_values(differences, seed=seed)) if len(models) > 1 else []
-    leads = [
-        Lead(
-            model=model,
-            difference=float(difference.mean()),
-            interval=interval(resampled[:, 0] - resampled[:, column]),
-            p_value=float(p_value),
-            won=float((difference > TIE).mean()),
-            lost=float((difference < -TIE).mean()),
-        )
-        for column, (model, difference, p_value) in enumerate(
-            zip(models[1:], differences, p_values, strict=True), 1
-        )
-    ]
-    leaders = {}
-    for other in other_decoders:
-        means = {model: values.mean() for model, values in by_image(comparison, other).items()}
-        leaders[other] = max(means, key=means.__getitem__)
-    return Verdict(
-        decoder=decoder,
-        images=len(comparison.image_ids),
-        standings=standings,
-        leads=leads,
-        other_leaders={other: model for other, model in leaders.items() if model != models[0]},
-    )
-
-
-def by_image(comparison: Comparison, decoder: str) -> dict[str, np.ndarray]:
-    """Return each model's CIDEr-D of the N images, averaged over its seeds, shape (N,)."""
-    return {
-        model: np.mean([item.cider for item in comparison.decodings(model, decoder)], axis=0)
-        for model in comparison.models
-    }

@@ -1,11 +1,11 @@
 """How rich the models' language is, beside people's."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from recap.report.comparison import Comparison
+from recap.vocabulary import tokenize
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Wording:
 
 
 def words_of(caption: str) -> tuple[str, ...]:
-    """Return the words of a caption, whatever the case and the punctuation."""
-    return tuple(re.findall(r"[\w'-]+", caption.lower()))
+    """Return the words of a caption, cut as the captions were from which captioners learn."""
+    return tuple(tokenize(caption))
 
 
 def describe_wording(
