@@ -18,6 +18,7 @@ from recap.report.chapter import data_in_words, features_in_words
 from recap.report.compare import compare_captioners
 from recap.report.page import duration, scale_of, size
 from recap.report.study import read_study
+from recap.vocabulary import LEARNT_FROM
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -220,10 +221,14 @@ def test_captioners_that_fail_are_told_of_and_nothing_is_bold(fake, tmp_path):
 
 
 def test_photos_that_were_learnt_from_are_told(fake, tmp_path):
-    assert "training photos too" not in Page(compare(fake, tmp_path / "apart")).words
-    shutil.copy(fake.annotations, fake.train_annotations)
+    path = fake.folder / "coco_captioning/coco2014_captions.h5"
+    with h5py.File(path, "w") as file:
+        file["val_image_idxs"] = [0]
+    assert "training photos" not in Page(compare(fake, tmp_path / "apart")).words
+    with h5py.File(path, "a") as file:
+        file["val_image_idxs"].attrs[LEARNT_FROM] = 7
     words = Page(compare(fake, tmp_path / "same")).words
-    assert "20 of the 20 scored photos are training photos too" in words
+    assert "7 of the 20 scored photos are training photos, too" in words
 
 
 def test_what_trainings_warned_of_is_told_once(fake, tmp_path):

@@ -103,6 +103,7 @@ rule compare_captioners:
         configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
         features="results/{study}/coco_captioning/val2014_vgg16_fc7.h5",
         pca="results/{study}/features/pca.h5",
+        encoded="results/{study}/coco_captioning/coco2014_captions.h5",
         images=images_of("val"),
         annotations=annotations_of("val"),
         train_annotations=annotations_of("train"),

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from recap.annotations import Annotations, read_annotations
+from recap.annotations import read_annotations
+from recap.hdf5 import open_hdf5
 from recap.report.anchors import ANCHORS, Anchor, same_images
 from recap.report.breakdown import Slice, by_category, by_reference_length
 from recap.report.comparison import Comparison
@@ -15,6 +16,9 @@ from recap.report.study import Study
 from recap.report.tables import ScoreRow, people_scores, score_rows
 from recap.report.verdict import Verdict
 from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
+from recap.vocabulary import LEARNT_FROM
+
+CAPTIONS = "coco_captioning/coco2014_captions.h5"
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         If the models share no decoder, or a file is missing or broken.
     """
     verdict = judge(comparison, seed=seed)
-    trained_on = {study.name: _training_annotations(study) for study in comparison.studies}
-    learnt = {
-        name: annotations and {words_of(caption) for _, caption in annotations.captions}
-        for name, annotations in trained_on.items()
-    }
+    learnt = {study.name: _training_captions(study) for study in comparison.studies}
     wording = wording_of_models(comparison, verdict.decoder, learnt)
     people = wording_of_people(comparison, learnt[comparison.studies[0].name])
     perplexities = {
@@ -124,7 +124,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         id=name,
         comparison=comparison,
         verdict=verdict,
-        warnings=[*_seen_in_training(comparison, trained_on), *_of_trainings(comparison)],
+        warnings=[*_of_photos(comparison), *_of_trainings(comparison)],
         remarks=remarks(verdict, wording, people, perplexities, categories),
         rows=score_rows(comparison, seed=seed),
         people_scores=people_scores(comparison),
@@ -260,32 +260,29 @@ def features_in_words(study: Study) -> str:
     return f"The image features come from {attributes['backbone']}{layer}, weights {weights}."
 
 
-def _training_annotations(study: Study) -> Annotations | None:
+def _training_captions(study: Study) -> set[tuple[str, ...]] | None:
     path = study.record.train_annotations
-    return None if path is None or not path.exists() else read_annotations(path)
+    if path is None or not path.exists():
+        return None
+    return {words_of(caption) for _, caption in read_annotations(path).captions}
 
 
-def _seen_in_training(
-    comparison: Comparison, trained_on: dict[str, Annotations | None]
-) -> list[str]:
-    """Say of which studies the scored images were learnt from: the same files, of one caption."""
-    scored = _captioned_files(comparison.annotations)
+def _of_photos(comparison: Comparison) -> list[str]:
+    """Say of which studies the scored photos were learnt from, as their encoded captions tell."""
+    images = len(comparison.image_ids)
     warnings = []
-    for name, annotations in trained_on.items():
-        seen = 0 if annotations is None else len(scored & _captioned_files(annotations))
+    for study in comparison.studies:
+        path = study.folder / CAPTIONS
+        if not path.exists():
+            continue
+        with open_hdf5(path) as file:
+            seen = int(file["val_image_idxs"].attrs.get(LEARNT_FROM, 0))
         if seen:
             warnings.append(
-                f"{name}: {seen:,} of the {len(scored):,} scored photos are training photos too:"
+                f"{study.name}: {seen:,} of the {images:,} scored photos are training photos, too;"
                 " the scores tell what was learnt by heart, not what is said of new photos."
             )
     return warnings
-
-
-def _captioned_files(annotations: Annotations) -> set[tuple[str, str]]:
-    """Return each photo by its file name and its first caption."""
-    captions = annotations.captions_by_image()
-    names = {image["id"]: image["file_name"] for image in annotations.images}
-    return {(names[key], said[0]) for key, said in captions.items() if said}
 
 
 def _of_trainings(comparison: Comparison) -> list[str]:
