@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 import time
@@ -428,6 +429,24 @@ def test_a_checkpoint_of_another_recipe_is_refused(study, monkeypatch, capsys):
     leave_a_checkpoint(study, monkeypatch)
     train(study, learning_rate=0.002)
     assert "other recipe: training starts anew" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("recap.training.torch.__version__", r"other torch \(.*, now 9\)"),
+        ("recap.training.np.__version__", r"other numpy \(.*, now 9\)"),
+        ("recap.training.use_threads", r"other threads \(1, now 9\)"),
+    ],
+)
+def test_a_checkpoint_of_another_environment_is_refused(study, monkeypatch, capsys, name, said):
+    """Going on would end in bytes that neither environment gives alone."""
+    leave_a_checkpoint(study, monkeypatch)
+    monkeypatch.setattr(name, (lambda _: 9) if name.endswith("threads") else "9")
+    train(study)
+    told = capsys.readouterr().out
+    assert re.search(f"{said}: training starts anew", told)
+    assert "goes on" not in told
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x08" * 20, b"cut"])

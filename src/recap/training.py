@@ -59,7 +59,10 @@ def train_captioner(
 
     The validation loss is taken on the dev split if there is one, and else on a share of the
     training images, drawn by seed and left out of training; never on the split that is scored.
-    A training that was interrupted goes on from its last checkpoint, and ends in the same bytes.
+    A training that was interrupted goes on from its last checkpoint, and ends in the same bytes. So
+    that this holds, one that is started again with other inputs or settings, other versions of
+    PyTorch or NumPy, or another number of threads, says so and starts anew: sums are then rounded
+    otherwise, and going on would end in bytes that no undisturbed training gives.
     While another process trains into the same folder, it is waited for.
 
     Parameters
@@ -102,7 +105,7 @@ def train_captioner(
     recipe = recipe or Recipe()
     if (dev_features is None) != (dev_captions is None):
         raise InputError("A dev split needs both its features and its captions: give the other.")
-    use_threads(threads)
+    threads = use_threads(threads)
     keep_freed_memory()
     idx_to_word = read_vocabulary(vocabulary)
     generator = np.random.default_rng(seed)
@@ -159,6 +162,9 @@ def train_captioner(
         "device": place.type,
         "precision": str(number_format),
         "code": code_hash("recap.training"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "threads": threads,
     }
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / CHECKPOINT

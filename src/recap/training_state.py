@@ -13,6 +13,9 @@ from safetensors import SafetensorError, safe_open
 from recap.captioners.trainers import Trainer
 from recap.files import atomic_path
 
+# What a training depends on beside its inputs and settings: how sums are rounded.
+ENVIRONMENT = ("torch", "numpy", "threads")
+
 
 @dataclass(kw_only=True)
 class HistoryRow:
@@ -75,7 +78,8 @@ def write_checkpoint(path: Path, training: dict, trainer: Trainer, state: Traini
     path : Path
         File to write.
     training : dict
-        What the training depends on: recipe, seed, hashes of its files and code.
+        What the training depends on: recipe, seed, hashes of its files and code, and its
+        `ENVIRONMENT`.
     trainer : Trainer
     state : TrainingState
     """
@@ -162,6 +166,12 @@ def load_checkpoint(path: Path, training: dict) -> tuple[dict[str, np.ndarray], 
         return None
     other = [name for name, value in training.items() if facts["training"].get(name) != value]
     if other:
-        print(f"{path} belongs to a training with other {', '.join(other)}: training starts anew.")
+        told = [
+            f"{name} ({facts['training'].get(name)}, now {training[name]})"
+            if name in ENVIRONMENT
+            else name
+            for name in other
+        ]
+        print(f"{path} belongs to a training with other {', '.join(told)}: training starts anew.")
         return None
     return arrays, facts
