@@ -289,6 +289,30 @@ def test_too_few_images_is_one_sentence_and_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == [features]
 
 
+@pytest.mark.parametrize("value", [0, 0.1, 1e-30, 3e38])
+def test_rows_that_are_all_the_same(tmp_path, recwarn, value):
+    path = tmp_path / "features.h5"
+    rows = np.full((1500, 6), value, dtype=np.float32)
+    rows[:, 1] = 7
+    with h5py.File(path, "w") as file:
+        file["features"] = rows
+    with pytest.raises(InputError, match="are all the same: there are no components to find"):
+        fit_pca(path, output=tmp_path / "pca.h5", components=2)
+    assert not (tmp_path / "pca.h5").exists()
+    assert [str(warning.message) for warning in recwarn] == []
+    with h5py.File(path, "w") as file:
+        rows[3, 1] = np.nextafter(rows[3, 1], np.float32(np.inf))
+        file["features"] = rows
+    if value < 1:
+        fit_pca(path, output=tmp_path / "pca.h5", components=2)
+
+
+@pytest.mark.parametrize("components", [0, -1])
+def test_a_number_of_components_that_is_none(tmp_path, components):
+    with pytest.raises(InputError, match=f"`components` must be at least 1, not {components}"):
+        fit_pca(tmp_path / "features.h5", output=tmp_path / "pca.h5", components=components)
+
+
 def test_features_of_another_backbone(tmp_path):
     fit_pca(
         write_features(tmp_path / "fc7.h5", made_rows()), output=tmp_path / "pca.h5", components=2

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from recap.checks import require
 from recap.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
 from recap.errors import InputError
 from recap.feature_files import FEATURES, create_features, open_features, regions_of, skipped_rows
@@ -23,6 +24,9 @@ from recap.threads import limit_threads
 FOUND = ("mean_", "components_", "explained_variance_", "explained_variance_ratio_")
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+# Of a mean of equal numbers, relative to it; float32 numbers that differ do so by far more.
+ROUNDING = 1e-12
 
 # NVIDIA's driver on Linux, and on Windows' Linux.
 GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
@@ -160,7 +164,8 @@ class StreamingPCA(TransformerMixin, BaseEstimator):
         components *= np.sign(components[np.arange(self.n_components), largest])[:, None]
         self.components_ = np.ascontiguousarray(components)
         self.explained_variance_ = np.maximum(variance[::-1], 0)
-        self.explained_variance_ratio_ = self.explained_variance_ / all_variance
+        with np.errstate(invalid="ignore"):
+            self.explained_variance_ratio_ = self.explained_variance_ / all_variance
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Project rows onto the components.
@@ -212,8 +217,10 @@ def fit_pca(
     Raises
     ------
     InputError
-        If the file is missing or damaged, or has fewer rows or columns than components.
+        If the file is missing or damaged, has fewer rows or columns than components, or rows that
+        are all the same.
     """
+    require(components >= 1, "components", "at least 1", components)
     limit_threads(threads)
     with (
         open_features(features) as source,
@@ -227,6 +234,11 @@ def fit_pca(
             raise InputError(
                 f"PCA of {features} failed: {error}; lower `pca_components` or give more images."
             ) from None
+        if pca.explained_variance_[0] <= (ROUNDING * np.abs(pca.mean_).max()) ** 2:
+            raise InputError(
+                f"The rows of {features} are all the same: there are no components to find; check"
+                " the images, and the weights that the features were made with."
+            )
         file["mean"] = pca.mean_
         file["components"] = pca.components_
         file["explained_variance"] = pca.explained_variance_

@@ -93,7 +93,8 @@ def test_names_of_models_and_settings_are_text_too(fake, tmp_path):
         (fake.folder / part / "rnn").rename(fake.folder / part / '<i onclick="x">rnn')
     path = fake.folder / "models/lstm/seed0/config.json"
     config = json.loads(path.read_text())
-    config["recipe"]["<script>key"] = "</td><script>value"
+    config["versions"]["<script>key"] = "1"
+    config["validation"] = "</td><script>value"
     path.write_text(json.dumps(config))
     page = Page(compare(fake, tmp_path / "report"))
     assert page.open == []

@@ -2,15 +2,18 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from recap.checks import require
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.json_files import read_json, write_json
 from recap.recipe import Recipe
+from recap.vocabulary import SPECIAL_WORDS
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"
@@ -90,28 +93,86 @@ def load_captioner(folder: Path) -> TrainedCaptioner:
             f"{folder} holds no trained captioner ({CONFIG} is missing): give a folder such as"
             " results/shapes/models/lstm/seed0."
         )
-    config = read_json(folder / CONFIG)
-    try:
-        recipe = Recipe(**config.pop("recipe"))
-        idx_to_word = config.pop("idx_to_word")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{folder / CONFIG} does not describe a captioner ({error}): train it again."
-        ) from None
+    config = read_config(folder / CONFIG)
+    recipe, idx_to_word = Recipe(**config.pop("recipe")), config.pop("idx_to_word")
     try:
         parameters = safetensors.numpy.load_file(folder / MODEL)
-    except (SafetensorError, OSError) as error:
+    # Number formats that NumPy lacks make its reader fail with a TypeError or an AttributeError.
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder / MODEL} cannot be read ({error}): train the captioner again."
         ) from None
-    region_dim = config.get("feature_dim", 0) // config.get("regions", 1)
+    region_dim = config["feature_dim"] // config.get("regions", 1)
     expected = expected_shapes(recipe, region_dim, len(idx_to_word))
     shapes = {name: value.shape for name, value in parameters.items()}
-    if shapes != expected:
+    if shapes != expected or any(value.dtype != np.float32 for value in parameters.values()):
         raise InputError(
             f"{folder / MODEL} does not fit {CONFIG} beside it: train the captioner again."
         )
+    for name, value in parameters.items():
+        if not np.isfinite(value).all():
+            raise InputError(
+                f"{folder / MODEL} has numbers that are not finite ({name}): train the captioner"
+                " again."
+            )
     return TrainedCaptioner(recipe, idx_to_word, parameters, config)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read what a captioner's `config.json` says.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+
+    Returns
+    -------
+    dict
+        With `recipe`, options of `Recipe`; `idx_to_word`, a vocabulary of captions; `feature_dim`,
+        and what else was told of the training.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or says what no captioner could have.
+    """
+    config = read_json(path)
+    try:
+        Recipe(**config["recipe"])
+        _check_facts(config)
+    except InputError as error:
+        reason = str(error).rstrip(".")
+    except KeyError as error:
+        reason = f"it lacks {error}"
+    except TypeError as error:
+        reason = str(error)
+    else:
+        return config
+    raise InputError(f"{path} does not describe a captioner ({reason}): train it again.")
+
+
+def _check_facts(config: dict[str, Any]) -> None:
+    """Refuse what a captioner could not have; a missing key is a KeyError."""
+    words = config["idx_to_word"]
+    if (
+        not isinstance(words, list)
+        or not all(isinstance(word, str) for word in words)
+        or len(set(words)) < len(words)
+        or not set(SPECIAL_WORDS) <= set(words)
+    ):
+        raise InputError(
+            f"`idx_to_word` must be a list of different words, {', '.join(SPECIAL_WORDS)} among"
+            " them"
+        )
+    for key in ("feature_dim", "regions", "best_epoch"):
+        if key == "feature_dim" or key in config:
+            value = config[key]
+            require(type(value) is int and value >= 1, key, "a whole number from 1 up", value)
+    numbers, regions = config["feature_dim"], config.get("regions", 1)
+    require(numbers % regions == 0, "feature_dim", f"a multiple of {regions} regions", numbers)
+    versions = config.get("versions", {})
+    require(isinstance(versions, dict), "versions", "a mapping", versions)
 
 
 def expected_shapes(

@@ -53,17 +53,22 @@ def read_history(path: Path) -> History:
     Raises
     ------
     InputError
-        If the file is missing, lacks a column, or holds no row.
+        If the file is missing, was cut off, lacks a column, or holds no row.
     """
 
     def column(name: str, dtype: type) -> np.ndarray:
         return np.array([row[name] or "nan" for row in rows]).astype(dtype)
 
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        text = path.read_text(encoding="utf-8")
+        rows = list(csv.DictReader(text.splitlines()))
         if not rows:
             raise ValueError("it has no rows")
+        # A training logs the end of each epoch, and ends with one.
+        if not text.endswith("\n") or not rows[-1]["validation_loss"]:
+            raise ValueError("its end is missing")
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row has more or fewer cells than the first")
         return History(
             step=column("step", np.int64),
             epoch=column("epoch", np.int64),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recap.captioners.folder import read_config
 from recap.decoders import beam_width
 from recap.errors import InputError
 from recap.json_files import read_json
@@ -209,7 +210,7 @@ def read_study(
         runs.setdefault(name, []).append(
             Run(
                 seed=seed,
-                config=_read_if_there(folder / "models" / run / "config.json", read_json) or {},
+                config=_read_if_there(folder / "models" / run / "config.json", read_config) or {},
                 history=_read_if_there(folder / "models" / run / "history.csv", read_history),
                 perplexity=_read_if_there(
                     folder / "captions" / run / "perplexity.json", _read_perplexity
