@@ -40,8 +40,8 @@ LAYERS = [
     ["remote_file"],
     ["transfer"],
     ["annotations", "download", "images", "partial_rows"],
-    ["datasets", "backbones", "photo_batches"],
-    ["config"],
+    ["datasets", "backbones", "photo_batches", "corenlp"],
+    ["config", "verify_download"],
     ["features", "covariance", "pca"],
     ["shared_photos"],
     ["vocabulary"],
@@ -204,7 +204,8 @@ def test_editing_what_never_gets_into_results_changes_no_stage(package, path, mo
 
 
 def test_editing_downloads_changes_the_stages_that_download(package):
-    stages = {f"recap.{part}.download" for part in ("backbones", "datasets", "scoring")}
+    stages = {"recap.backbones.download", "recap.datasets.download"}
+    stages |= {"recap.corenlp", "recap.verify_download"}
     assert changed_by(package / "download.py") == stages
 
 

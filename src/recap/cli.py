@@ -30,7 +30,7 @@ COMMANDS = {
     "recap.training:train_captioner": "Train a captioner and keep its best epoch.",
     "recap.decoding:generate_captions": "Caption the images of a split.",
     "recap.perplexity:measure_perplexity": "Measure how likely a captioner finds given captions.",
-    "recap.scoring.download:download_spice": "Download the parser that SPICE uses.",
+    "recap.corenlp:download_spice": "Download the parser that SPICE uses.",
     "recap.scoring.score:score_captions": "Score captions: BLEU, METEOR, ROUGE-L, CIDEr-D, SPICE.",
     "recap.scoring.submission:write_submission": "Pack captions for COCO's evaluation server.",
     "recap.provenance:record_provenance": "Write down what a study was made from, with checksums.",

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from recap.backbones.weights import WEIGHTS
+from recap.corenlp import CORENLP
 from recap.datasets.registry import DATASETS
 from recap.download import verify
 from recap.errors import InputError
 from recap.json_files import write_json
 from recap.outputs import OutputFile
-from recap.scoring.download import CORENLP
 
 DOWNLOADS = {
     file.name: file

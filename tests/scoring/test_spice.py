@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from java_tokenizer import JAVA, needs_java
 
+from recap.corenlp import CORENLP, download_spice
 from recap.errors import InputError
 from recap.files import file_hash
 from recap.scoring import spice
-from recap.scoring.download import CORENLP, download_spice
 from recap.scoring.java import JavaProblem
 from recap.scoring.references import PreparedReferences
 from recap.scoring.score import compute_scores
