@@ -46,7 +46,7 @@ LAYERS = [
     ["shared_photos"],
     ["vocabulary"],
     ["data"],
-    ["verify", "captioned_images"],
+    ["verify", "verify_study", "captioned_images"],
     ["metrics", "layers", "optim", "captioners"],
     ["training_state"],
     ["epochs", "tensorboard_events"],

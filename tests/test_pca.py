@@ -325,7 +325,7 @@ def test_features_of_another_backbone(tmp_path):
 
 def test_what_is_no_pca(tmp_path):
     features = write_features(tmp_path / "fc7.h5", made_rows())
-    with pytest.raises(InputError, match=r"fc7\.h5 is not a PCA"):
+    with pytest.raises(InputError, match=r"fc7\.h5 has no table `mean`"):
         read_pca(features)
     with pytest.raises(InputError, match=r"none\.h5 does not exist"):
         apply_pca(features, pca=tmp_path / "none.h5", output=tmp_path / "reduced.h5")

@@ -37,6 +37,7 @@ COMMANDS = {
     "recap.report.compare:compare_captioners": "Write the report that compares captioners.",
     "recap.caption:caption": "Print a caption for any photo.",
     "recap.verify:verify": "Check the files of a coco_captioning folder.",
+    "recap.verify_study:verify_study": "Hold a study's files against their digests.",
 }
 
 # Failures that are no mistake of the program's: no space, no permission.

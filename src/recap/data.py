@@ -57,8 +57,8 @@ def list_images(
     """
     split_folder = images.name.removesuffix("_images.txt")
     with (
-        atomic_path(images) as images_scratch,
-        atomic_path(urls) as urls_scratch,
+        atomic_path(images, record_digest=True) as images_scratch,
+        atomic_path(urls, record_digest=True) as urls_scratch,
         open(images_scratch, "w", encoding="utf-8") as images_list,
         open(urls_scratch, "w", encoding="utf-8") as urls_list,
     ):

@@ -87,8 +87,8 @@ def generate_captions(
             }
         )
     if words_output is not None:
-        write_json(words_output, sureness, ensure_ascii=False)
-    write_json(output, results, ensure_ascii=False, indent=0)
+        write_json(words_output, sureness, record_digest=True, ensure_ascii=False)
+    write_json(output, results, record_digest=True, ensure_ascii=False, indent=0)
     lengths = [len(caption.words) for caption in found]
     print(
         f"{len(found)} captions of {np.mean(lengths):.1f} words by {chosen.in_words}, mean"

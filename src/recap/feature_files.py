@@ -21,7 +21,11 @@ FORMAT = ("v108", "v108")
 
 @contextmanager
 def create_features(
-    path: Path, shape: tuple[int, int], attributes: dict, skipped: np.ndarray
+    path: Path,
+    shape: tuple[int, int],
+    attributes: dict,
+    skipped: np.ndarray,
+    record_digest: bool = True,
 ) -> Iterator[h5py.Dataset]:
     """Make a feature file, whole or not at all.
 
@@ -35,13 +39,18 @@ def create_features(
         What the file says of its origin.
     skipped : array of int
         Rows of images that could not be read.
+    record_digest : bool
+        As in `atomic_path`.
 
     Yields
     ------
     h5py.Dataset
         The table `features`, float32, contiguous, to write rows into.
     """
-    with atomic_path(path) as scratch, h5py.File(scratch, "w", libver=FORMAT) as file:
+    with (
+        atomic_path(path, record_digest=record_digest) as scratch,
+        h5py.File(scratch, "w", libver=FORMAT) as file,
+    ):
         rows = file.create_dataset(FEATURES, shape, dtype=np.float32)
         rows.attrs[SKIPPED] = np.asarray(skipped, dtype=np.int64)
         # In one order, so that a file that is put together of others has the same bytes.

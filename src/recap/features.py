@@ -141,7 +141,9 @@ def extract_features(
         table = rows.read()
         skipped = np.flatnonzero(table[:, 0] == BROKEN)
         attributes = extractor.attributes | place
-        with create_features(output, table.shape, attributes, skipped) as features:
+        # A shard is gone once it is gathered.
+        whole = not place
+        with create_features(output, table.shape, attributes, skipped, whole) as features:
             for start in range(0, len(table), COPIED_ROWS):
                 piece = table[start : start + COPIED_ROWS]
                 features[start : start + len(piece)] = np.where(piece == BROKEN, 0, piece)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from recap.errors import NO_ROOM, InputError
 
-# The longest ending that is put to an output's name, for a scratch or a part file.
-LONGEST_ENDING = ".recap-0123456789"
+DIGEST_ENDING = ".recap-sha256"
+
+# The longest that is put around an output's name, for its digest's scratch file.
+LONGEST_ENDING = f"{DIGEST_ENDING}.recap-0123456789"
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, record_digest: bool = False) -> Iterator[Path]:
     """Give a scratch path beside `path` that becomes `path` if the block succeeds.
 
     A reader never sees a half-written file: the scratch file is renamed over `path` at the
@@ -28,6 +30,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         File to make. Missing parent folders are made.
+    record_digest : bool
+        Whether to write the file's digest beside it, which `recap verify-study` holds it against.
 
     Yields
     ------
@@ -54,6 +58,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 _copy_permissions(path, scratch)
             yield scratch
             _sync(scratch)
+            if record_digest:
+                # First, so that a file without its own digest never stands.
+                with atomic_path(digest_record(path)) as record:
+                    record.write_text(f"{file_hash(scratch)}  {path.name}\n", encoding="utf-8")
             os.replace(scratch, path)
             with suppress(OSError):  # Not every file system can do it with a folder.
                 _sync(path.parent)
@@ -174,6 +182,17 @@ def _is_running(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def digest_record(path: Path) -> Path:
+    """Return the file in which the digest of a file is recorded when it is made.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is recorded.
+    """
+    return path.with_name(f".{path.name}{DIGEST_ENDING}")
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:

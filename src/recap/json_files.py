@@ -18,7 +18,7 @@ WHITE_SPACE = " \t\r\n"
 COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 
 
-def write_json(path: Path, value: Any, **options: Any) -> None:
+def write_json(path: Path, value: Any, *, record_digest: bool = False, **options: Any) -> None:
     """Write a value as JSON, atomically.
 
     Parameters
@@ -27,10 +27,12 @@ def write_json(path: Path, value: Any, **options: Any) -> None:
         File to make.
     value
         What `json.dumps` accepts.
+    record_digest : bool
+        As in `atomic_path`.
     **options
         Passed to `json.dumps`, such as `indent=2`.
     """
-    with atomic_path(path) as scratch:
+    with atomic_path(path, record_digest=record_digest) as scratch:
         scratch.write_text(json.dumps(value, **options), encoding="utf-8")
 
 

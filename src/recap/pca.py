@@ -224,7 +224,7 @@ def fit_pca(
     limit_threads(threads)
     with (
         open_features(features) as source,
-        atomic_path(output) as scratch,
+        atomic_path(output, record_digest=True) as scratch,
         h5py.File(scratch, "w") as file,
     ):
         try:

@@ -99,6 +99,7 @@ def measure_perplexity(
             "unknown_words": sum(caption.count(numbers[UNK]) for caption in captions),
             "caption_log_probabilities": every,
         },
+        record_digest=True,
     )
     print(f"perplexity {perplexity:.2f} on {len(captions)} captions of {words} words: {output}")
 

@@ -165,6 +165,7 @@ def record_provenance(
             "inputs": made[: len(inputs)],
             "outputs": made[len(inputs) :],
         },
+        record_digest=True,
         indent=1,
     )
 

@@ -133,7 +133,10 @@ def write_history(path: Path, history: list[HistoryRow]) -> None:
     history : list of HistoryRow
         In the order of the steps.
     """
-    with atomic_path(path) as scratch, scratch.open("w", newline="") as file:
+    with (
+        atomic_path(path, record_digest=True) as scratch,
+        scratch.open("w", newline="") as file,
+    ):
         writer = csv.DictWriter(file, fieldnames=list(HistoryRow.__annotations__))
         writer.writeheader()
         writer.writerows(asdict(row) for row in history)

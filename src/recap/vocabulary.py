@@ -136,7 +136,7 @@ def write_vocabulary(path: Path, idx_to_word: Sequence[str]) -> None:
         # The course's program wrote a dict of Python 2, and the order tells.
         "word_to_idx": {word: numbers[word] for word in python2_order(idx_to_word)},
     }
-    write_json(path, content)
+    write_json(path, content, record_digest=True)
 
 
 def read_vocabulary(path: Path) -> list[str]:
@@ -248,7 +248,10 @@ def encode_captions(
     if dev is not None and dev_output is not None:
         outputs.append((dev_output, {"dev": dev}))
     for path, splits in outputs:
-        with atomic_path(path) as scratch, h5py.File(scratch, "w") as file:
+        with (
+            atomic_path(path, record_digest=True) as scratch,
+            h5py.File(scratch, "w") as file,
+        ):
             for split, annotations in splits.items():
                 _encode_split(annotations, word_to_idx, max_words, file, split)
             if learnt_from and "val" in splits:

@@ -70,8 +70,8 @@ def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
     }
     # A captioner that is replaced must never be half the old one: without its model it is none.
     (folder / MODEL).unlink(missing_ok=True)
-    write_json(folder / CONFIG, config, indent=1)
-    with atomic_path(folder / MODEL) as scratch:
+    write_json(folder / CONFIG, config, record_digest=True, indent=1)
+    with atomic_path(folder / MODEL, record_digest=True) as scratch:
         safetensors.numpy.save_file(captioner.parameters, scratch)
 
 

@@ -189,7 +189,7 @@ def score_captions(
             " the results and were left out."
         )
     if output is not None:
-        write_json(output, scores)
+        write_json(output, scores, record_digest=True)
     if format == "json":
         print(json.dumps(scores, indent=2))
         return
