@@ -78,6 +78,45 @@ def test_a_beam_that_drops_nothing_finds_the_best_of_all_captions(
                 assert scores[every.index(captions[row].words)] <= scores.max()
 
 
+def plain_beam_search(captioner, features, decoder, max_words):
+    """Return one image's caption as the words of the search's description find it, one by one."""
+    start, end = WORDS.index(START), WORDS.index(END)
+    best, found = -math.inf, None
+    partial = [([], 0.0, captioner.first_state(features[None]))]
+    for length in range(max_words + 1):
+        candidates = []
+        for spoken, total, state in partial:
+            last = torch.tensor([spoken[-1] if spoken else start])
+            log_probabilities, after = captioner.step(last, state)
+            following = SPOKEN if length == 0 else [end] if length == max_words else [*SPOKEN, end]
+            candidates += [
+                ([*spoken, word], total + log_probabilities[0, word].item(), after)
+                for word in following
+            ]
+        candidates.sort(key=lambda candidate: -candidate[1])
+        for spoken, total, _ in candidates[: decoder.beam_width]:
+            score = total / (length + 1) ** decoder.length_penalty
+            if spoken[-1] == end and score > best:
+                best, found = score, spoken[:-1]
+        partial = [candidate for candidate in candidates if candidate[0][-1] != end]
+        partial = partial[: decoder.beam_width]
+    return found
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_narrow_beam_goes_on_with_as_many_as_it_is_wide(make_captioner, width):
+    """Captions that end take no place from those that go on."""
+    decoder = Decoder(beam_width=width)
+    for seed in range(3):
+        trained = make_captioner(seed=seed)
+        trained.parameters["b_vocab"][WORDS.index(END)] += 3.0
+        captioner = make_stepwise([trained], 6, CPU)
+        features = random_features(40, seed)
+        found = search_captions(captioner, features, WORDS, decoder, max_words=5)
+        plain = [plain_beam_search(captioner, row, decoder, 5) for row in features]
+        assert [caption.words for caption in found] == plain
+
+
 def test_the_search_goes_on_while_a_partial_caption_can_still_win():
     """After `a` the end is likely at once; the caption with the best mean is four words long."""
     a, cat, end = WORDS.index("a"), WORDS.index("cat"), WORDS.index(END)
