@@ -229,7 +229,6 @@ def encode_captions(
         HDF5 file to write for it, with `dev_captions` and `dev_image_idxs`.
     max_words : int
         Words that a caption may have.
-
     photos : dict, optional
         Folder or archive of each split's photos, by split; JSON on the command line. Splits whose
         photos lie in one place must list different ones.
