@@ -106,15 +106,16 @@ def test_p_values_allow_for_the_number_of_comparisons():
     assert p_values([EIGHT], comparisons=1000) == [1.0]
 
 
-def test_the_interval_holds_what_the_test_does_not_reject():
+@pytest.mark.parametrize("comparisons", [1, 3])
+def test_the_interval_holds_what_the_test_does_not_reject(comparisons):
     """Moved to an end of its interval, a sample is at the edge of being rejected."""
-    (found,) = compare_over_images(EIGHT[None], comparisons=1, seed=0)
+    (found,) = compare_over_images(EIGHT[None], comparisons=comparisons, seed=0)
     low, high = found.interval
     assert found.mean == pytest.approx(EIGHT.mean())
     assert low < found.mean < high
     for end, inwards in ((low, 1e-6), (high, -1e-6)):
-        assert exact_p_value(EIGHT - end - inwards) > statistics.LEVEL
-        assert exact_p_value(EIGHT - end + inwards) <= statistics.LEVEL
+        assert comparisons * exact_p_value(EIGHT - end - inwards) > statistics.LEVEL
+        assert comparisons * exact_p_value(EIGHT - end + inwards) <= statistics.LEVEL
 
 
 def test_the_interval_agrees_with_the_normal_theory():
@@ -140,16 +141,20 @@ def test_so_few_images_can_show_nothing(comparisons, fewest):
         assert np.isfinite(found.interval).all() == (images == fewest)
 
 
-def test_over_seeds_by_hand():
+@pytest.mark.parametrize(
+    ("comparisons", "quantile", "p_value"), [(1, 4.302653, 0.367544), (5, 9.924843, 1)]
+)
+def test_over_seeds_by_hand(comparisons, quantile, p_value):
+    """Of Student's t with two degrees of freedom the quantiles 97.5% and 99.5%."""
     first, second = np.array([[1.0, 3.0], [2.0, 4.0]]), np.array([[0.0, 2.0], [0.0, 4.0]])
     between = variance_of_seeds([first, second])
     assert between == (pytest.approx((0.5 + 0.5) / 2), 2)
-    found = compare_over_seeds(first, second, between, comparisons=1)
+    found = compare_over_seeds(first, second, between, comparisons=comparisons)
     # Seeds: 0.5 (1/2 + 1/2); images: differences 1.5 and 0.5 of variance 0.5, over 2.
     error = np.sqrt(0.5 + 0.25)
     assert found.mean == 1.0
-    assert found.interval == pytest.approx((1 - 4.302653 * error, 1 + 4.302653 * error))
-    assert found.p_value == pytest.approx(0.367544, abs=1e-5)
+    assert found.interval == pytest.approx((1 - quantile * error, 1 + quantile * error))
+    assert found.p_value == pytest.approx(p_value, abs=1e-5)
 
 
 def test_over_seeds_allows_for_their_variance():
