@@ -195,7 +195,7 @@ def test_captions_of_more_images_than_features_are_refused(study):
     with h5py.File(study / "train_features.h5", "a") as file:
         del file["features"]
         file["features"] = np.ones((5, FEATURE_DIM), np.float32)
-    with pytest.raises(InputError, match=r"speaks of image 29 but .* has 5 rows"):
+    with pytest.raises(InputError, match=r"speaks of image 5 but .* has 5 rows"):
         train(study)
 
 
