@@ -4,6 +4,7 @@ Format: https://cocodataset.org/#format-data. The files are read from beginning 
 being held in memory, because those of large data sets would not fit.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -93,8 +94,8 @@ def iterate_images(path: Path) -> Iterator[dict]:
         # A number may be a name; null and the like are none, and lists of names have one a line.
         if type(file_name) not in (str, int) or not is_one_line(record["file_name"]):
             raise InputError(
-                f"{path} has the file name {file_name!r} for the image {image_id}: give it the name"
-                " of its file, as text without line breaks and other control characters."
+                f"{path} has the file name {json.dumps(file_name)} for the image {image_id}:"
+                " give it the name of its file, as text on one line."
             )
         yield record
 
@@ -153,8 +154,9 @@ def iterate_captions(path: Path, rows: dict[int, int] | None = None) -> Iterator
         _check_id(path, image_id)
         if not isinstance(caption, str):
             raise InputError(
-                f"{path} has the caption {caption!r} in the annotation {entry.get('id')!r}, of"
-                f" image {image_id}: a caption is text; correct it or leave the annotation out."
+                f"{path} has the caption {json.dumps(caption)} in the annotation"
+                f" {json.dumps(entry.get('id'))}, of image {image_id}: a caption is text;"
+                " correct it or leave the annotation out."
             )
         caption = normalize_text(caption)
         if rows is not None and image_id not in rows:
@@ -168,8 +170,8 @@ def iterate_captions(path: Path, rows: dict[int, int] | None = None) -> Iterator
 def _check_id(path: Path, image_id: object) -> None:
     if type(image_id) is not int:
         raise InputError(
-            f"{path} has the image id {image_id!r}, which is no whole number: number the images, in"
-            " `images` and in `annotations` alike."
+            f"{path} has the image id {json.dumps(image_id)}, which is no whole number: number the"
+            " images, in `images` and in `annotations` alike."
         )
 
 
