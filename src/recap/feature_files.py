@@ -8,8 +8,7 @@ import h5py
 import numpy as np
 
 from recap.errors import InputError
-from recap.files import atomic_path
-from recap.hdf5 import open_hdf5, read_table
+from recap.hdf5 import create_hdf5, open_hdf5, read_table
 
 FEATURES = "features"
 SKIPPED = "skipped"
@@ -47,10 +46,7 @@ def create_features(
     h5py.Dataset
         The table `features`, float32, contiguous, to write rows into.
     """
-    with (
-        atomic_path(path, record_digest=record_digest) as scratch,
-        h5py.File(scratch, "w", libver=FORMAT) as file,
-    ):
+    with create_hdf5(path, record_digest=record_digest, libver=FORMAT) as file:
         rows = file.create_dataset(FEATURES, shape, dtype=np.float32)
         rows.attrs[SKIPPED] = np.asarray(skipped, dtype=np.int64)
         # In one order, so that a file that is put together of others has the same bytes.

@@ -1,16 +1,50 @@
-"""Open HDF5 files, and say what is wrong with one."""
+"""Make and open HDF5 files, and say what is wrong with one."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from recap.errors import InputError
+from recap.files import atomic_path
 
 # NumPy's kinds of numbers that serve as one.
 KINDS = {"f": "f", "i": "iu"}
+
+
+@contextmanager
+def create_hdf5(path: Path, *, record_digest: bool = False, **options: Any) -> Iterator[h5py.File]:
+    """Make an HDF5 file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    record_digest : bool
+        As in `atomic_path`.
+    **options
+        Passed to `h5py.File`.
+
+    Yields
+    ------
+    h5py.File
+        Open for writing.
+
+    Raises
+    ------
+    InputError
+        If its disk is full.
+    """
+    # Python does the writing: HDF5 itself crashes when it closes a file on a full disk.
+    with (
+        atomic_path(path, record_digest=record_digest) as scratch,
+        open(scratch, "w+b") as raw,
+        h5py.File(raw, "w", **options) as file,
+    ):
+        yield file
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recap.files import name_full_disk
+
 # The first bytes of the file say what it holds; rows begin behind them.
 HEADER_BYTES = 4096
 
@@ -44,8 +46,9 @@ class PartialRows(AbstractContextManager):
         if self._file.read(len(header)) != header:
             self._file.truncate(0)
             self._file.seek(0)
-            self._file.write(header)
-            self._file.flush()
+            with name_full_disk(path):
+                self._file.write(header)
+                self._file.flush()
         rows = (path.stat().st_size - len(header)) // row_bytes
         self.count = rows // block * block
         self._offset = len(header)
@@ -54,7 +57,8 @@ class PartialRows(AbstractContextManager):
 
     def __exit__(self, *exception: object) -> None:
         """Close the file, and leave it where it is."""
-        self._file.close()
+        with name_full_disk(self.path):
+            self._file.close()
 
     def append(self, rows: np.ndarray) -> None:
         """Add a block of rows.
@@ -63,8 +67,9 @@ class PartialRows(AbstractContextManager):
         ----------
         rows : array of shape (n, columns), float32
         """
-        self._file.write(np.ascontiguousarray(rows, dtype="<f4"))
-        self._file.flush()
+        with name_full_disk(self.path):
+            self._file.write(np.ascontiguousarray(rows, dtype="<f4"))
+            self._file.flush()
         self.count += len(rows)
 
     def read(self) -> np.ndarray:

@@ -14,8 +14,7 @@ from recap.checks import require
 from recap.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
 from recap.errors import InputError
 from recap.feature_files import FEATURES, create_features, open_features, regions_of, skipped_rows
-from recap.files import atomic_path
-from recap.hdf5 import open_hdf5, read_table
+from recap.hdf5 import create_hdf5, open_hdf5, read_table
 from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import limit_threads
@@ -224,8 +223,7 @@ def fit_pca(
     limit_threads(threads)
     with (
         open_features(features) as source,
-        atomic_path(output, record_digest=True) as scratch,
-        h5py.File(scratch, "w") as file,
+        create_hdf5(output, record_digest=True) as file,
     ):
         try:
             pca = StreamingPCA(components, regions_of(source), _choose_device(device))

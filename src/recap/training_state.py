@@ -87,7 +87,8 @@ def write_checkpoint(path: Path, training: dict, trainer: Trainer, state: Traini
     arrays = {f"best.{name}": value for name, value in facts.pop("best_parameters").items()}
     metadata = {"facts": json.dumps({"training": training, "state": facts})}
     with atomic_path(path) as scratch:
-        safetensors.numpy.save_file(arrays | trainer.state(), scratch, metadata=metadata)
+        # Python does the writing: it tells what is wrong with a disk as an OSError.
+        scratch.write_bytes(safetensors.numpy.save(arrays | trainer.state(), metadata))
 
 
 def resume(path: Path, training: dict, trainer: Trainer) -> TrainingState | None:

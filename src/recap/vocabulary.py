@@ -13,7 +13,7 @@ import numpy as np
 from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.checks import require
 from recap.errors import InputError
-from recap.files import atomic_path
+from recap.hdf5 import create_hdf5
 from recap.json_files import read_json, write_json
 from recap.outputs import OutputFile
 from recap.python2_dict import python2_order
@@ -247,25 +247,27 @@ def encode_captions(
     if dev is not None and dev_output is not None:
         outputs.append((dev_output, {"dev": dev}))
     for path, splits in outputs:
-        with (
-            atomic_path(path, record_digest=True) as scratch,
-            h5py.File(scratch, "w") as file,
-        ):
+        with create_hdf5(path, record_digest=True) as file:
             for split, annotations in splits.items():
-                _encode_split(annotations, word_to_idx, max_words, file, split)
+                _encode_split(annotations, word_to_idx, max_words, file, split, path.parent)
             if learnt_from and "val" in splits:
                 file["val_image_idxs"].attrs[LEARNT_FROM] = learnt_from
 
 
 def _encode_split(
-    annotations: Path, word_to_idx: dict[str, int], max_words: int, file: h5py.File, split: str
+    annotations: Path,
+    word_to_idx: dict[str, int],
+    max_words: int,
+    file: h5py.File,
+    split: str,
+    folder: Path,
 ) -> None:
-    """Write a split's datasets; what is held in memory does not grow with the captions."""
+    """Write a split's datasets; what grows with the captions lies in a folder, not in memory."""
     row_of = number_images(annotations, iterate_images(annotations))
     captioned = bytearray(len(row_of))
     seen = kept = 0
     # How many captions are kept shows at the end, and a dataset in one piece must know it at first.
-    with tempfile.TemporaryFile(dir=Path(file.filename).parent) as scratch:
+    with tempfile.TemporaryFile(dir=folder) as scratch:
         entries = iterate_captions(annotations, row_of)
         for block in iter(lambda: list(islice(entries, BLOCK)), []):
             rows = []
@@ -274,7 +276,7 @@ def _encode_split(
                 encoded = encode_caption(tokenize(caption), word_to_idx, max_words)
                 if encoded is not None:
                     rows.append([row_of[image_id], *encoded])
-            np.array(rows, dtype=np.int32).tofile(scratch)
+            scratch.write(np.array(rows, dtype=np.int32))
             seen += len(block)
             kept += len(rows)
         if (row := captioned.find(0)) >= 0:

@@ -72,7 +72,8 @@ def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
     (folder / MODEL).unlink(missing_ok=True)
     write_json(folder / CONFIG, config, record_digest=True, indent=1)
     with atomic_path(folder / MODEL, record_digest=True) as scratch:
-        safetensors.numpy.save_file(captioner.parameters, scratch)
+        # Python does the writing: it tells what is wrong with a disk as an OSError.
+        scratch.write_bytes(safetensors.numpy.save(captioner.parameters))
 
 
 def load_captioner(folder: Path) -> TrainedCaptioner:

@@ -7,7 +7,7 @@ the truth about every image at hand.
 import io
 import json
 import zipfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,9 @@ def draw_shapes(
             records, captions, scenes = [], [], []
             draw = partial(draw_scene, seed, split_number)
             drawn = map_in_order(draw, range(count), available_threads(threads))
+            drawn = outputs.enter_context(closing(drawn))
             drawn = progress(drawn, desc=f"draw shapes, {split}", total=count, unit="scene")
+            drawn = outputs.enter_context(drawn)
             for number, (scene, jpeg, sentences) in enumerate(drawn):
                 image_id = ids_before + number + 1
                 record = _image_record(split, image_id)
