@@ -1,3 +1,5 @@
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -104,6 +106,14 @@ def test_the_pca_can_lie_elsewhere(study, tmp_path, capsys):
     (tmp_path / "pca.h5").write_bytes((study / "features" / "pca.h5").read_bytes())
     caption(study / "0.png", **options(study), pca=tmp_path / "pca.h5")
     assert capsys.readouterr().out == expected
+
+
+def test_a_captioner_that_was_copied_elsewhere_needs_its_pca(study, tmp_path):
+    chosen = options(study)
+    copy = shutil.copytree(chosen["model"][0], tmp_path / "copied")
+    with pytest.raises(InputError, match=r"PCA .* is not at .*pca\.h5: give .* with --pca"):
+        caption(study / "0.png", **chosen | {"model": [copy]})
+    caption(study / "0.png", **chosen | {"model": [copy]}, pca=study / "features" / "pca.h5")
 
 
 def test_no_photo(study):

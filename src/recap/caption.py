@@ -67,7 +67,13 @@ def caption(
             " seen a photograph: of one, it can only say what those scenes show",
             file=sys.stderr,
         )
-    pca = pca or model[0].resolve().parents[2] / "features" / "pca.h5"
+    if pca is None:
+        pca = (model[0].resolve() / "../../../features/pca.h5").resolve()
+        if not pca.exists():
+            raise InputError(
+                f"The PCA of the captioner's study is not at {pca}: give the file that fit-pca"
+                " wrote in the study with --pca, such as --pca results/shapes/features/pca.h5."
+            )
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
     if missing := {"backbone", "weights", "weights_sha256", "layer"} - origin.keys():
