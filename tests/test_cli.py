@@ -2,6 +2,7 @@ import errno
 import importlib
 import inspect
 import json
+import math
 import os
 import re
 import resource
@@ -376,3 +377,72 @@ def test_ctrl_c_while_a_command_imports_what_it_needs(tmp_path):
     (tmp_path / "numpy.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
     done = run("score-captions", "a", "b", PYTHONPATH=f"{tmp_path}{os.pathsep}{SOURCE}")
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "", "")
+
+
+# Of these the study is looked for first.
+LATE = {
+    ("recap.provenance:record_provenance", "threads"),
+    ("recap.verify_study:verify_study", "threads"),
+}
+
+
+def numbers():
+    """Return every command's options that are numbers of a range."""
+    kinds = (int, float, int | None)
+    return [
+        (path, name)
+        for path in COMMANDS
+        for name, parameter in inspect.signature(stage(path)).parameters.items()
+        if parameter.annotation in kinds and (path, name) not in LATE
+    ]
+
+
+@pytest.mark.parametrize(("path", "name"), numbers())
+def test_a_number_out_of_range_is_one_sentence_before_any_work(path, name, tmp_path):
+    """The commands' files are not there, and no sentence is about them."""
+    function = stage(path)
+    signature = inspect.signature(function)
+    needed = {
+        other: tmp_path / other
+        for other, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
+    }
+    places = [
+        tmp_path / other
+        for other, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
+    ]
+    wrong = [-1, math.nan] if signature.parameters[name].annotation is float else [-1]
+    wrong += [2**64] if name == "seed" else []
+    for value in wrong:
+        with pytest.raises(InputError, match=f"^`{name}` must be .*, not {value}\\.$"):
+            function(*places, **needed | {name: value})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--seed", "-1"], "`seed` must be at least 0"),
+        (["--seed", "1.5"], "`1.5` is no whole number"),
+        (["--dev-share", "nan"], "`dev_share` must be more than 0 and less than 1, not nan"),
+        (["--recipe.epochs", "2.5"], "`2.5` is no whole number"),
+        (["--recipe", '{"hidden_dim": 2.5}'], "`2.5` is no whole number"),
+        (["--recipe.learning-rate", "nan"], "`learning_rate` must be a finite number, not nan"),
+        (["--recipe", '{"weight_decay": 1e999}'], "`weight_decay` must be a finite number"),
+    ],
+)
+def test_numbers_of_the_command_line(tmp_path, call, option, said):
+    files = [tmp_path / name for name in ("features.h5", "captions.h5", "vocab.json")]
+    status, out, errors = call("train-captioner", *files, "--output", tmp_path / "out", *option)
+    assert status != 0
+    assert said in out + errors
+    assert "Traceback" not in out + errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_number_with_a_point_is_one(annotations, tmp_path, call):
+    output = tmp_path / "vocab.json"
+    status, said, _ = call("build-vocabulary", annotations, "--output", output, "--size", "1.0")
+    assert status == 0
+    assert "1 of 2 words" in said

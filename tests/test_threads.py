@@ -10,6 +10,7 @@ import pytest
 from joblib import cpu_count
 
 import recap
+from recap.errors import InputError
 from recap.threads import available_threads
 
 
@@ -34,8 +35,11 @@ def test_the_quota_of_a_container_counts(monkeypatch, tmp_path, quota, threads):
     assert available_threads(64) == threads
 
 
-def test_never_none():
-    assert available_threads(0) == available_threads() == cpu_count()
+@pytest.mark.parametrize("threads", [0, -1])
+def test_never_none(threads):
+    with pytest.raises(InputError, match=f"`threads` must be at least 1, not {threads}"):
+        available_threads(threads)
+    assert available_threads() == cpu_count()
 
 
 # --- how threads wait for each other ------------------------------------------------------------

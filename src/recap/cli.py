@@ -4,13 +4,14 @@ import errno
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import recap
 from recap.errors import NO_ROOM, InputError
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, Token
 
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
@@ -52,12 +53,25 @@ def make_app() -> "App":
         name="recap",
         help=recap.__doc__,
         version=recap.__version__,
-        default_parameter=Parameter(consume_multiple=True, json_list=False, negative=""),
+        default_parameter=Parameter(
+            consume_multiple=True, json_list=False, negative="", converter=_convert
+        ),
     )
     for path, summary in COMMANDS.items():
         name = path.rpartition(":")[2].replace("_", "-")
         app.command(path, name=name, help=summary)
     return app
+
+
+def _convert(wanted: Any, tokens: Sequence["Token"]) -> Any:
+    """Convert words of the command line as cyclopts does, but round no number to a whole one."""
+    from cyclopts import convert
+
+    if wanted in (int, list[int]):
+        for token in tokens:
+            if "." in token.value and not float(token.value).is_integer():
+                raise ValueError(f"`{token.value}` is no whole number.")
+    return convert(wanted, tokens)
 
 
 def main() -> None:

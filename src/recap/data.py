@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from recap.annotations import iterate_images
+from recap.checks import require
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features
 from recap.files import atomic_path
@@ -55,6 +56,8 @@ def list_images(
         If the annotations are missing or not in COCO's format, or list too few images for the
         components.
     """
+    require(components >= 0, "components", "at least 0", components)
+    require(regions >= 1, "regions", "at least 1", regions)
     split_folder = images.name.removesuffix("_images.txt")
     with (
         atomic_path(images, record_digest=True) as images_scratch,

@@ -3,6 +3,8 @@
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
+from recap.checks import require
+
 
 def available_threads(threads: int | None = None) -> int:
     """Return how many threads to use: those that were given, but no more than there are.
@@ -13,9 +15,17 @@ def available_threads(threads: int | None = None) -> int:
     ----------
     threads : int, optional
         Threads given; all of the machine's by default.
+
+    Raises
+    ------
+    InputError
+        If fewer than one are given.
     """
     has = cpu_count()
-    return max(1, min(threads or has, has))
+    if threads is None:
+        return has
+    require(threads >= 1, "threads", "at least 1", threads)
+    return min(threads, has)
 
 
 def limit_threads(threads: int | None) -> int:

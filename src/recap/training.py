@@ -12,6 +12,7 @@ import recap
 from recap.captioned_images import hold_out, read_captioned_images
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.trainers import make_trainer
+from recap.checks import require, require_seed
 from recap.code_hash import code_hash
 from recap.devices import (
     Device,
@@ -99,10 +100,12 @@ def train_captioner(
     Raises
     ------
     InputError
-        If a file is missing, damaged, or belongs to another study, or if the loss is no longer
-        finite.
+        If a number is out of range, a file is missing, damaged, or belongs to another study, or
+        the loss is no longer finite.
     """
     recipe = recipe or Recipe()
+    require_seed(seed)
+    require(0 < dev_share < 1, "dev_share", "more than 0 and less than 1", dev_share)
     if (dev_features is None) != (dev_captions is None):
         raise InputError("A dev split needs both its features and its captions: give the other.")
     threads = use_threads(threads)

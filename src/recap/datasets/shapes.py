@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from recap.checks import require, require_seed
 from recap.datasets.archive import read_member
 from recap.datasets.shapes_captions import write_captions
 from recap.datasets.shapes_pictures import paint
 from recap.datasets.shapes_scenes import SIDE, DrawnObject, Scene, draw_lots
-from recap.errors import InputError
 from recap.files import atomic_path
 from recap.outputs import OutputFile
 from recap.progress import progress
@@ -70,15 +70,11 @@ def draw_shapes(
     Raises
     ------
     InputError
-        If a number of scenes is less than one or the seed less than zero.
+        If a number is out of range.
     """
-    if min(train_scenes, val_scenes) < 1:
-        raise InputError(
-            f"A split of {min(train_scenes, val_scenes)} scenes cannot be drawn: ask for at least"
-            " one scene in train and in val."
-        )
-    if seed < 0:
-        raise InputError(f"The seed {seed} is negative: give a whole number from 0 up.")
+    require(train_scenes >= 1, "train_scenes", "at least 1", train_scenes)
+    require(val_scenes >= 1, "val_scenes", "at least 1", val_scenes)
+    require_seed(seed)
     splits = (
         ("train", train_images, 0, train_scenes),
         ("val", val_images, train_scenes, val_scenes),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recap.checks import require_seed
 from recap.errors import InputError
 from recap.files import atomic_path
 from recap.outputs import OutputFolder
@@ -50,11 +51,12 @@ def compare_captioners(
     Raises
     ------
     InputError
-        If no study is given, nothing was scored, what is named was not, or a file is missing,
-        broken, or about other images.
+        If no study is given, the seed is out of range, nothing was scored, what is named was not,
+        or a file is missing, broken, or about other images.
     """
     if not studies:
         raise InputError("No study is given: name folders such as results/shapes.")
+    require_seed(seed)
     choice = {"models": models, "seeds": seeds, "decoders": decoders, "ensembles": ensembles}
     read = [read_study(study, **choice) for study in studies]
     comparisons = lay_side_by_side(read)
