@@ -402,3 +402,16 @@ def test_flickr8k_from_a_mirror(workflow, tmp_path):
     assert "sha256" in output
     assert "Traceback" not in output
     assert not (workflow.folder / "resources/flickr8k/Flickr8k_Dataset.zip").exists()
+
+
+def test_a_training_job_asks_for_memory_by_the_size_of_its_features(workflow):
+    """The table of features is held once."""
+    folder = workflow.folder / "results/shapes/coco_captioning"
+    folder.mkdir(parents=True)
+    for name in ("coco2014_captions.h5", "coco2014_vocab.json", "train2014_vgg16_fc7_pca.h5"):
+        (folder / name).touch()
+    os.truncate(folder / "train2014_vgg16_fc7_pca.h5", 8_300_000_000)  # takes no space
+    words = ["train", "--dry-run", "--cores", "2", "--rerun-triggers", "mtime"]
+    memory = re.findall(r"rule train_captioner:(?:\n .*)*?mem_mb=(\d+)", workflow.run(*words))
+    assert memory
+    assert {8300 < int(wanted) < 12_000 for wanted in memory} == {True}
