@@ -26,7 +26,8 @@ decoders: [beam2]
 
 # Logs and times differ from run to run, and so does what quotes them.
 QUOTES_TIMES = re.compile(
-    r"/(logs|benchmarks)/|/history\.csv$|/provenance\.json$|/report/index\.html$"
+    r"/(logs|benchmarks)/|/\.?(history\.csv|provenance\.json)(\.recap-sha256)?$"
+    r"|/report/index\.html$"
 )
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 import zipfile
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -415,3 +416,19 @@ def test_a_training_job_asks_for_memory_by_the_size_of_its_features(workflow):
     memory = re.findall(r"rule train_captioner:(?:\n .*)*?mem_mb=(\d+)", workflow.run(*words))
     assert memory
     assert {8300 < int(wanted) < 12_000 for wanted in memory} == {True}
+
+
+def test_the_workflow_as_a_module_of_another(workflow):
+    """As the workflow catalog deploys it: elsewhere, with a configuration of its own."""
+    other = workflow.folder.parent / "other"
+    (other / "config").mkdir(parents=True)
+    shutil.copy(workflow.folder / "config/config.yaml", other / "config")
+    shutil.copy(workflow.folder / "tiny.yaml", other)
+    (other / "Snakefile").write_text(
+        'configfile: "config/config.yaml"\n'
+        "module recap:\n"
+        f"    snakefile: {str(workflow.folder / 'workflow/Snakefile')!r}\n"
+        "    config: config\n"
+        "use rule * from recap\n"
+    )
+    assert {"draw_shapes", "compare_captioners"} <= replace(workflow, folder=other).planned()

@@ -6,7 +6,9 @@ import shlex
 import sys
 from pathlib import Path
 
-SOURCE = Path(workflow.basedir).parent / "src"
+# Where this file lies, not the main Snakefile: that is another's where this workflow is its module.
+WORKFLOW = Path(workflow.current_basedir).parent
+SOURCE = WORKFLOW.parent / "src"
 sys.path.insert(0, str(SOURCE))
 
 from recap.backbones.layers import choose_layer, regions_in
@@ -23,7 +25,7 @@ try:
     config.update(
         check_config(
             config,
-            Path(workflow.basedir) / "schemas/config.schema.yaml",
+            WORKFLOW / "schemas/config.schema.yaml",
             typed=workflow.config_settings.config_args,
         )
     )
