@@ -1,7 +1,9 @@
+import hashlib
 import io
 import itertools
 import json
 import multiprocessing
+import os
 import re
 import signal
 import struct
@@ -20,7 +22,8 @@ from recap import features as module
 from recap.backbones.load import load_backbone
 from recap.errors import InputError
 from recap.feature_files import create_features, open_features, skipped_rows
-from recap.features import FeatureExtractor, extract_features, gather_features
+from recap.feature_shards import gather_features
+from recap.features import FeatureExtractor, extract_features
 from recap.images import open_images
 
 BATCH = 16  # what is computed together on a processor
@@ -83,6 +86,8 @@ def test_layout_of_the_file(study):
             "preprocessing": file.attrs["preprocessing"],
             "precision": file.attrs["precision"],
             "batch": BATCH,
+            "images_sha256": file.attrs["images_sha256"],
+            "images_bytes": file.attrs["images_bytes"],
         }
         assert "centre 224" in file.attrs["preprocessing"]
         assert file.attrs["precision"] in ("float32", "bfloat16")
@@ -211,14 +216,15 @@ def test_what_was_finished_before_a_broken_image_is_kept(tmp_path, capsys, monke
     with pytest.raises(RuntimeError, match="no more power"):
         extract(images, annotations, output, broken_images="skip")
     monkeypatch.undo()
-    with pytest.raises(InputError, match=r"COCO_0033\.png in "):
+    # What was broken is tried again, and first.
+    with pytest.raises(InputError, match=r"COCO_0001\.png in "):
         extract(images, annotations, output, broken_images="stop")
     capsys.readouterr()
     rows = extract(images, annotations, output, broken_images="skip")
     assert rows.tobytes() == whole.tobytes()
     assert output.read_bytes() == (tmp_path / "whole.h5").read_bytes()
     said = capsys.readouterr().out
-    assert "skipped before: COCO_0001.png" in said
+    assert "skipped: COCO_0001.png in" in said
     assert "skipped: COCO_0033.png in" in said
     assert not list(tmp_path.glob("*.part"))
 
@@ -264,6 +270,117 @@ def test_a_part_file_of_anything_else_is_not_continued(study, tmp_path, monkeypa
     rows = extract(archive, first, output, **options)
     undisturbed = extract(archive, first, tmp_path / "undisturbed.h5", **options)
     assert rows.tobytes() == undisturbed.tobytes()
+
+
+def unpacked(images, folder):
+    """Unpack an archive of photos, each with a time of its own in the past."""
+    with zipfile.ZipFile(images) as archive:
+        archive.extractall(folder)
+    for number, path in enumerate(sorted(folder.glob("train2014/*"))):
+        os.utime(path, (10**9 + number, 10**9 + number))
+    return folder
+
+
+def in_reach_of_a_kill(monkeypatch, batches, *arguments, **options):
+    """Extract, and fail after some batches."""
+    with monkeypatch.context() as patch:
+        patch.setattr("recap.features._compute", fail_after(batches))
+        with pytest.raises(RuntimeError, match="no more power"):
+            extract(*arguments, **options)
+
+
+def counted(monkeypatch):
+    """Return a list that grows by the images of each batch that is launched."""
+    sizes = []
+    launch = FeatureExtractor.launch
+
+    def counting(self, units):
+        sizes.append(len(units))
+        return launch(self, units)
+
+    monkeypatch.setattr(FeatureExtractor, "launch", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("change", ["replaced", "touched", "none"])
+def test_a_photo_that_is_replaced_after_a_kill_is_read_again(study, tmp_path, monkeypatch, change):
+    """In place: neither the folder's time nor its names tell. Only the batch is computed again."""
+    images, annotations, _, _ = study
+    folder, output = unpacked(images, tmp_path / "photos"), tmp_path / "features.h5"
+    in_reach_of_a_kill(monkeypatch, 2, folder, annotations, output, layer="conv1")
+    photo = folder / f"train2014/COCO_{BATCH + 2:04}.png"
+    if change == "replaced":
+        photo.write_bytes((folder / "train2014/COCO_0000.png").read_bytes())
+    elif change == "touched":
+        photo.touch()
+    launched = counted(monkeypatch)
+    extract(folder, annotations, output, layer="conv1")
+    assert len(launched) == (1 if change == "none" else 2)
+    monkeypatch.undo()
+    extract(folder, annotations, tmp_path / "undisturbed.h5", layer="conv1")
+    assert output.read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
+
+
+@pytest.mark.parametrize("broken_images", ["skip", "stop"])
+def test_a_photo_that_is_repaired_after_a_kill_is_read(tmp_path, monkeypatch, broken_images):
+    images, annotations = write_photos(tmp_path, BATCH + 3, [1])
+    folder, output = unpacked(images, tmp_path / "photos"), tmp_path / "features.h5"
+    options = {"layer": "conv1", "broken_images": "skip"}
+    in_reach_of_a_kill(monkeypatch, 1, folder, annotations, output, **options)
+    photo = folder / "train2014/COCO_0001.png"
+    before = photo.stat()
+    # An error of reading that passes leaves the file's time as it is.
+    photo.write_bytes((folder / "train2014/COCO_0000.png").read_bytes())
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    options["broken_images"] = broken_images
+    rows = extract(folder, annotations, output, **options)
+    assert rows[1].any()
+    with open_features(output) as file:
+        assert skipped_rows(file["features"]).tolist() == []
+    undisturbed = extract(folder, annotations, tmp_path / "undisturbed.h5", layer="conv1")
+    assert rows.tobytes() == undisturbed.tobytes()
+    assert output.read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
+
+
+def test_a_photo_that_breaks_after_a_kill_is_skipped(study, tmp_path, monkeypatch):
+    images, annotations, _, _ = study
+    folder, output = unpacked(images, tmp_path / "photos"), tmp_path / "features.h5"
+    in_reach_of_a_kill(monkeypatch, 1, folder, annotations, output, layer="conv1")
+    (folder / "train2014/COCO_0002.png").write_bytes(b"")
+    rows = extract(folder, annotations, output, layer="conv1", broken_images="skip")
+    assert not rows[2].any()
+    with open_features(output) as file:
+        assert skipped_rows(file["features"]).tolist() == [2]
+
+
+def test_the_file_tells_the_bytes_of_the_photos_and_not_where_they_lay(study, tmp_path):
+    images, annotations, output, _ = study
+    for name in ("one", "another/deep"):
+        folder = unpacked(images, tmp_path / name)
+        extract(folder, annotations, tmp_path / f"{folder.name}.h5")
+        assert (tmp_path / f"{folder.name}.h5").read_bytes() == output.read_bytes()
+    photos = [path.read_bytes() for path in sorted((tmp_path / "one/train2014").iterdir())]
+    digests = b"".join(hashlib.sha256(photo).digest() for photo in photos)
+    with open_features(output) as file:
+        assert file.attrs["images_sha256"] == hashlib.sha256(digests).hexdigest()
+        assert file.attrs["images_bytes"] == sum(map(len, photos))
+
+
+def test_photos_of_which_none_can_be_read(study, tmp_path):
+    _, annotations, _, _ = study
+    (tmp_path / "empty").mkdir()
+    for shard in ("1-of-1", "1-of-2", "2-of-2"):
+        output = tmp_path / f"{shard}.h5"
+        options = {"broken_images": "skip", "layer": "conv1", "shard": shard}
+        if shard == "1-of-1":
+            with pytest.raises(InputError, match="None of the 35 images could be read: check"):
+                extract(tmp_path / "empty", annotations, output, **options)
+        else:
+            extract(tmp_path / "empty", annotations, output, **options)
+    shards = sorted(tmp_path.glob("*-of-2.h5"))
+    with pytest.raises(InputError, match="None of the 35 images could be read: check"):
+        gather_features(*shards, output=tmp_path / "features.h5")
+    assert not list(tmp_path.glob("features.h5")) + list(tmp_path.glob("1-of-1.h5"))
 
 
 def test_a_missing_image_can_be_skipped_too(tmp_path):

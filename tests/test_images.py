@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recap import images
+from recap import photo_store
 from recap.errors import InputError
-from recap.images import BrokenImageError, Preprocessing, decode_image, open_images
+from recap.images import Preprocessing, decode_image, open_images
+from recap.photo_store import BrokenImageError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -120,7 +121,7 @@ def test_cmyk(form):
 
 @pytest.mark.parametrize("error", [RuntimeError, struct.error, KeyError, OverflowError])
 def test_whatever_a_decoder_raises_is_a_broken_image(monkeypatch, error):
-    def fail(*_):
+    def fail(*_, **options):
         raise error("Decoding of color planes failed")
 
     monkeypatch.setattr(Image, "open", fail)
@@ -228,7 +229,7 @@ def test_a_photo_of_a_hundred_megapixels_is_no_bomb(recwarn):
 def test_a_photo_is_found_by_its_path_and_by_its_name(tmp_path):
     members = {"val2014/": b"", "val2014/a.png": encoded(picture(colour=GREEN))}
     with open_images(write_zip(tmp_path / "val2014.zip", members)) as store:
-        for name in ("val2014/a.png", "a.png", "elsewhere/a.png"):
+        for name in ("val2014/a.png", "a.png", "images/val2014/a.png"):
             assert store.read(name).getpixel((0, 0)) == GREEN
 
 
@@ -301,7 +302,7 @@ def test_a_photo_that_vanished_from_a_folder(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
     with open_images(tmp_path) as store:
         (tmp_path / "a.png").unlink()
-        with pytest.raises(BrokenImageError, match=r"a\.png in .* cannot be read"):
+        with pytest.raises(BrokenImageError, match=r"a\.png cannot be read \(No such file"):
             store.read("a.png")
 
 
@@ -361,7 +362,7 @@ def declare(source, size):
 )
 def test_an_entry_that_unpacks_to_too_much(tmp_path, monkeypatch, declared, message):
     """50 MB of zeros in a small entry, whose header tells the truth or does not."""
-    monkeypatch.setattr(images, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(photo_store, "MOST_BYTES", 1 << 20)
     source = tmp_path / "photos.zip"
     with (
         zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -394,7 +395,7 @@ def test_a_file_in_a_folder_that_is_larger_than_a_photo(tmp_path):
         file.truncate((1 << 28) + 1)
     with (
         open_images(tmp_path) as store,
-        pytest.raises(BrokenImageError, match=r"a\.bmp in .* has 268,435,457 bytes"),
+        pytest.raises(BrokenImageError, match=r"a\.bmp has 268,435,457 bytes"),
     ):
         store.read("a.bmp")
 

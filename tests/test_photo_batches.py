@@ -1,3 +1,4 @@
+import hashlib
 import io
 import shutil
 import zipfile
@@ -39,15 +40,21 @@ def units(photos, processes, count=COUNT):
 def test_photos_are_in_order_and_filled_up_with_zeros(photos, processes):
     found = units(photos, processes)
     assert len(found) == 3
-    pixels = np.concatenate([unit.numpy() for unit, _ in found])
+    pixels = np.concatenate([unit.numpy() for unit, _, _ in found])
     assert pixels.shape == (3 * UNIT, 8, 8, 3)
     assert pixels.dtype == np.uint8
     expected = np.arange(COUNT)
     expected[UNIT + 1] = 0
     assert (pixels[:COUNT, ..., 0] == expected[:, None, None]).all()
     assert not pixels[COUNT:].any()
-    assert [list(broken) for _, broken in found] == [[], [1], []]
+    assert [list(broken) for _, broken, _ in found] == [[], [1], []]
     assert f"{UNIT + 1}.png in" in found[1][1][1]
+    read = np.concatenate([read for _, _, read in found])
+    with zipfile.ZipFile(photos) as archive:
+        content = [archive.read(f"{number}.png") for number in range(COUNT)]
+    for photo, data in zip(read, content, strict=False):
+        assert photo["sha256"].tobytes() == hashlib.sha256(data).digest()
+    assert read["bytes"].tolist() == [*map(len, content), *[0] * (3 * UNIT - COUNT)]
 
 
 def test_what_is_done_with_is_forgotten(photos):

@@ -1,9 +1,11 @@
 import hashlib
 import json
 
+import numpy as np
 import pytest
 
 from recap.errors import InputError
+from recap.feature_files import create_features
 from recap.provenance import read_record, record_provenance
 
 
@@ -62,9 +64,9 @@ def test_what_went_in_and_came_out(study, tmp_path):
         inputs=[weights, tmp_path / "val.json"],
         settings={"dataset": "discs"},
     )
-    assert names(made.inputs, tmp_path) == ["photos", "val.json", "train.json", "weights.pth"]
-    assert made.inputs[3].sha256 == hashlib.sha256(b"weights").hexdigest()
-    assert made.inputs[3].bytes == 7
+    assert names(made.inputs, tmp_path) == ["val.json", "train.json", "weights.pth"]
+    assert made.inputs[2].sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert made.inputs[2].bytes == 7
     assert names(made.outputs, study) == [
         "captions/lstm/ensemble/beam3.json",
         "captions/lstm/seed0/beam3.json",
@@ -85,17 +87,29 @@ def test_what_went_in_and_came_out(study, tmp_path):
     assert made.categories is None
 
 
-def test_a_folder_is_known_by_the_names_and_bytes_of_its_files(study, tmp_path):
-    def checksum():
-        return record(study, tmp_path).inputs[0].sha256
+def test_photos_and_weights_are_recorded_as_they_were_read(study, tmp_path):
+    """What the feature files tell is copied, and today's files are not hashed in its place."""
+    weights, archive = tmp_path / "weights.pth", tmp_path / "more.zip"
+    weights.write_bytes(b"others by now")
+    archive.write_bytes(b"archive")
+    for split, digest in (("train", "aa"), ("val", "bb")):
+        path = study / f"coco_captioning/{split}2014_vgg16_fc7.h5"
+        attributes = {"images_sha256": digest, "images_bytes": 7}
+        attributes |= {"weights": "weights.pth", "weights_sha256": "cc"}
+        with create_features(path, (1, 1), attributes, np.array([])):
+            pass
+    made = record(study, tmp_path, inputs=[archive, weights])
+    told = {file.path.removeprefix(f"{tmp_path}/"): file for file in made.inputs}
+    assert list(told) == ["photos of train", "photos of val", "val.json", "more.zip", "weights.pth"]
+    assert told["photos of train"].sha256 == "aa"
+    assert (told["photos of val"].sha256, told["photos of val"].bytes) == ("bb", 7)
+    assert told["weights.pth"].sha256 == "cc"
+    assert told["more.zip"].sha256 == hashlib.sha256(b"archive").hexdigest()
 
-    before = checksum()
-    assert checksum() == before
-    assert record(study, tmp_path).inputs[0].bytes == 6
-    (tmp_path / "photos/1.jpg").rename(tmp_path / "photos/3.jpg")
-    renamed = checksum()
-    (tmp_path / "photos/3.jpg").write_bytes(b"ten")
-    assert len({before, renamed, checksum()}) == 3
+
+def test_a_folder_of_photos_is_never_hashed(study, tmp_path):
+    assert names(record(study, tmp_path).inputs, tmp_path) == ["val.json"]
+    assert record(study, tmp_path).images == tmp_path / "photos"
 
 
 def test_only_what_was_chosen_is_recorded(study, tmp_path):

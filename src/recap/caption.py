@@ -15,8 +15,9 @@ from recap.devices import Device, choose_device, use_threads
 from recap.errors import InputError
 from recap.features import FeatureExtractor
 from recap.hdf5 import open_hdf5
-from recap.images import BrokenImageError, decode_image
+from recap.images import decode_image
 from recap.pca import read_pca
+from recap.photo_store import BrokenImageError, read_photo
 
 
 def caption(
@@ -54,7 +55,8 @@ def caption(
     Raises
     ------
     InputError
-        If a photo cannot be read, or the captioner, its PCA or the weights are not found.
+        If a photo cannot be read (the others are captioned before), or the captioner, its PCA or
+        the weights are not found.
     """
     if not photos:
         raise InputError("There is no photo to caption: name one or more picture files.")
@@ -95,22 +97,26 @@ def caption(
         )
     chosen_device = choose_device(device)
     extractor = FeatureExtractor(backbone, chosen_device)
-    pixels = [backbone.preprocessing.cut(_read_photo(photo)) for photo in photos]
-    starts = range(0, len(pixels), extractor.batch)
-    batches = [pixels[start : start + extractor.batch] for start in starts]
-    features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
-    features = read_pca(pca).transform(features).astype(np.float32)
-    found = caption_features(captioners, features, chosen_decoder, chosen_device)
-    for photo, said in zip(photos, found, strict=True):
-        text = " ".join(captioners[0].idx_to_word[number] for number in said.words)
-        print(f"{photo}: {text}" if len(photos) > 1 else text)
-
-
-def _read_photo(path: Path):
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BrokenImageError(
-            f"{path} cannot be read ({error.strerror}): check the path."
-        ) from None
-    return decode_image(data, str(path))
+    pixels = {}
+    for photo in photos:
+        try:
+            image = decode_image(read_photo(photo), str(photo))
+        except BrokenImageError as error:
+            if len(photos) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            pixels[photo] = backbone.preprocessing.cut(image)
+    lost = len(set(photos)) - len(pixels)
+    if pixels:
+        starts = range(0, len(pixels), extractor.batch)
+        squares = list(pixels.values())
+        batches = [squares[start : start + extractor.batch] for start in starts]
+        features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
+        features = read_pca(pca).transform(features).astype(np.float32)
+        found = caption_features(captioners, features, chosen_decoder, chosen_device)
+        for photo, said in zip(pixels, found, strict=True):
+            text = " ".join(captioners[0].idx_to_word[number] for number in said.words)
+            print(f"{photo}: {text}" if len(photos) > 1 else text)
+    if lost:
+        raise InputError(f"{lost} of {len(set(photos))} photos could not be captioned.")

@@ -23,7 +23,7 @@ COMMANDS = {
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.data:list_images": "List a split's image files and addresses in row order.",
     "recap.features:extract_features": "Compute the features of a split's images.",
-    "recap.features:gather_features": "Put the shards of a split's features together.",
+    "recap.feature_shards:gather_features": "Put the shards of a split's features together.",
     "recap.pca:fit_pca": "Find the principal components of the training features.",
     "recap.pca:apply_pca": "Reduce a feature file to its principal components.",
     "recap.vocabulary:build_vocabulary": "Number the most frequent words.",

@@ -1,5 +1,6 @@
 """The HDF5 files that hold features, a row an image."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,14 @@ FEATURES = "features"
 SKIPPED = "skipped"
 REGIONS = "regions"
 
+# Attributes of a shard: its first row among those of all images, and how many those are.
+FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
+
+# What was read of a photo: its bytes' sha256 and number; zeros for one that is not there.
+PHOTO = np.dtype([("sha256", np.uint8, 32), ("bytes", np.uint64)])
+PHOTOS = "photos"
+IMAGES_SHA256, IMAGES_BYTES = "images_sha256", "images_bytes"
+
 # HDF5 1.8's format, which has room for an attribute of any length: the list of skipped rows.
 FORMAT = ("v108", "v108")
 
@@ -24,7 +33,7 @@ def create_features(
     shape: tuple[int, int],
     attributes: dict,
     skipped: np.ndarray,
-    record_digest: bool = True,
+    photos: np.ndarray | None = None,
 ) -> Iterator[h5py.Dataset]:
     """Make a feature file, whole or not at all.
 
@@ -38,20 +47,62 @@ def create_features(
         What the file says of its origin.
     skipped : array of int
         Rows of images that could not be read.
-    record_digest : bool
-        As in `atomic_path`.
+    photos : array of shape (N,), optional
+        Of type `PHOTO`: what was read of each row's photo, kept in a shard for the whole file. A
+        shard is gone once it is gathered, and its digest is not recorded.
 
     Yields
     ------
     h5py.Dataset
         The table `features`, float32, contiguous, to write rows into.
     """
-    with create_hdf5(path, record_digest=record_digest, libver=FORMAT) as file:
+    with create_hdf5(path, record_digest=photos is None, libver=FORMAT) as file:
         rows = file.create_dataset(FEATURES, shape, dtype=np.float32)
         rows.attrs[SKIPPED] = np.asarray(skipped, dtype=np.int64)
+        if photos is not None:
+            file[PHOTOS] = photos
         # In one order, so that a file that is put together of others has the same bytes.
         file.attrs.update(sorted(attributes.items()))
         yield rows
+
+
+def describe_read(photos: np.ndarray) -> dict[str, str | int]:
+    """Return the attributes that tell the bytes of the photos that a feature file was made from.
+
+    Parameters
+    ----------
+    photos : array of shape (N,)
+        Of type `PHOTO`, in the order of the rows.
+
+    Returns
+    -------
+    dict
+        The sha256 of all photos' sha256, 32 bytes each, and how many bytes they have together.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(photos["sha256"])).hexdigest()
+    return {IMAGES_SHA256: digest, IMAGES_BYTES: int(photos["bytes"].sum())}
+
+
+def refuse_all_skipped(skipped: np.ndarray, count: int) -> None:
+    """Refuse features of images of which none could be read.
+
+    Parameters
+    ----------
+    skipped : array of int
+        Rows of images that could not be read.
+    count : int
+        How many there are.
+
+    Raises
+    ------
+    InputError
+        If all were skipped.
+    """
+    if len(skipped) == count:
+        raise InputError(
+            f"None of the {count} images could be read: check that the annotations belong to these"
+            " images."
+        )
 
 
 @contextmanager

@@ -24,22 +24,21 @@ from recap.devices import (
     use_threads,
 )
 from recap.errors import InputError
-from recap.feature_files import FEATURES, create_features, open_features, skipped_rows
-from recap.images import BrokenImageError, open_images
+from recap.feature_files import (
+    ALL_ROWS,
+    FIRST_ROW,
+    PHOTO,
+    create_features,
+    describe_read,
+    refuse_all_skipped,
+)
+from recap.images import open_images
 from recap.outputs import OutputFile
 from recap.partial_rows import PartialRows
 from recap.photo_batches import UNIT, read_units
+from recap.photo_store import STATE_BYTES, BrokenImageError
 from recap.progress import progress
 from recap.sole_owner import sole_owner
-
-# Attributes of a shard: its first row among those of all images, and how many those are.
-FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
-
-# What stands in a part file for an image that cannot be read; no feature is as low.
-BROKEN = np.finfo(np.float32).min
-
-# Settings that the device decides on where the configuration does not.
-SAME_IN_SHARDS = ("precision", "batch")
 
 COPIED_ROWS = 4096  # rows copied at a time
 
@@ -63,8 +62,8 @@ def extract_features(
     """Compute the features of a split's images with a backbone and write them to HDF5.
 
     What is finished lies in a `.part` file beside the output. If the work is killed, the same
-    command continues from it and ends in the same bytes. While another process makes the same
-    output, it is waited for.
+    command continues from it and ends in the same bytes; what was broken, or has changed since, is
+    computed again. While another process makes the same output, it is waited for.
 
     Parameters
     ----------
@@ -74,7 +73,8 @@ def extract_features(
         COCO caption file; its `images` give the row order.
     output : Path
         HDF5 file to write, with `features` of shape (N, D), or (N, K D) for K regions, float32,
-        and attributes that name backbone, weights, layer, preprocessing, precision and batch.
+        and attributes that name backbone, weights, layer, preprocessing, precision and batch, and
+        tell the bytes of the photos that were read.
     more_images : list of Path, optional
         Further archives or folders, where the split's photos lie in several.
     backbone : {"vgg16", "squeezenet1_0"}
@@ -105,8 +105,8 @@ def extract_features(
     Raises
     ------
     InputError
-        If images, annotations or weights are missing or damaged, or there is no such layer, batch
-        or shard.
+        If images, annotations or weights are missing or damaged, no image could be read, or there
+        is no such layer, batch or shard.
     """
     number, shards = _read_shard(shard)
     if batch != "auto" and (batch < UNIT or batch % UNIT):
@@ -116,49 +116,75 @@ def extract_features(
     if not names:
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
     sources = [images, *(more_images or [])]
-    with open_images(*sources):
-        pass  # It is there and whole; each process that decodes opens it for itself.
+    with open_images(*sources) as store:  # Each process that decodes opens it for itself.
+        states = store.states(names)
     network = load_backbone(backbone, weights, layer)
     extractor = FeatureExtractor(network, choose_device(device), precision, batch)
     # Shards end where batches do, because a row's last bits depend on the batch around it.
     batches = -(-len(names) // extractor.batch)
     first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
     place = {} if shards == 1 else {FIRST_ROW: first, ALL_ROWS: len(names)}
-    names = names[first:last]
-    description = _describe(extractor, sources, names) | place
+    names, states = names[first:last], states[first:last]
     part = output.with_name(f"{output.name}.part")
+    row = np.dtype(
+        [
+            ("features", "<f4", extractor.feature_dim),
+            ("photo", PHOTO),
+            # Zeros where the photo could not be read, which is then tried again.
+            ("state", np.uint8, STATE_BYTES),
+        ]
+    )
     with (
         sole_owner(output),
-        PartialRows(part, extractor.feature_dim, extractor.batch, description) as rows,
+        PartialRows(part, row, extractor.batch, _describe(extractor, names) | place) as rows,
     ):
-        for row in np.flatnonzero(rows.read()[:, 0] == BROKEN):
-            print(f"skipped before: {names[row]}")
-        with progress(desc="images", total=len(names), initial=rows.count, unit="image") as bar:
-            left = names[rows.count :]
-            for features in _compute(extractor, sources, left, broken_images, threads):
-                rows.append(features)
-                bar.update(len(features))
+        done = rows.read()["state"]
+        starts = [
+            start
+            for start in range(0, len(names), extractor.batch)
+            if start >= len(done) or _is_outdated(done, states, start, extractor.batch)
+        ]
+        left = [name for start in starts for name in names[start : start + extractor.batch]]
+        computed = _compute(extractor, sources, left, broken_images, threads)
+        initial = len(names) - len(left)
+        with progress(desc="images", total=len(names), initial=initial, unit="image") as bar:
+            for start, (features, photos, broken) in zip(starts, computed, strict=True):
+                block = np.zeros(len(features), dtype=row)
+                block["features"], block["photo"] = features, photos
+                block["state"] = states[start : start + len(block)]
+                # A photo may have come only after the states were taken.
+                block["state"][~block["state"].any(axis=1)] = 255
+                block["features"][broken] = block["state"][broken] = 0
+                rows.write(start, block)
+                bar.update(len(block))
         table = rows.read()
-        skipped = np.flatnonzero(table[:, 0] == BROKEN)
-        attributes = extractor.attributes | place
-        # A shard is gone once it is gathered.
-        whole = not place
-        with create_features(output, table.shape, attributes, skipped, whole) as features:
+        skipped = np.flatnonzero(~table["state"].any(axis=1))
+        if not place:
+            refuse_all_skipped(skipped, len(names))
+        photos = np.array(table["photo"])
+        attributes = extractor.attributes | (place or describe_read(photos))
+        shape = (len(table), extractor.feature_dim)
+        kept = photos if place else None
+        with create_features(output, shape, attributes, skipped, kept) as features:
             for start in range(0, len(table), COPIED_ROWS):
-                piece = table[start : start + COPIED_ROWS]
-                features[start : start + len(piece)] = np.where(piece == BROKEN, 0, piece)
+                piece = table["features"][start : start + COPIED_ROWS]
+                features[start : start + len(piece)] = piece
         rows.remove()
     if len(skipped):
         print(f"{len(skipped)} of {len(names)} images could not be read and were skipped.")
 
 
-def _describe(extractor: "FeatureExtractor", sources: list[Path], names: list[str]) -> dict:
-    """Return all that rows depend on: a part file of anything else is not continued."""
-    states = [source.stat() for source in sources]
+def _is_outdated(done: np.ndarray, states: np.ndarray, start: int, batch: int) -> bool:
+    """Return whether a photo of a batch was broken when it was computed, or is another by now."""
+    before, now = done[start : start + batch], states[start : start + batch]
+    return not before.any(axis=1).all() or not np.array_equal(before, now)
+
+
+def _describe(extractor: "FeatureExtractor", names: list[str]) -> dict:
+    """Return all that rows depend on but photos: a part file of anything else is not continued."""
     return {
         **extractor.attributes,
         "device": extractor.device.type,
-        "images": [[state.st_size, state.st_mtime_ns] for state in states],
         "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         "torch": torch.__version__,
         "code": code_hash("recap.features"),
@@ -170,55 +196,6 @@ def _read_shard(shard: str) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
     return int(match[1]), int(match[2])
-
-
-def gather_features(*shards: Path, output: OutputFile) -> None:
-    """Put the shards of a split's features together, in row order.
-
-    Parameters
-    ----------
-    shards : Path
-        What `extract_features` wrote for each shard.
-    output : Path
-        HDF5 file to write, with the bytes of an extraction in one piece.
-
-    Raises
-    ------
-    InputError
-        If a shard is missing, damaged, no shard, or does not fit the others.
-    """
-    pieces = []
-    for path in shards:
-        with open_features(path) as file:
-            table, origin = file[FEATURES], dict(file.attrs)
-            first, total = origin.pop(FIRST_ROW, 0), origin.pop(ALL_ROWS, len(table))
-            pieces.append((first, table.shape, path, skipped_rows(table), (total, origin)))
-    pieces.sort(key=lambda piece: piece[:2])
-    end = 0
-    for first, shape, path, _, origin in pieces:
-        for name in SAME_IN_SHARDS:
-            if origin[1].get(name) != pieces[0][-1][1].get(name):
-                raise InputError(
-                    f"{path} was extracted with the {name} {origin[1].get(name)}, and"
-                    f" {pieces[0][2]} with {pieces[0][-1][1].get(name)}: set `feature_{name}` in"
-                    f" the configuration, or --{name}, and extract the shards again."
-                )
-        if first != end or origin != pieces[0][-1]:
-            raise InputError(
-                f"{path} does not fit the shards before it: extract the same images with the same"
-                " settings, and name each shard once."
-            )
-        end += shape[0]
-    if not pieces or end != pieces[0][-1][0]:
-        raise InputError(f"The shards hold {end} rows, and not all images: name every shard.")
-    (total, attributes), columns = pieces[0][-1], pieces[0][1][1]
-    skipped = np.concatenate([first + rows for first, _, _, rows, _ in pieces])
-    with create_features(output, (total, columns), attributes, skipped) as features:
-        for first, (count, _), path, _, _ in pieces:
-            with open_features(path) as file:
-                for start in range(0, count, COPIED_ROWS):
-                    piece = file[FEATURES][start : start + COPIED_ROWS]
-                    features[first + start : first + start + len(piece)] = piece
 
 
 class FeatureExtractor:
@@ -336,8 +313,8 @@ def _compute(
     names: list[str],
     broken_images: str,
     threads: int,
-) -> Iterator[np.ndarray]:
-    """Yield the features of the images in order, a batch at a time.
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
+    """Yield the features of the images in order, a batch at a time, what was read, and the broken.
 
     While one batch is computed, the next ones are decoded and the one before is yielded.
     """
@@ -352,18 +329,19 @@ def _compute(
         if left:
             group = list(itertools.islice(units, extractor.batch // UNIT))
             broken = []
-            for number, (_, messages) in enumerate(group):
+            for number, (_, messages, _) in enumerate(group):
                 for place, message in messages.items():
                     if broken_images == "stop":
-                        raise BrokenImageError(message)
+                        raise BrokenImageError(
+                            f"{message} To go on without such images, set broken_images: skip."
+                        )
                     print(f"skipped: {message}")
                     broken.append(number * UNIT + place)
             count = min(left, extractor.batch)
-            following = extractor.launch([pixels for pixels, _ in group]), broken, count
+            read = np.concatenate([photos for _, _, photos in group])[:count]
+            following = extractor.launch([pixels for pixels, _, _ in group]), read, broken
             left -= count
         if running:
-            wait, broken, count = running
-            features = wait()[:count]
-            features[broken] = BROKEN
-            yield features
+            wait, read, broken = running
+            yield wait()[: len(read)], read, broken
         running = following

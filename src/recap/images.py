@@ -1,115 +1,48 @@
-"""Read photos in place from a zip archive or a folder, whatever their mode."""
+"""Decode photos, whatever their format and mode, and cut them to a network's size."""
 
+import importlib
 import io
+import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from recap.errors import InputError
-from recap.zip_files import open_zip
+from recap.photo_store import BrokenImageError, PhotoStore
 
-# Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
-# small zip entry can unpack to more than any memory holds.
-MOST_BYTES = 1 << 28
+# What photos come in; Pillow opens others by programs of theirs.
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF"]
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+# Pixels of a side at most: what a JPEG can have. A strip of 178,000,000 x 1 fits in 173 kB of PNG,
+# and then in no memory when its sides are scaled.
+MOST_SIDE = 65_535
 
 # How many times as long as wide an image may be and still be resized whole.
 MOST_STRETCHED = 256
 
-# Of what other methods unpack, `zipfile` bounds nothing.
-BOUNDED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_METADATA = {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
+
+# How to turn a picture that was stored with one of EXIF's orientations.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class BrokenImageError(InputError):
-    """An image that cannot be read, told with its name."""
-
-
-class ImageStore(AbstractContextManager):
-    """The photos of zip archives or folders, found by file name.
-
-    An annotation's `file_name` is looked for as a path first and then by its last part,
-    because COCO's and Flickr8k's archives hold their photos in a folder of their own. Archives
-    are read in place and never unpacked; what macOS adds to them is passed over.
-
-    Parameters
-    ----------
-    *sources : Path
-        Zip archives or folders.
-
-    Raises
-    ------
-    InputError
-        If a source is missing or is not a zip archive.
-    """
-
-    def __init__(self, *sources: Path):
-        self.source = " or ".join(map(str, sources))
-        self._archives: list[zipfile.ZipFile] = []
-        # Where a photo lies, an archive or a folder, and its path there.
-        self._by_path: dict[str, list[tuple[zipfile.ZipFile | Path, str]]] = {}
-        self._by_base_name: dict[str, list[tuple[zipfile.ZipFile | Path, str]]] = {}
-        for source in map(Path, sources):
-            if source.is_dir():
-                place: zipfile.ZipFile | Path = source
-                paths = [path for path in source.rglob("*") if path.is_file()]
-                names = [path.relative_to(source).as_posix() for path in paths]
-            else:
-                place = open_zip(source)
-                self._archives.append(place)
-                names = [entry.filename for entry in place.infolist() if not entry.is_dir()]
-            for name in sorted({name for name in names if not _added_by_macos(name)}):
-                self._by_path.setdefault(name, []).append((place, name))
-                self._by_base_name.setdefault(PurePosixPath(name).name, []).append((place, name))
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the archives."""
-        for archive in self._archives:
-            archive.close()
-
-    def read_bytes(self, file_name: str) -> bytes:
-        """Return the bytes of one photo; safe to call from several threads.
-
-        Parameters
-        ----------
-        file_name : str
-            The `file_name` of an annotation.
-
-        Raises
-        ------
-        BrokenImageError
-            If the photo is missing, is named by two entries, is damaged, or has more than
-            `MOST_BYTES`.
-        """
-        base_name = PurePosixPath(file_name).name
-        matches = self._by_path.get(file_name) or self._by_base_name.get(base_name, [])
-        if len(matches) != 1:
-            found = "is not" if not matches else f"stands {len(matches)} times"
-            raise BrokenImageError(
-                f"{file_name} {found} in {self.source}: check that the annotations belong to"
-                " these images."
-            )
-        place, name = matches[0]
-        try:
-            folder = isinstance(place, Path)
-            size = (place / name).stat().st_size if folder else place.getinfo(name).file_size
-            if size <= MOST_BYTES:
-                return (place / name).read_bytes() if folder else _unpack(place, name)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise BrokenImageError(
-                f"{file_name} in {self.source} cannot be read ({error}): download the archive again"
-                " or set broken_images: skip."
-            ) from None
-        raise BrokenImageError(
-            f"{file_name} in {self.source} has {size:,} bytes, and a photo may have"
-            f" {MOST_BYTES:,}: replace it or set broken_images: skip."
-        )
+class ImageStore(PhotoStore):
+    """The photos of zip archives or folders, decoded."""
 
     def read(self, file_name: str) -> Image.Image:
         """Return one photo, upright, in RGB.
@@ -125,24 +58,6 @@ class ImageStore(AbstractContextManager):
             If the photo is missing or broken.
         """
         return decode_image(self.read_bytes(file_name), f"{file_name} in {self.source}")
-
-
-def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return an entry's bytes; one that holds more than it declares is an error."""
-    entry = archive.getinfo(name)
-    if entry.compress_type not in BOUNDED:
-        raise BrokenImageError(
-            f"{name} in {archive.filename} is neither stored nor deflated: pack it again so, or set"
-            " broken_images: skip."
-        )
-    with archive.open(entry) as file:
-        # Without a number, all that is there would be unpacked first, whatever the entry declares.
-        return file.read(entry.file_size)
-
-
-def _added_by_macos(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.parts[0] == "__MACOSX" or path.name.startswith("._") or path.name == ".DS_Store"
 
 
 def open_images(*sources: Path) -> ImageStore:
@@ -164,13 +79,14 @@ def open_images(*sources: Path) -> ImageStore:
 def decode_image(data: bytes, name: str) -> Image.Image:
     """Decode an image file to RGB, rotated as its EXIF orientation says.
 
-    Grayscale (8 and 16 bit), palette and CMYK images are converted; transparent pixels are laid
-    on white.
+    Grayscale (of 8, 16 and 32 bits, and of floating point), palette and CMYK images are converted;
+    transparent pixels are laid on white. Damaged metadata is passed over.
 
     Parameters
     ----------
     data : bytes
-        The file's content, in any format that Pillow reads.
+        The file's content: JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, JPEG 2000 or AVIF; HEIC, if
+        pillow-heif is installed.
     name : str
         What to call the image in an error.
 
@@ -181,26 +97,90 @@ def decode_image(data: bytes, name: str) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            warnings.simplefilter("ignore")
+            try:
+                image = _load(data)
+            except ValueError:
+                # Pillow refuses a PNG whose profile or texts unpack to more than a megabyte.
+                if not data.startswith(PNG_SIGNATURE):
+                    raise
+                image = _load(_without_metadata(data))
+            return _to_rgb(_upright(image))
+    except UnidentifiedImageError:
+        reason = f"it is none of {', '.join(FORMATS)}"
     # Each of Pillow's decoders has errors of its own, RuntimeError and struct.error among them.
     except Exception as error:
-        raise BrokenImageError(
-            f"{name} is not an image that can be read ({error}): replace it or set"
-            " broken_images: skip."
-        ) from None
+        reason = str(error)
+    raise BrokenImageError(f"{name} is not an image that can be read ({reason}): replace it.")
+
+
+def _load(data: bytes) -> Image.Image:
+    Image.init()
+    # A build of Pillow may lack some.
+    formats = [form for form in FORMATS if form in Image.OPEN]
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
+        formats = ["HEIF"]
+        try:
+            importlib.import_module("pillow_heif").register_heif_opener()
+        except ImportError:
+            raise ValueError(
+                "it is HEIC, which takes `pip install pillow-heif`, or its conversion to JPEG"
+            ) from None
+    image = Image.open(io.BytesIO(data), formats=formats)
+    if max(image.size) > MOST_SIDE:
+        raise ValueError(
+            f"it has {image.width:,} x {image.height:,} pixels, and a side may have {MOST_SIDE:,}"
+        )
+    image.load()
+    return image
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """Return a PNG without its colour profile and its texts."""
+    kept, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while start + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[start : start + 8])
+        end = start + 12 + length
+        if kind not in PNG_METADATA:
+            kept.append(data[start:end])
+        start = end
+    return b"".join(kept)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    orientation = None
+    # Whatever is wrong with other tags, the pixels are whole.
+    with suppress(Exception):
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    turn = UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit values to 255 when it converts them.
-        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_to_bytes(image)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _to_bytes(image: Image.Image) -> np.ndarray:
+    """Return the gray values of an image of more than 8 bits, or of floating point, in 8 bits."""
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if image.mode.startswith("I;16") or image.format == "PPM":
+        full = 65_535
+    else:
+        # Nothing in the file tells which value is white.
+        scales = [255, 65_535] if image.mode == "I" else [1, 255, 65_535]
+        full = next((scale for scale in scales if low >= 0 and high <= scale), None)
+    if full is None:
+        raise ValueError(f"its values, {low:g} to {high:g}, have no scale that is known")
+    if full == 65_535:
+        # Pillow clips such values to 255 when it converts them.
+        return (values.astype(np.uint32) >> 8).astype(np.uint8)
+    return (values * (255 / full) + 0.5).astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ HEADER_BYTES = 4096
 
 
 class PartialRows(AbstractContextManager):
-    """Rows of float32 in a file that is appended to, and continued after SIGKILL.
+    """Rows in a file that is written block by block, and continued after SIGKILL.
 
     The file begins with a description of the rows as JSON. One that describes other rows is
     started anew. A block that was being written when the job was killed is cut off.
@@ -22,8 +22,8 @@ class PartialRows(AbstractContextManager):
     ----------
     path : Path
         File to continue or to start.
-    columns : int
-        Numbers in a row.
+    dtype : numpy.dtype
+        Type of a row, with its fields.
     block : int
         Rows that are written together, and that a continued file is cut to.
     description : dict
@@ -35,11 +35,10 @@ class PartialRows(AbstractContextManager):
         Rows that are there.
     """
 
-    def __init__(self, path: Path, columns: int, block: int, description: dict):
+    def __init__(self, path: Path, dtype: np.dtype, block: int, description: dict):
         self.path = path
-        self.columns = columns
+        self.dtype = dtype
         header = json.dumps(description, sort_keys=True).encode().ljust(HEADER_BYTES)
-        row_bytes = 4 * columns
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self._file = open(path, "r+b")  # noqa: SIM115
@@ -49,35 +48,39 @@ class PartialRows(AbstractContextManager):
             with name_full_disk(path):
                 self._file.write(header)
                 self._file.flush()
-        rows = (path.stat().st_size - len(header)) // row_bytes
+        rows = (path.stat().st_size - len(header)) // dtype.itemsize
         self.count = rows // block * block
         self._offset = len(header)
-        self._file.truncate(len(header) + self.count * row_bytes)
-        self._file.seek(0, 2)
+        self._file.truncate(len(header) + self.count * dtype.itemsize)
 
     def __exit__(self, *exception: object) -> None:
         """Close the file, and leave it where it is."""
         with name_full_disk(self.path):
             self._file.close()
 
-    def append(self, rows: np.ndarray) -> None:
-        """Add a block of rows.
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Write a block behind the others, or over one of them.
+
+        A kill may leave a row that is new in its first bytes and old in its last.
 
         Parameters
         ----------
-        rows : array of shape (n, columns), float32
+        first : int
+            Number of the block's first row, at most `count`.
+        rows : array of shape (n,)
+            Of the file's type.
         """
         with name_full_disk(self.path):
-            self._file.write(np.ascontiguousarray(rows, dtype="<f4"))
+            self._file.seek(self._offset + first * self.dtype.itemsize)
+            self._file.write(np.ascontiguousarray(rows, dtype=self.dtype))
             self._file.flush()
-        self.count += len(rows)
+        self.count = max(self.count, first + len(rows))
 
     def read(self) -> np.ndarray:
-        """Return all rows as a read-only array of shape (count, columns) that stays on disk."""
+        """Return all rows as a read-only array of shape (count,) that stays on disk."""
         if not self.count:
-            return np.empty((0, self.columns), dtype=np.float32)
-        shape = (self.count, self.columns)
-        return np.memmap(self.path, "<f4", "r", offset=self._offset, shape=shape)
+            return np.empty(0, dtype=self.dtype)
+        return np.memmap(self.path, self.dtype, "r", offset=self._offset, shape=(self.count,))
 
     def remove(self) -> None:
         """Delete the file, when its rows lie elsewhere."""

@@ -1,5 +1,6 @@
 """Decode photos ahead of the network, in processes of their own."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ import torch
 from torch.multiprocessing.reductions import shared_cache
 from torch.utils.data import DataLoader, Dataset
 
-from recap.images import BrokenImageError, ImageStore, Preprocessing, open_images
+from recap.feature_files import PHOTO
+from recap.images import ImageStore, Preprocessing, decode_image, open_images
+from recap.photo_store import BrokenImageError
 
 # Photos that one process decodes together.
 UNIT = 16
@@ -34,8 +37,8 @@ class _Units(Dataset):
     def __len__(self) -> int:
         return -(-len(self.names) // UNIT)
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, dict[int, str]]:
-        """Return pixels of shape (UNIT, crop, crop, 3), and what is wrong with which of them."""
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, dict[int, str], bytes]:
+        """Return pixels, what is wrong with which of them, and what was read, as bytes."""
         if number >= len(self):
             raise IndexError
         if self._store is None:
@@ -44,12 +47,17 @@ class _Units(Dataset):
         side = self.preprocessing.crop
         pixels = np.zeros((UNIT, side, side, 3), dtype=np.uint8)
         broken = {}
+        read = np.zeros(UNIT, dtype=PHOTO)
         for place, name in enumerate(self.names[number * UNIT : (number + 1) * UNIT]):
             try:
-                pixels[place] = self.preprocessing.cut(self._store.read(name))
+                data = self._store.read_bytes(name)
+                digest = hashlib.sha256(data).digest()
+                read[place] = np.frombuffer(digest, np.uint8), len(data)
+                image = decode_image(data, f"{name} in {self._store.source}")
+                pixels[place] = self.preprocessing.cut(image)
             except BrokenImageError as error:
                 broken[place] = str(error)
-        return torch.from_numpy(pixels), broken
+        return torch.from_numpy(pixels), broken, read.tobytes()
 
 
 def read_units(
@@ -58,7 +66,7 @@ def read_units(
     preprocessing: Preprocessing,
     device: torch.device,
     processes: int,
-) -> Iterator[tuple[torch.Tensor, dict[int, str]]]:
+) -> Iterator[tuple[torch.Tensor, dict[int, str], np.ndarray]]:
     """Decode photos in order, a unit at a time, in processes that start now.
 
     Parameters
@@ -78,9 +86,10 @@ def read_units(
 
     Returns
     -------
-    iterator of tuple of (tensor, dict of str)
+    iterator of tuple of (tensor, dict of str, array)
         Of each unit: the pixels in RGB, (UNIT, crop, crop, 3), uint8, zeros for a photo that is
-        broken and behind the last; and by place in the unit, why a photo cannot be read.
+        broken and behind the last; by place in the unit, why a photo cannot be read; and what was
+        read of each, (UNIT,) of type `PHOTO`.
     """
     units = _Units(sources, names, preprocessing)
     if SHARED_MEMORY.is_dir():
@@ -106,9 +115,9 @@ def _forgotten(units: Iterator) -> Iterator:
     arrays of a network's batches keep the next batch's from the place of the last one's: memory
     grew by ten megabytes a batch.
     """
-    for unit in units:
-        yield unit
-        del unit
+    for pixels, broken, read in units:
+        yield pixels, broken, np.frombuffer(read, dtype=PHOTO)
+        del pixels
         shared_cache.free_dead_references()
 
 

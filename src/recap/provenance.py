@@ -1,6 +1,5 @@
 """Write down what a study was made from and what came of it, with checksums."""
 
-import hashlib
 import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 import recap
 from recap.annotations import read_annotations
 from recap.errors import InputError
+from recap.feature_files import IMAGES_BYTES, IMAGES_SHA256, open_features
 from recap.files import file_hash
 from recap.json_files import read_json, write_json
 from recap.progress import progress
@@ -20,6 +20,7 @@ from recap.threads import available_threads
 RECORD = "provenance.json"
 PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")
 TRAINED = ("model.safetensors", "config.json", "history.csv")
+FEATURE_FILE = "2014_vgg16_fc7.h5"
 RUNS = ("seed*", "ensemble")
 PERPLEXITY = "perplexity.json"
 IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
@@ -27,16 +28,17 @@ IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file or folder that went into a study or came out of it.
+    """A file that went into a study or came out of it, or the photos of a split.
 
     Attributes
     ----------
     path : str
-        As it was named when it was recorded.
+        As it was named when it was recorded; of photos, `photos of` and the split.
     bytes : int
-        Its size; of a folder, that of its files together.
+        Its size; of photos, that of all together.
     sha256 : str
-        Of its bytes; of a folder, of the names and checksums of its files in order.
+        Of its bytes; of photos, of their checksums in order. What the feature files tell of photos
+        and weights is copied from them: it is of the bytes that were used.
     """
 
     path: str
@@ -101,7 +103,8 @@ def record_provenance(
     """Write down what a study was made from and what came of it, with checksums.
 
     Writes `provenance.json` into the study's folder. `recap compare-captioners` finds there the
-    photos, captions and objects that belong to the study.
+    photos, captions and objects that belong to the study. Photos and weights are recorded as they
+    were read when the features were made, which the feature files tell; other files as they are.
 
     Parameters
     ----------
@@ -147,9 +150,12 @@ def record_provenance(
     for path in [study, *inputs]:
         if not path.exists():
             raise InputError(f"{path} does not exist: check the path.")
+    photos, known = _read_features(outputs)
+    inputs = [path for path in inputs if not path.is_dir()]
     with ThreadPoolExecutor(available_threads(threads)) as pool:
-        records = pool.map(_file_record, [*inputs, *outputs])
         total = len(inputs) + len(outputs)
+        checksums = [known.get(path.name) for path in inputs] + [None] * len(outputs)
+        records = pool.map(_file_record, [*inputs, *outputs], checksums)
         made = list(progress(records, desc="checksums", total=total, unit="file"))
     write_json(
         study / RECORD,
@@ -162,7 +168,7 @@ def record_provenance(
             "sizes": _sizes(annotations, train_annotations),
             "machine": _machine(),
             "versions": _versions(),
-            "inputs": made[: len(inputs)],
+            "inputs": photos + made[: len(inputs)],
             "outputs": made[len(inputs) :],
         },
         record_digest=True,
@@ -237,16 +243,24 @@ def _outputs(
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
-def _file_record(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        digest = hashlib.sha256()
-        for file in files:
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\n".encode())
-        size, checksum = sum(file.stat().st_size for file in files), digest.hexdigest()
-    else:
-        size, checksum = path.stat().st_size, file_hash(path)
-    return {"path": str(path), "bytes": size, "sha256": checksum}
+def _read_features(outputs: list[Path]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return the records of the photos that were read, and checksums of files by their names."""
+    photos, known = [], {}
+    for path in outputs:
+        if not path.name.endswith(FEATURE_FILE):
+            continue
+        with open_features(path) as file:
+            if IMAGES_SHA256 in file.attrs:
+                split = path.name.removesuffix(FEATURE_FILE)
+                size, digest = int(file.attrs[IMAGES_BYTES]), file.attrs[IMAGES_SHA256]
+                photos.append({"path": f"photos of {split}", "bytes": size, "sha256": digest})
+            if file.attrs.get("weights_sha256"):
+                known[file.attrs["weights"]] = file.attrs["weights_sha256"]
+    return photos, known
+
+
+def _file_record(path: Path, known: str | None) -> dict[str, Any]:
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": known or file_hash(path)}
 
 
 def _sizes(annotations: Path, train_annotations: Path | None) -> dict[str, int]:

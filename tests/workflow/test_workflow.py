@@ -332,6 +332,9 @@ own:
 
 def test_own_photos_and_broken_ones_among_them(workflow):
     write_own_data(workflow.folder)
+    below = workflow.folder / "photos/train/below"
+    below.mkdir()
+    (workflow.folder / "photos/train/4.jpg").rename(below / "4.jpg")
     broken = workflow.folder / "photos/train/2.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
     # Of what is wrong with the captions nothing waits for the extraction, which takes all cores.
@@ -350,6 +353,24 @@ def test_own_photos_and_broken_ones_among_them(workflow):
     assert (workflow.folder / "results/own/report/index.html").exists()
     facts = json.loads((workflow.folder / "results/own/models/rnn/seed0/config.json").read_text())
     assert facts["validation"] == "the dev split: 6 captions"
+
+    # Photos that are replaced in place, or put beside the others, in a folder below.
+    skip = ["--config", "broken_images=skip"]
+    photo = workflow.folder / "photos/train/below/4.jpg"
+    before, content = photo.stat(), photo.read_bytes()
+    assert workflow.planned(*skip, config="own.yaml") == set()
+    write_photo(photo.with_name("nobody_lists_it.jpg"), 0)
+    write_photo(workflow.folder / "photos/train/nor_this.jpg", 0)
+    assert workflow.planned(*skip, config="own.yaml") == set()
+    write_photo(photo, 400)
+    planned = workflow.planned(*skip, config="own.yaml")
+    assert EXTRACT | {"train_captioner"} | REPORT <= planned
+    assert not planned & ENCODE
+    photo.write_bytes(content)
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert workflow.planned(*skip, config="own.yaml") == set()
+    write_photo(broken, 2)
+    assert "extract_features" in workflow.planned(*skip, config="own.yaml")
 
 
 def write_flickr8k(folder):

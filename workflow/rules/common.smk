@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 # Where this file lies, not the main Snakefile: that is another's where this workflow is its module.
@@ -18,6 +19,7 @@ from recap.config import check_config
 from recap.datasets.categories import READERS
 from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
 from recap.errors import InputError
+from recap.photo_store import describe_photos
 from recap.remote_file import RemoteFile
 from recap.verify_download import DOWNLOADS
 
@@ -67,7 +69,9 @@ wildcard_constraints:
 def images_of(split):
     """Return the archives, or the folder, that hold a split's photos."""
     if OWN:
-        return [config["own"][split]["images"]]
+        images = config["own"][split]["images"]
+        # A folder's time tells of files that nobody lists, and not of all that are listed.
+        return [ancient(images) if Path(images).is_dir() else images]
     return [f"resources/{config['dataset']}/{archive}" for archive in DATASET.images[split]]
 
 
@@ -79,6 +83,12 @@ def dataset_of(wildcards):
 def archive_of_annotations(wildcards):
     """Return the archive that holds the captions of a job's data set."""
     return f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}"
+
+
+@cache
+def photos_of(split):
+    """Return what tells a split's photos in a folder from others; nothing for archives."""
+    return describe_photos(images_of(split), annotations_of(split))
 
 
 def annotations_of(split):

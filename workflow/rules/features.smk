@@ -55,6 +55,7 @@ rule extract_features:
         device=config["device"],
         precision=config["feature_precision"],
         batch=config["feature_batch"],
+        photos=lambda wildcards: photos_of(wildcards.split),
         code=code_hash("recap.features"),
     shell:
         """
@@ -92,7 +93,7 @@ rule gather_features:
     resources:
         mem_mb=1000,
     params:
-        code=code_hash("recap.feature_files"),
+        code=code_hash("recap.feature_shards"),
     shell:
         """
         python -m recap gather-features \
