@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 
@@ -19,7 +20,8 @@ class FaultyServer:
     behaviours : list, or callable that returns one
         How to answer: each request takes the next; the last one stays. `whole`, a status such as
         500, `cuts` (after half of what is left), `stalls` (the same, but silently), `trickles` (a
-        byte each twentieth of a second), `ignores Range`, `no length`, `wrong byte`.
+        byte each twentieth of a second), `ignores Range`, `no length`, `wrong byte`, or a function
+        that is given the handler.
     versions : {"ETag", "Last-Modified", None}
         How the server names the version of a file.
     requests : list
@@ -61,6 +63,10 @@ class FaultyServer:
         content = self.files.get(PurePosixPath(handler.path).name)
         if content is None:
             behaviour = 404
+        if callable(behaviour):
+            with suppress(OSError):
+                behaviour(handler)
+            return
         if isinstance(behaviour, int):
             handler.send_response(behaviour)
             if self.retry_after is not None:

@@ -37,7 +37,7 @@ LAYERS = [
         "sweeps",
         "config_schema",
     ],
-    ["remote_file"],
+    ["connection", "remote_file"],
     ["transfer"],
     ["annotations", "download", "images", "partial_rows", "photo_store"],
     ["datasets", "backbones", "photo_batches", "corenlp"],

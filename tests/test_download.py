@@ -1,6 +1,7 @@
 """What is done with downloaded files, and where they are looked for."""
 
 import hashlib
+import io
 import zipfile
 from types import SimpleNamespace
 
@@ -283,4 +284,54 @@ def test_an_archive_without_a_known_digest_is_read_whole_before_it_is_trusted(tm
         assert not list(output.parent.iterdir())
     archive.write_bytes(whole)
     fetch(RemoteFile("http://127.0.0.1:9/photos.zip"), output, str(mirror))
+    assert output.read_bytes() == whole
+
+
+def zip_of(method):
+    """Return an archive of one entry."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("1.jpg", bytes(range(256)) * 40)
+    return packed.getvalue()
+
+
+def set_field(archive, place, value):
+    """Change a field of two bytes in both headers of an archive's only entry."""
+    changed = bytearray(archive)
+    for signature, offset in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        start = changed.index(signature) + place + offset
+        changed[start : start + 2] = value.to_bytes(2, "little")
+    return bytes(changed)
+
+
+def damaged_lzma():
+    archive = bytearray(zip_of(zipfile.ZIP_LZMA))
+    start = archive.index(b"1.jpg") + 5
+    archive[start + 4 : start + 9] = b"\xff" * 5
+    return bytes(archive)
+
+
+# Encrypted, an unknown method, one whose decoder has errors of its own, a cut, and no archive.
+DAMAGED = {
+    "encrypted": set_field(zip_of(zipfile.ZIP_DEFLATED), 6, 1),
+    "method": set_field(zip_of(zipfile.ZIP_DEFLATED), 8, 77),
+    "lzma": damaged_lzma(),
+    "version": set_field(zip_of(zipfile.ZIP_DEFLATED), 4, 99),
+    "cut": zip_of(zipfile.ZIP_STORED)[:-9],
+    "page": b"<html>Log in</html>",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_archive_is_thrown_away_and_fetched_anew(server, tmp_path, kind):
+    whole = zip_of(zipfile.ZIP_DEFLATED)
+    output = tmp_path / "resources/photos.zip"
+    file = RemoteFile(f"{server.url}/photos.zip")
+    server.files["photos.zip"] = DAMAGED[kind]
+    with pytest.raises(InputError, match="the file that came is not a whole zip archive"):
+        fetch(file, output)
+    assert left_in(output.parent) == []
+    assert server.ranges() == [None, None]
+    server.files["photos.zip"] = whole
+    fetch(file, output)
     assert output.read_bytes() == whole

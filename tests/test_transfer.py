@@ -2,14 +2,19 @@
 
 import hashlib
 import io
+import resource
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import requests
+import urllib3
 from downloads import CONTENT, MD5, NAME, SHA256, fetch, left_in, remote
 
-from recap import transfer
+from recap import connection, transfer
+from recap.connection import Watch
 from recap.download import fetch as patient_fetch
 from recap.errors import InputError
 from recap.remote_file import RemoteFile
@@ -224,6 +229,210 @@ def test_an_address_that_is_none_is_not_tried_again(output, pauses):
         with pytest.raises(InputError, match="not a URL"):
             fetch(RemoteFile(address), output)
     assert pauses == []
+
+
+# --- servers that never come to an end ----------------------------------------------------------
+
+
+def say(handler, *parts, pause=0.0):
+    """Send bytes as they are, with pauses between them."""
+    for part in parts:
+        handler.wfile.write(part)
+        handler.wfile.flush()
+        time.sleep(pause)
+
+
+def send_on_and_on(beginning, endless, pause=0.0):
+    """Return how to answer with a beginning, and then the same bytes for ever."""
+
+    def answer(handler):
+        say(handler, beginning)
+        while True:
+            say(handler, endless, pause=pause)
+
+    return answer
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+ONE_CHUNK = b"1000\r\n" + 4096 * b"x" + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "endless"), [(OK + b"\r\n", 4096 * b"x"), (CHUNKED, ONE_CHUNK)]
+)
+def test_no_byte_is_taken_beyond_the_size(server, output, beginning, endless):
+    server.behaviours = [send_on_and_on(beginning, endless)]
+    written = []
+    with pytest.MonkeyPatch.context() as patch:
+        pieces = transfer._pieces
+
+        def note(*arguments):
+            for piece in pieces(*arguments):
+                written.append(len(piece))
+                yield piece
+
+        patch.setattr(transfer, "_pieces", note)
+        with pytest.raises(InputError, match="it sends more than the 10,000 bytes of the file"):
+            fetch(remote(server, size=10_000), output)
+    assert sum(written[:-1]) <= 10_000 < sum(written)
+    assert written[-1] <= transfer.PIECE
+    assert len(server.requests) == 1
+    assert left_in(output.parent) == []
+
+
+def test_an_endless_file_of_unknown_size_ends_where_the_disk_does(server, output, capsys):
+    """A limit of a file's size stands for the full disk."""
+    server.behaviours = [send_on_and_on(OK + b"\r\n", 4096 * b"x")]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(InputError, match=rf"{NAME}\.part could not be written .*: make room"):
+            fetch(remote(server), output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (output.parent / f"{NAME}.part").stat().st_size <= 100_000
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("pause", [0, 0.05], ids=["fast", "dripping"])
+@pytest.mark.parametrize(
+    ("beginning", "endless"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (OK + b"X-Long: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED + b"10;name=", b"x"),
+        (CHUNKED + ONE_CHUNK + b"0\r\nX-Trailer: ", b"x"),
+    ],
+    ids=["status", "header", "continue", "extension", "trailer"],
+)
+def test_what_is_no_file_comes_to_an_end(server, output, beginning, endless, pause):
+    server.behaviours = [send_on_and_on(beginning, endless * (1 if pause else 1000), pause)]
+    patience = Patience(silence=0.3, tries=2)
+    with pytest.raises(InputError, match="did not answer in time|cut the connection"):
+        patient_fetch(remote(server, sha256=SHA256), output, patience=patience)
+    assert len(server.requests) <= 4
+    assert not output.exists()
+
+
+def test_a_wait_has_an_end_in_bytes_too(monkeypatch):
+    """So that a long line fills no memory, however fast it comes."""
+    watch = Watch(1e9)
+    with pytest.raises(TimeoutError):
+        for _ in range(10_000):
+            watch.count(1 << 12)
+    watch.restart()
+    watch.count(1 << 12)
+
+
+# --- where a server leads to --------------------------------------------------------------------
+
+
+def lead_to(address):
+    """Return how to answer that the file is elsewhere."""
+
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header("Location", address)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def test_goes_where_the_server_leads(server, output):
+    server.behaviours = [lead_to(f"/elsewhere/{NAME}"), "whole"]
+    fetch(remote(server, sha256=SHA256), output)
+    assert [path for path, _ in server.requests] == [f"/data/{NAME}", f"/elsewhere/{NAME}"]
+    assert output.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["htp://127.0.0.1/x", "http://[::1", "http://a..b/x", f"http://{'a' * 70}.b/"],
+)
+def test_a_broken_address_that_the_server_leads_to_is_named(server, output, address):
+    server.behaviours = [lead_to(address)]
+    with pytest.raises(InputError) as raised:
+        fetch(remote(server), output)
+    assert f"{server.url}/data/{NAME}: it leads to '{address}': not a URL" in str(raised.value)
+    assert len(server.requests) == 1
+
+
+def test_a_dead_address_that_the_server_leads_to_is_named(server, output):
+    server.behaviours = [lead_to("http://127.0.0.1:9/x")]
+    with pytest.raises(InputError, match="leads to 'http://127.0.0.1:9/x': the server could not"):
+        fetch(remote(server), output)
+
+
+def test_a_server_that_leads_in_a_circle(server, output):
+    server.behaviours = [lead_to(f"/data/{NAME}")]
+    with pytest.raises(InputError, match=f"leads to '/data/{NAME}': and so on without an end"):
+        fetch(remote(server), output)
+
+
+def test_https_does_not_go_on_in_http(server, output, monkeypatch):
+    """The first answer, over https, is made up: it needs no certificate."""
+    plain = connection._WatchedAdapter.send
+
+    def send(self, request, **options):
+        if not request.url.startswith("https:"):
+            return plain(self, request, **options)
+        response = requests.Response()
+        response.status_code, response.url, response.request = 302, request.url, request
+        response.headers["Location"] = f"{server.url}/data/{NAME}"
+        response.raw = urllib3.HTTPResponse(b"", preload_content=False)
+        return response
+
+    monkeypatch.setattr(connection._WatchedAdapter, "send", send)
+    with pytest.raises(InputError, match=r"leads to '.*': from https to http, which anyone can"):
+        fetch(RemoteFile(f"https://example.invalid/{NAME}"), output)
+    assert server.requests == []
+
+
+# --- what else a server, or a machine, can get wrong --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/{}\r\n\r\n",
+    ],
+)
+def test_a_length_that_is_none_is_told(server, output, header):
+    server.behaviours = [lambda handler: say(handler, header.format("9" * 5000).encode())]
+    with pytest.raises(InputError, match="it tells a length of 5,000 digits"):
+        fetch(remote(server), output)
+    assert left_in(output.parent) == []
+
+
+def test_a_pause_that_is_none_is_not_taken(server, output, pauses):
+    server.behaviours, server.retry_after = [503, "whole"], "9" * 5000
+    fetch(remote(server, sha256=SHA256), output)
+    assert pauses == [1]
+
+
+def test_missing_certificates_are_named(output, monkeypatch, tmp_path):
+    missing = tmp_path / "none.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(missing))
+    with pytest.raises(InputError, match=rf"invalid path: {missing}; see REQUESTS_CA_BUNDLE"):
+        fetch(RemoteFile(f"https://127.0.0.1:9/{NAME}"), output)
+
+
+def test_broken_certificates_are_no_fault_of_the_server(server, output, monkeypatch, tmp_path):
+    broken = tmp_path / "broken.pem"
+    broken.write_text("nothing")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(broken))
+    with pytest.raises(InputError, match="there is no secure connection"):
+        fetch(RemoteFile(f"{server.url.replace('http:', 'https:')}/{NAME}"), output)
+
+
+def test_a_broken_proxy_is_named(output, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http:///proxy")
+    with pytest.raises(InputError, match="the proxy of the environment is not a URL"):
+        fetch(RemoteFile(f"http://example.invalid/{NAME}"), output)
 
 
 # --- a bad day ----------------------------------------------------------------------------------

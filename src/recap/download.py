@@ -2,7 +2,6 @@
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -291,8 +290,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        damaged = str(error)
+    except Exception as error:  # Damage shows as errors of many kinds: of zipfile, zlib, lzma.
+        damaged = str(error) or type(error).__name__
     if damaged:
         raise _WrongFileError(f"is not a whole zip archive ({damaged})")
 

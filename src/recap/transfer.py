@@ -4,26 +4,27 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 from urllib3.util import Retry
 
 from recap import __version__
+from recap.connection import Connections, TransferError, Watch
 from recap.errors import InputError
+from recap.files import name_full_disk
 from recap.progress import progress
 
 # Bytes that are taken from a connection at a time, at most.
 PIECE = 1 << 17
 
+# Digits of a number of bytes, at most.
+DIGITS = 18
+
 BUSY = {408, 425, 429, 500, 502, 503, 504}
-NO_ADDRESS = (
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-)
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,6 @@ class Patience:
 
 
 PATIENCE = Patience()
-
-
-class TransferError(Exception):
-    """Why a server does not give the file, in a few words."""
 
 
 class _Interruption(TransferError):
@@ -137,8 +134,10 @@ def _transfer_once(
         headers["Range"] = f"bytes={start}-"
         if version:
             headers["If-Range"] = version
-    try:
-        with requests.get(url, headers=headers, stream=True, timeout=patience.silence) as response:
+    watch = Watch(patience.silence)
+    with Connections(watch) as connections, _in_words(connections):
+        request = connections.get(url, headers=headers, stream=True, timeout=patience.silence)
+        with request as response:
             _refuse(response, start)
             if response.status_code == 416 and _total(response) == start:
                 return
@@ -154,30 +153,54 @@ def _transfer_once(
                 # In this order: bytes must never lie beside the version of others.
                 part.unlink(missing_ok=True)
                 origin.write_text(json.dumps({"url": url, "version": _version(response)}))
-            check_room(part, (total or size or 0) - start)
-            bar = progress(
-                desc=part.stem, total=total or size, initial=start, unit="B", unit_scale=True
-            )
-            with bar, open(part, "ab" if start else "wb") as file:
-                for piece in _pieces(response, patience):
+            end = size if total is None else total
+            check_room(part, (end or 0) - start)
+            bar = progress(desc=part.stem, total=end, initial=start, unit="B", unit_scale=True)
+            with bar, name_full_disk(part), open(part, "ab" if start else "wb") as file:
+                for piece in _pieces(response, patience, watch):
+                    if end is not None and file.tell() + len(piece) > end:
+                        discard(part)
+                        raise TransferError(f"it sends more than the {end:,} bytes of the file")
                     bar.update(file.write(piece))
-    except NO_ADDRESS:
-        raise TransferError("not a URL") from None
-    except requests.exceptions.SSLError:
-        raise TransferError("the server's certificate is not valid") from None
-    except requests.Timeout:
-        raise _Interruption("the server did not answer in time") from None
-    except (requests.RequestException, HTTPError):
-        raise _Interruption("the server could not be reached or cut the connection") from None
-    if part.stat().st_size < (total or size or 0):
+    if part.stat().st_size < (end or 0):
         raise _Interruption("the server cut the connection")
 
 
-def _pieces(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+@contextmanager
+def _in_words(connections: Connections) -> Iterator[None]:
+    """Say in a few words what went wrong, and at which address it did."""
+    try:
+        yield
+    except requests.exceptions.InvalidProxyURL as error:
+        raise TransferError(f"the proxy of the environment is not a URL ({error})") from None
+    except ValueError:
+        raise TransferError(f"{connections.led}not a URL") from None
+    except requests.TooManyRedirects:
+        raise TransferError(f"{connections.led}and so on without an end") from None
+    except requests.exceptions.SSLError as error:
+        reason = "the server's certificate is not valid"
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+            reason = f"there is no secure connection ({getattr(error.args[0], 'reason', error)})"
+        raise TransferError(connections.led + reason) from None
+    except (requests.Timeout, ReadTimeoutError):
+        raise _Interruption(f"{connections.led}the server did not answer in time") from None
+    except (requests.RequestException, HTTPError):
+        raise _Interruption(
+            f"{connections.led}the server could not be reached or cut the connection"
+        ) from None
+    except OSError as error:
+        # requests' own, of a file of certificates; the system's errors have a number.
+        if error.errno is not None:
+            raise
+        raise TransferError(f"{error}; see REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE") from None
+
+
+def _pieces(response: requests.Response, patience: Patience, watch: Watch) -> Iterator[bytes]:
     """Yield an answer's bytes as they come, as long as they come fast enough."""
     came, waited, slow = 0, 0.0, ""
     while True:
         asked = time.monotonic()
+        watch.restart()
         # requests' own pieces are of a fixed size: one that trickles in would be waited for.
         piece = response.raw.read1(PIECE)
         waited += time.monotonic() - asked
@@ -212,7 +235,7 @@ def _wanted_pause(response: requests.Response) -> float | None:
     wanted = response.headers.get("Retry-After")
     try:
         return Retry().parse_retry_after(wanted) if wanted else None
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 
@@ -250,7 +273,7 @@ def _version_of(origin: Path, url: str) -> str | None:
 def _first(response: requests.Response) -> int | None:
     """Return the position of an answer's first byte in the file."""
     first = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(first) if first.isdecimal() else None
+    return _number(first)
 
 
 def _total(response: requests.Response) -> int | None:
@@ -258,7 +281,16 @@ def _total(response: requests.Response) -> int | None:
     total = response.headers.get("Content-Length", "")
     if response.status_code != 200:
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(total) if total.isdecimal() else None
+    return _number(total)
+
+
+def _number(text: str) -> int | None:
+    """Read a number of bytes in an answer's headers; None where there is none."""
+    if not text.isdecimal():
+        return None
+    if len(text) > DIGITS:
+        raise TransferError(f"it tells a length of {len(text):,} digits")
+    return int(text)
 
 
 def check_room(path: Path, wanted: int) -> None:

@@ -1,6 +1,9 @@
 """Open zip archives, and say what is wrong with one."""
 
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from recap.errors import InputError
@@ -16,6 +19,20 @@ BEGINNINGS = {
     b"\x89PNG": "a PNG picture",
     b"<": "a page of HTML or XML",
 }
+
+# What `zipfile` raises as a damaged archive is read: of its own, of the compressions, and for
+# entries that are encrypted or of unknown methods.
+DAMAGE = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+
 TAR = slice(257, 262), b"ustar"
 
 

@@ -1,7 +1,5 @@
 """Read text members of a zip archive."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -10,7 +8,7 @@ from typing import IO, Any
 
 from recap.errors import InputError
 from recap.json_files import iterate_json
-from recap.zip_files import open_zip
+from recap.zip_files import DAMAGE, open_zip
 
 
 @contextmanager
@@ -42,7 +40,7 @@ def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
                     with file.open(member) as opened:
                         yield opened
                     return
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+    except DAMAGE as error:
         raise InputError(
             f"{archive} is not a whole zip archive ({error}): download it again."
         ) from None
