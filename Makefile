@@ -1,7 +1,7 @@
 # make reproduce   the whole study on the embedded data set, from nothing but python3
 # make test        the tests
 # make lint        style of code and workflow
-# make mutants     which small changes of the package no test notices
+# make test-long   two hours: damaged inputs, and small changes of the package that no test notices
 #
 # The first of them makes .venv and installs into it. On Linux the package index gives PyTorch's
 # CUDA build, of several GB. Without a GPU, take the small one: look up the CPU package index on
@@ -13,7 +13,7 @@ TORCH_INDEX ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test lint mutants
+.PHONY: reproduce test test-long lint
 
 reproduce: .venv/installed
 	snakemake --cores $(CORES)
@@ -21,14 +21,15 @@ reproduce: .venv/installed
 test: .venv/installed
 	python -m pytest
 
+test-long: .venv/installed
+	python tests/fuzz.py
+	python tests/mutate.py
+
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
 	snakefmt --format-shell --check workflow
 	snakemake --lint
-
-mutants: .venv/installed
-	python tests/mutate.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
