@@ -10,6 +10,7 @@ import numpy as np
 
 from recap.errors import InputError
 from recap.hdf5 import open_hdf5, read_table
+from recap.progress import seconds_of_work
 from recap.report.comparison import Comparison
 from recap.report.study import ENSEMBLE, Run, Study
 
@@ -81,8 +82,9 @@ class Stage:
     peak_mb : float
         The largest resident memory of any of them, in MB.
     seconds_on_coco : float or None
-        Their running times, had the study been on COCO 2014 with the same recipes; None where
-        that cannot be told.
+        Their running times, had the study been on COCO 2014 with the same recipes: what they took
+        for photos or captions grows with those, the rest does not. None where a job's log does not
+        tell the two apart.
     """
 
     rule: str
@@ -167,7 +169,8 @@ def version_rows(comparison: Comparison) -> list[SettingRow]:
 def read_stages(study: Study) -> list[Stage]:
     """Add up Snakemake's benchmark files, a stage a folder, the longest stage first.
 
-    Format: https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules
+    What a job took for its photos or captions is read in its log, which lies in `logs` as its
+    benchmark file does in `benchmarks`. Format: https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules
 
     Parameters
     ----------
@@ -189,10 +192,14 @@ def read_stages(study: Study) -> list[Stage]:
             compared |= {training, *(f"{training}-{decoder}" for decoder in run.decodings)}
     folder = study.folder / "benchmarks"
     jobs: dict[str, list[tuple[float, float, float]]] = {}
+    work: dict[str, list[float | None]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         if rule in STAGES_OF_A_CAPTIONER and path.stem not in compared:
             continue
+        log = (study.folder / "logs" / path.relative_to(folder)).with_suffix(".log")
+        told = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        work.setdefault(rule, []).append(seconds_of_work(told))
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file, delimiter="\t"):
@@ -205,20 +212,35 @@ def read_stages(study: Study) -> list[Stage]:
     stages = []
     for rule, measured in jobs.items():
         seconds, cpu_seconds, peak_mb = zip(*measured, strict=True)
-        on_coco = _on_coco(rule, sum(seconds), study.record.sizes)
+        on_coco = _on_coco(rule, sum(seconds), work[rule], study.record.sizes)
         stages.append(
             Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb), on_coco)
         )
     return sorted(stages, key=lambda stage: (-stage.seconds, stage.rule))
 
 
-def _on_coco(rule: str, seconds: float, sizes: dict[str, int]) -> float | None:
-    """Return what a stage would have taken on COCO 2014, by how much more there is of it."""
+def _on_coco(
+    rule: str, seconds: float, work: list[float | None], sizes: dict[str, int]
+) -> float | None:
+    """Return what a stage would have taken on COCO 2014, by how much more work there is.
+
+    Parameters
+    ----------
+    rule : str
+        Name of the stage.
+    seconds : float
+        What its jobs took.
+    work : list of float or None
+        What each of them took for its photos or captions.
+    sizes : dict of str to int
+        How many photos and captions the study has.
+    """
     names = GROWS_WITH.get(rule, ())
     here = sum(sizes.get(name, 0) for name in names)
-    if not here or any(name not in sizes for name in names):
+    if not here or any(name not in sizes for name in names) or None in work:
         return None
-    return seconds * sum(COCO[name] for name in names) / here
+    growing = min(sum(work), seconds)
+    return seconds - growing + growing * sum(COCO[name] for name in names) / here
 
 
 def _number(cell: str) -> float:

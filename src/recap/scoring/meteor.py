@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pycocoevalcap.meteor import meteor
 
+from recap.progress import progress
 from recap.scoring.java import OPTIONS, JavaProblem, find_java, in_words, java_process
 
 TIME_LIMIT = 1800  # seconds, well above what 40,000 captions should take
@@ -28,6 +29,17 @@ class MeteorProcess(meteor.Meteor):
     def __init__(self, process: subprocess.Popen):
         self.lock = threading.RLock()
         self.meteor_p = process
+
+    def compute_score(self, gts: dict, res: dict) -> tuple[float, list[float]]:
+        """Score captions as the package does, with progress from the first one on."""
+        # The first answer waits for the program's tables, which takes as long for any captions.
+        super()._stat("a", ["a"])
+        with progress(desc="METEOR", total=len(gts), unit="caption") as self.bar:
+            return super().compute_score(gts, res)
+
+    def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
+        self.bar.update()
+        return super()._stat(hypothesis_str, reference_list)
 
     def __del__(self) -> None:
         """Do nothing: who started the process ends it."""
