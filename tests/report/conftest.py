@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from recap.feature_files import IMAGES_BYTES, IMAGES_SHA256
 from recap.provenance import record_provenance
 from recap.report.compare import compare_captioners
 from recap.report.comparison import Comparison, lay_side_by_side
@@ -200,6 +201,8 @@ def write_study(folder: Path, advantage: float, images: int) -> None:
     features.parent.mkdir(parents=True)
     with h5py.File(features, "w") as file:
         file.attrs.update(backbone="vgg16", weights="random", layer="fc7", precision="float32")
+        file.attrs.update({IMAGES_BYTES: 12_000, IMAGES_SHA256: "5d1e"})
+        file["features"] = np.zeros((images, 2), np.float32)
     (folder / "features").mkdir()
     with h5py.File(folder / "features" / "pca.h5", "w") as file:
         file.attrs.update(backbone="vgg16", weights="random")

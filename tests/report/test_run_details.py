@@ -18,6 +18,7 @@ from recap.report.run_details import (
     version_rows,
 )
 from recap.report.study import read_study
+from recap.vocabulary import SPECIAL_WORDS
 
 
 def test_attributes_of_features_and_components(fake):
@@ -37,12 +38,12 @@ def test_a_damaged_feature_file_is_named(fake):
 def test_recipes_side_by_side_tell_what_differs(fake):
     path = fake.folder / "models/rnn/seed0/config.json"
     config = json.loads(path.read_text())
-    config["recipe"]["dropout"] = [0.5, None]
+    config["recipe"]["dropout"] = 0.5
     path.write_text(json.dumps(config))
     rows = {row.name: row for row in recipe_rows(fake.compared())}
     assert rows["cell"].values == ["lstm", "rnn"]
     assert rows["learning_rate"].values == ["0.005", "0.001"]
-    assert rows["dropout"].values == ["–", "[0.5, null]"]
+    assert rows["dropout"].values == ["–", "0.5"]
     assert {name for name, row in rows.items() if row.differs} == {
         "cell",
         "learning_rate",
@@ -65,8 +66,13 @@ def test_trainings_and_versions(fake):
 
 def test_a_configuration_of_the_least(fake):
     for path in fake.folder.glob("models/*/seed*/config.json"):
-        path.write_text('{"cell": "rnn", "seed": 0, "recipe": {}}')
-    assert [row.name for row in recipe_rows(fake.compared())] == ["cell"]
+        path.write_text(json.dumps({"recipe": {}, "feature_dim": 1, "idx_to_word": SPECIAL_WORDS}))
+    rows = {row.name: row.values for row in recipe_rows(fake.compared())}
+    assert rows == {
+        "cell": ["–", "–"],
+        "feature dimensions": ["1", "1"],
+        "vocabulary words": ["4", "4"],
+    }
     assert version_rows(fake.compared()) == []
 
 
