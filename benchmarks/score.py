@@ -136,8 +136,8 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "over_official": round(total / both, 2),
-                "over_official_prepared": round(total / further, 2),
+                "over_official": round(total / further, 2),
+                "over_official_cold": round(total / both, 2),
                 "max_difference": float(difference),
             }
         )
