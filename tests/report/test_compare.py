@@ -264,7 +264,7 @@ def test_files_are_listed_with_their_checksums(fake, tmp_path):
     checksum = hashlib.sha256(fake.annotations.read_bytes()).hexdigest()
     assert html.count(f"<code>{checksum}</code>") == 1
     words = Page(html).words
-    assert "photos of val 12.0 kB 5d1e" in words
+    assert "photos of val12.0 kB5d1e" in words
     assert "What went in: 4 files" in words
     assert "What came out: 26 files" in words
 
