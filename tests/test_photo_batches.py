@@ -1,6 +1,10 @@
 import hashlib
 import io
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from collections import namedtuple
 
@@ -88,3 +92,51 @@ def test_small_shared_memory_takes_fewer_processes(photos, tmp_path, monkeypatch
 
 def test_no_photos(photos):
     assert units(photos, 2, count=0) == []
+
+
+def test_a_folder_for_temporary_files_with_a_long_path(photos, tmp_path):
+    """PyTorch's processes hand photos over through sockets in it, whose names are limited."""
+    code = (
+        "import sys; from pathlib import Path; import torch;"
+        "from recap.images import Preprocessing; from recap.photo_batches import read_units;"
+        "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 1\n"
+        "print(len(list(read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))))"
+    )
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(photos)],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n")
+
+
+def test_ctrl_c_while_photos_are_decoded(photos):
+    """Every process of the terminal gets it; only the first one has anything to say."""
+    code = (
+        "import sys, time; from pathlib import Path; import torch;"
+        "from recap import cli, photo_batches; from recap.images import Preprocessing\n"
+        "def decode(*_):\n"
+        "    print('decoding', flush=True)\n"
+        "    time.sleep(2)\n"
+        "photo_batches.decode_image = decode\n"
+        "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 2\n"
+        "def read():\n"
+        "    list(photo_batches.read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))\n"
+        "cli.make_app = lambda: read\n"
+        "cli.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(photos)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "decoding\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (128 + signal.SIGINT, "")

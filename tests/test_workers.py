@@ -1,14 +1,18 @@
 """Processes that work for another: in order, and no side outlives the other."""
 
 import itertools
+import multiprocessing.util
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from recap.workers import WORKER_DIED, map_in_order
+from recap.errors import InputError
+from recap.workers import WORKER_DIED, keep_socket_names_short, map_in_order
 
 WAIT = 60  # seconds until a test fails; what it waits for comes at once
 
@@ -65,3 +69,36 @@ def test_a_process_that_is_killed_ends_the_command_with_a_sentence(drawing, tmp_
     assert output.splitlines()[-1] == f"error: {WORKER_DIED}"
     assert "Traceback" not in output
     assert list(tmp_path.iterdir()) == []
+
+
+# --- sockets ------------------------------------------------------------------------------------
+
+
+def socket_folder(monkeypatch, folder):
+    """Return where a process that starts now would put its sockets."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    settings = multiprocessing.current_process()._config
+    monkeypatch.delitem(settings, "tempdir", raising=False)
+    # It would be removed when Python ends, but is before.
+    monkeypatch.setattr(multiprocessing.util, "Finalize", lambda *_, **__: None)
+    keep_socket_names_short()
+    assert tempfile.gettempdir() == str(folder)
+    found = Path(multiprocessing.util.get_temp_dir())
+    monkeypatch.delitem(settings, "tempdir")
+    found.rmdir()
+    return found.parent
+
+
+@pytest.mark.parametrize("length", [30, 71, 72, 76, 200])
+def test_the_names_of_sockets_are_short_enough(monkeypatch, length):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name) / ("x" * (length - len(name) - 1))
+        folder.mkdir()
+        found = socket_folder(monkeypatch, folder)
+    assert found == (folder if length <= 71 else Path("/tmp"))
+
+
+def test_no_folder_for_sockets(monkeypatch, tmp_path):
+    monkeypatch.setattr("recap.workers.SHORT_FOLDER", str(tmp_path / "none"))
+    with pytest.raises(InputError, match=r"TMPDIR, .*, has too long a path .*: set TMPDIR to a"):
+        socket_folder(monkeypatch, tmp_path / ("x" * 100))

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from recap.feature_files import PHOTO
 from recap.images import ImageStore, Preprocessing, decode_image, open_images
 from recap.photo_store import BrokenImageError
+from recap.workers import keep_socket_names_short
 
 # Photos that one process decodes together.
 UNIT = 16
@@ -97,13 +99,15 @@ def read_units(
         free = shutil.disk_usage(SHARED_MEMORY).free
         processes = min(processes, free // ((AHEAD + 1) * unit_bytes))
     processes = min(processes, len(units))
+    if processes:
+        keep_socket_names_short()
     loader = DataLoader(
         units,
         batch_size=None,
         num_workers=processes,
         prefetch_factor=AHEAD if processes else None,
         pin_memory=device.type == "cuda",
-        worker_init_fn=partial(_set_priority, 5 if device.type == "cpu" else 0),
+        worker_init_fn=partial(_begin, 5 if device.type == "cpu" else 0),
     )
     return _forgotten(iter(loader))
 
@@ -121,7 +125,10 @@ def _forgotten(units: Iterator) -> Iterator:
         shared_cache.free_dead_references()
 
 
-def _set_priority(nice: int, worker: int) -> None:
+def _begin(nice: int, worker: int) -> None:
+    """Prepare a process that decodes."""
+    # Ctrl-C reaches every process of the terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(nice)
     # Decoding needs none of PyTorch's threads.
     torch.set_num_threads(1)

@@ -1,7 +1,9 @@
 """Processes that work for this one; when either side dies, the other ends too."""
 
-import multiprocessing
+import multiprocessing.util
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -12,6 +14,11 @@ WORKER_DIED = (
     "A worker process died before its work was done, as one does that the system kills when the"
     " memory is full: run this again, with fewer threads or with less beside it."
 )
+
+# Bytes of a socket's name at most (macOS; Linux has four more), and what Python puts to the folder.
+SOCKET_NAME = 103
+SOCKET_ENDING = len("/pymp-01234567/listener-01234567")
+SHORT_FOLDER = "/tmp"
 
 
 def map_in_order(function: Callable, items: Sequence, processes: int) -> Iterator[Any]:
@@ -75,3 +82,31 @@ def _work(function: Callable, items: Sequence, receiver: Connection, sender: Con
             sender.send(function(item))
     except BrokenPipeError:
         pass  # Nobody waits for the results: the process that started this one is gone.
+
+
+def keep_socket_names_short() -> None:
+    """Have processes that start from now on put their sockets where the names are not too long.
+
+    Python puts them into the folder for temporary files, and PyTorch's processes wait for ever
+    for one whose name the system refuses.
+
+    Raises
+    ------
+    InputError
+        If the folder has too long a path, and there is no other.
+    """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) + SOCKET_ENDING <= SOCKET_NAME:
+        return
+    try:
+        tempfile.tempdir = SHORT_FOLDER
+        # It is made at the first call, and the processes inherit it.
+        multiprocessing.util.get_temp_dir()
+    except OSError as error:
+        raise InputError(
+            f"TMPDIR, {folder}, has too long a path for sockets, and {SHORT_FOLDER} cannot be used"
+            f" ({error.strerror}): set TMPDIR to a folder with a path of at most"
+            f" {SOCKET_NAME - SOCKET_ENDING} bytes."
+        ) from None
+    finally:
+        tempfile.tempdir = folder
