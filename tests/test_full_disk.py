@@ -13,7 +13,7 @@ import pytest
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.datasets.shapes import draw_shapes
 from recap.errors import InputError
-from recap.features import gather_features
+from recap.feature_shards import gather_features
 from recap.partial_rows import PartialRows
 from recap.pca import apply_pca, fit_pca
 from recap.recipe import Recipe
@@ -109,21 +109,22 @@ def test_a_submission(tmp_path):
 def test_rows_that_are_kept_for_the_next_job(tmp_path):
     """What was whole is gone on with; also where not even the header had room."""
     path = tmp_path / "rows.part"
-    block = np.ones((4, 3), np.float32)
+    row = np.dtype([("numbers", "<f4", 3)])
+    block = np.ones((4, 3), np.float32).view(row)[:, 0]
     told = r"rows\.part could not be written"
-    with pytest.raises(InputError, match=told), room(100), PartialRows(path, 3, 4, {}):
+    with pytest.raises(InputError, match=told), room(100), PartialRows(path, row, 4, {}):
         pass
     with (
         pytest.raises(InputError, match=told),
         room(4096 + 2 * block.nbytes - 1),
-        PartialRows(path, 3, 4, {}) as rows,
+        PartialRows(path, row, 4, {}) as rows,
     ):
-        rows.append(block)
-        rows.append(block)
-    with PartialRows(path, 3, 4, {}) as rows:
+        rows.write(0, block)
+        rows.write(4, block)
+    with PartialRows(path, row, 4, {}) as rows:
         assert rows.count == 4
-        rows.append(block)
-        assert (rows.read() == 1).all()
+        rows.write(4, block)
+        assert (rows.read()["numbers"] == 1).all()
 
 
 def train(study, output):
