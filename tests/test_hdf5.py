@@ -97,6 +97,21 @@ def test_damage_that_shows_as_the_file_is_read(tmp_path):
         file["a"][:]
 
 
+def test_attributes_that_are_damaged(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", libver=("v108", "v108")) as file:
+        file.attrs.update(first="a name", second=1.5)
+    data = (tmp_path / "a.h5").read_bytes()
+    said = []
+    for place in range(data.find(b"second"), data.find(b"second") + 40):
+        (tmp_path / "a.h5").write_bytes(data[:place] + b"\x0f" + data[place + 1 :])
+        try:
+            with open_hdf5(tmp_path / "a.h5") as file:
+                dict(file.attrs)
+        except InputError as error:
+            said.append(str(error))
+    assert any("is damaged" in one for one in said)
+
+
 def test_other_errors_pass(table):
     with pytest.raises(OSError, match="No space"), open_hdf5(table):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,6 +1,7 @@
 """Make and open HDF5 files, and say what is wrong with one."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,9 +76,10 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     with file:
         try:
             yield file
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, KeyError) as error:
             # The system's own errors have a number, and are not of this file alone.
-            if getattr(error, "errno", None) or "ynchronously" not in str(error):
+            raiser = traceback.extract_tb(error.__traceback__)[-1].filename
+            if getattr(error, "errno", None) or "h5py" not in Path(raiser).parts:
                 raise
             raise InputError(f"{path} is damaged ({error}): make it again.") from None
 
