@@ -223,6 +223,21 @@ def test_held_out_captions_are_of_other_images():
     assert len(np.unique(dev.image_idxs)) == round(0.2 * len(np.unique(everything.image_idxs)))
 
 
+def test_an_image_at_least_is_held_out_and_one_left():
+    everything = made_images()
+    _, dev = hold_out(everything, 1e-6, np.random.default_rng(0))
+    assert len(np.unique(dev.image_idxs)) == 1
+    train, _ = hold_out(everything, 1 - 1e-6, np.random.default_rng(0))
+    assert len(np.unique(train.image_idxs)) == 1
+
+
+def test_a_single_image_cannot_be_held_out():
+    everything = made_images()
+    one = everything.take(everything.image_idxs == everything.image_idxs[0])
+    with pytest.raises(InputError, match="at least two captioned images"):
+        hold_out(one, 0.2, np.random.default_rng(0))
+
+
 def test_batches_hold_every_caption_once():
     everything = made_images(1000)
     batches = draw_batches(everything, 7, 0, np.random.default_rng(0))
