@@ -1,10 +1,12 @@
 """The training's course as TensorBoard events, with and without that package."""
 
+import errno
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from recap.errors import InputError
 from recap.tensorboard_events import open_events
 from recap.training_state import HistoryRow
 
@@ -68,6 +70,28 @@ def test_each_row_is_written_once(tmp_path, monkeypatch):
         ("captions_per_second", 1200.0, 30),
     ]
     assert not (tmp_path / "events/of-an-earlier-training").exists()
+
+
+@pytest.mark.parametrize("full", ["__init__", "add_scalar", "flush"])
+def test_a_full_disk_is_told_with_the_folder(tmp_path, monkeypatch, full):
+    class Writer:
+        def __init__(self, folder):
+            self.meet("__init__")
+
+        def add_scalar(self, name, value, step):
+            self.meet("add_scalar")
+
+        def flush(self):
+            self.meet("flush")
+
+        def meet(self, name):
+            if name == full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    stand_in = SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    with pytest.raises(InputError, match="events could not be written"):
+        open_events(tmp_path / "events")(HISTORY)
 
 
 def test_tensorboard_reads_it(tmp_path):

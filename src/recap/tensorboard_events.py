@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from recap.files import name_full_disk
 from recap.training_state import HistoryRow
 
 
@@ -30,16 +31,18 @@ def open_events(folder: Path) -> Callable[[list[HistoryRow]], None]:
     except ImportError:
         return lambda history: None
     shutil.rmtree(folder, ignore_errors=True)
-    writer = SummaryWriter(str(folder))
+    with name_full_disk(folder):
+        writer = SummaryWriter(str(folder))
     written = 0
 
     def write(history: list[HistoryRow]) -> None:
         nonlocal written
-        for row in history[written:]:
-            for name, value in asdict(row).items():
-                if name != "step" and value is not None:
-                    writer.add_scalar(name, value, row.step)
+        with name_full_disk(folder):
+            for row in history[written:]:
+                for name, value in asdict(row).items():
+                    if name != "step" and value is not None:
+                        writer.add_scalar(name, value, row.step)
+            writer.flush()
         written = len(history)
-        writer.flush()
 
     return write

@@ -135,7 +135,7 @@ def _transfer_once(
         if version:
             headers["If-Range"] = version
     watch = Watch(patience.silence)
-    with Connections(watch) as connections, _in_words(connections):
+    with Connections(watch) as connections, _in_words(connections), name_full_disk(part):
         request = connections.get(url, headers=headers, stream=True, timeout=patience.silence)
         with request as response:
             _refuse(response, start)
@@ -156,7 +156,7 @@ def _transfer_once(
             end = size if total is None else total
             check_room(part, (end or 0) - start)
             bar = progress(desc=part.stem, total=end, initial=start, unit="B", unit_scale=True)
-            with bar, name_full_disk(part), open(part, "ab" if start else "wb") as file:
+            with bar, open(part, "ab" if start else "wb") as file:
                 for piece in _pieces(response, patience, watch):
                     if end is not None and file.tell() + len(piece) > end:
                         discard(part)
