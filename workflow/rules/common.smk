@@ -228,7 +228,7 @@ def closing_words():
             "\nThese scenes are drawn. The same study on photographs, COCO 2014, in this environment (after"
             " make: source .venv/bin/activate):\n"
             "  snakemake --cores all --configfile config/coco2014.yaml\n"
-            "It takes 25 GB of disk, 21 GB of it to download, and by our estimate 5 hours on two cores"
+            "It takes 25 GB of disk, 21 GB of it to download, and by our estimate 4 hours on two cores"
             " with bfloat16 instructions, 8 without.\n"
         )
     return words

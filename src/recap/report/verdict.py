@@ -275,8 +275,8 @@ class Verdict:
         adjusted = ""
         if self.pairs > 1:
             adjusted = (
-                f", adjusted for the {self.pairs} pairs of {len(self.working)} models of which"
-                " these two were picked"
+                f" (adjusted for the {self.pairs} pairs of {len(self.working)} models of which"
+                " these two were picked)"
             )
         caveat = ""
         if not lead.over_seeds:
