@@ -1,6 +1,7 @@
 """Check a study's configuration and fill in its defaults."""
 
 import math
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -164,15 +165,17 @@ def _check_own(config: dict) -> None:
         raise InputError("`split` is of data sets with published splits; leave it out.")
     for split, files in own.items():
         for key, name in files.items():
+            # Of a name that no file can have, such as a long one, Path.exists raises an error.
+            if not os.path.exists(name):  # noqa: PTH110
+                raise InputError(f"`own.{split}.{key}` is {name!r}, which does not exist.")
             path = Path(name)
-            if not path.exists():
-                raise InputError(f"`own.{split}.{key}` is {path}, which does not exist.")
             if key == "images" and not path.is_dir() and not zipfile.is_zipfile(path):
                 raise InputError(
-                    f"`own.{split}.images` is {path}, which is neither a folder nor a zip archive."
+                    f"`own.{split}.images` is {name!r}, which is neither a folder nor a zip"
+                    " archive."
                 )
             if key != "images" and not path.is_file():
-                raise InputError(f"`own.{split}.{key}` is {path}, which is no file.")
+                raise InputError(f"`own.{split}.{key}` is {name!r}, which is no file.")
     if "dev" in own and Path(own["dev"]["annotations"]).samefile(own["val"]["annotations"]):
         raise InputError(
             "`own.dev` and `own.val` have the same annotations: the checkpoint would be chosen on"

@@ -1,5 +1,6 @@
 """Hold a configuration against its JSON schema: read its values, fill in its defaults."""
 
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -22,9 +23,6 @@ TYPES = {
 
 # As YAML reads them.
 TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
-
-# Of a text that YAML takes for a number. Single quotes of the shell are not among those of YAML.
-HOW_TO_QUOTE = "put it in quotes in a file, or write {key}='!!str TEXT' on the command line"
 
 
 def fill_in(config: dict, rules: dict, typed: Sequence[str] = ()) -> dict:
@@ -111,11 +109,9 @@ def _read_value(config: dict, mistake: ValidationError) -> None:
         value = str(value)
     elif type(value) is int and "string" in wanted:
         value = str(value)
-        place = ".".join(map(str, mistake.absolute_path))
-        quote = HOW_TO_QUOTE.format(key=mistake.absolute_path[0])
         print(
-            f"note: `{place}` is a number, and {value} is taken as the name; for 2024_01 and the"
-            f" like, whose text is lost, {quote}.",
+            f"note: `{_place(mistake)}` is a number to YAML, and is taken as the name {value}; if"
+            " it was written otherwise, such as 2024_01, put it in quotes",
             file=sys.stderr,
         )
     *steps, key = mistake.absolute_path
@@ -147,7 +143,8 @@ def _fill_and_check(validator, properties, instance, schema):
 
 
 def _is_integer(checker, value: Any) -> bool:
-    return type(value) is int
+    # A range is looked at only of what is a number, too.
+    return type(value) is int and is_finite(value)
 
 
 def _is_number(checker, value: Any) -> bool:
@@ -164,8 +161,12 @@ _VALIDATOR = validators.extend(
 )
 
 
+def _place(mistake: ValidationError) -> str:
+    return ".".join(map(str, mistake.absolute_path))
+
+
 def _in_words(mistake: ValidationError) -> str:
-    place = ".".join(str(step) for step in mistake.absolute_path)
+    place = _place(mistake)
     key = f"`{place}`" if place else "the file"
     value = mistake.validator_value
     match mistake.validator:
@@ -178,10 +179,10 @@ def _in_words(mistake: ValidationError) -> str:
             names = value if isinstance(value, list) else [value]
             wanted = " or ".join(TYPES.get(name, name) for name in names if name != "null")
             told = f"{key} must be {wanted}, not {mistake.instance!r}"
-            if "array" in names and isinstance(mistake.instance, str | int | float):
+            if "array" in names and re.fullmatch(r"[\w.-]+", str(mistake.instance)):
                 return f"{told}; write [{mistake.instance}]"
             if "string" in names and isinstance(mistake.instance, int | float):
-                return f"{told}; {HOW_TO_QUOTE.format(key=mistake.absolute_path[0])}"
+                return f"{told}; put it in quotes"
             return told
         case "enum":
             return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
@@ -191,9 +192,15 @@ def _in_words(mistake: ValidationError) -> str:
         case "maximum" | "exclusiveMaximum":
             than = "at most" if mistake.validator == "maximum" else "less than"
             return f"{key} must be {than} {value}, not {mistake.instance!r}"
+        case "multipleOf":
+            return f"{key} must be a multiple of {value}, not {mistake.instance!r}"
         case "required":
             missing = [name for name in value if name not in mistake.instance]
             return f"{key} lacks `{missing[0]}`"
+        case "minLength":
+            return f"{key} is empty; leave it out or give a text"
+        case "maxLength":
+            return f"{key} has {len(mistake.instance)} characters; it may have {value}"
         case "minItems" | "minProperties":
             return f"{key} is empty; give at least {value}"
         case "uniqueItems":

@@ -428,6 +428,8 @@ def test_sources_of_weights(tmp_path):
     assert weights_source("vgg16", "caffe").name == "vgg16-00b39a1b.pth"
     with pytest.raises(InputError, match="imagnet are no file, .*one of random, imagenet, caffe"):
         weights_source("vgg16", "imagnet")
+    with pytest.raises(InputError, match="are no file"):
+        weights_source("vgg16", "a" * 5000)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The weights that each backbone knows by name, and where they come from."""
 
+import os
 from pathlib import Path
 
 from recap.errors import InputError
@@ -51,7 +52,8 @@ def weights_source(backbone: str, weights: str) -> RemoteFile | Path | None:
         return None
     if weights in WEIGHTS[backbone]:
         return WEIGHTS[backbone][weights]
-    if not Path(weights).is_file():
+    # Of a name that no file can have, such as a long one, Path.is_file raises an error.
+    if not os.path.isfile(weights):  # noqa: PTH113
         names = ", ".join([RANDOM, *WEIGHTS[backbone]])
         raise InputError(
             f"The weights {weights} are no file, and no name that {backbone} knows: give a file or"
