@@ -76,6 +76,23 @@ def test_several_photos_are_named(study, capsys, monkeypatch):
     assert sizes == [2, 1]
 
 
+def test_a_photo_that_cannot_be_read_leaves_the_others_their_captions(study, capsys, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    good = [study / "0.png", study / "1.png"]
+    caption(*good, **options(study))
+    expected = capsys.readouterr().out
+    with pytest.raises(InputError, match=r"^1 of 3 photos could not be captioned\.$"):
+        caption(good[0], tmp_path / "bad.jpg", good[1], **options(study))
+    out, err = capsys.readouterr()
+    assert out == expected
+    assert f"error: {tmp_path}/bad.jpg is not an image that can be read" in err
+    with pytest.raises(InputError, match="2 of 2 photos could not be captioned"):
+        caption(tmp_path / "bad.jpg", tmp_path, **options(study))
+    for alone in (tmp_path / "bad.jpg", type(tmp_path)("/dev/zero")):
+        with pytest.raises(InputError, match="is not an image|is not a file: name a picture file"):
+            caption(alone, **options(study))
+
+
 def test_a_decoder_with_options_and_several_captioners(study, capsys):
     caption(study / "0.png", **options(study), decoder="beam4-length_penalty=1-block_ngrams=1")
     words = capsys.readouterr().out.split()

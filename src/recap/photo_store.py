@@ -1,7 +1,6 @@
 """Find photos by the names that annotations give them, in zip archives and folders."""
 
 import hashlib
-import json
 import os
 import stat
 import unicodedata
@@ -161,14 +160,14 @@ class PhotoStore(AbstractContextManager):
             photo that is not found.
         """
         states = np.zeros((len(file_names), STATE_BYTES), dtype=np.uint8)
-        archives = {archive: _size_and_time(Path(archive.filename)) for archive in self._archives}
+        archives = {archive: _size_and_time(archive.filename) for archive in self._archives}
         for row, file_name in enumerate(file_names):
             try:
                 place, name = self.find(file_name)
-                described = archives.get(place) or _size_and_time(place / name)
+                size, changed = archives.get(place) or _size_and_time(f"{place}/{name}")
             except (BrokenImageError, OSError):
                 continue
-            text = json.dumps([name, *described]).encode()
+            text = os.fsencode(f"{size} {changed} {name}")
             digest = hashlib.blake2b(text, digest_size=STATE_BYTES).digest()
             states[row] = np.frombuffer(digest, dtype=np.uint8)
         return states
@@ -242,8 +241,9 @@ def _check_size(told: str, size: int) -> None:
         )
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
-    state = path.stat()
+def _size_and_time(path: str | Path) -> tuple[int, int]:
+    # Of a hundred thousand photos, `Path` would take as long as all the rest.
+    state = os.stat(path)  # noqa: PTH116
     return state.st_size, state.st_mtime_ns
 
 
