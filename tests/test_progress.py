@@ -4,12 +4,13 @@ import sys
 
 from recap.progress import progress, seconds_of_work
 
-FORKED = """
-import gc, os, signal
+DROPPED = """
+import gc, os, signal, threading
 from recap.progress import progress
 gc.disable()
-dropped = [progress(range(10))]
-next(iter(dropped[0]))
+dropped = [iter(progress(range(10)))]
+next(dropped[0])
+assert threading.active_count() == 1
 dropped.append(dropped)
 del dropped
 child = os.fork()
@@ -20,11 +21,33 @@ if child:
 os._exit(0)
 """
 
+KILLED = """
+import os, signal
+from recap.progress import progress
+bar = progress(range(10))
+child = os.fork()
+if not child:
+    bar.get_lock().acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+signal.alarm(20)
+bar.update()
+bar.close()
+"""
 
-def test_a_forked_process_that_drops_its_parents_bar_goes_on():
-    done = subprocess.run([sys.executable, "-c", FORKED], env=os.environ, capture_output=True)
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True)
+
+
+def test_a_bar_that_a_forked_process_drops_is_told_once():
+    done = run(DROPPED)
     assert done.returncode == 0
     assert done.stderr.count(b" its in ") == 1
+
+
+def test_a_forked_process_that_is_killed_holds_nobody_up():
+    assert run(KILLED).returncode == 0
 
 
 def test_a_log_tells_what_was_done_and_how_long_it_took(capsys, monkeypatch):

@@ -15,8 +15,8 @@ DONE = re.compile(r"^.+: \d+ \w+s in (\d+\.\d\d) s$", re.MULTILINE)
 class _Bar(tqdm):
     """A bar that leaves a line in a log, without tqdm's watching thread and lock between processes.
 
-    A forked process that happens to drop a bar of its parent would wait for that thread for ever,
-    and one that is killed meanwhile would keep the lock.
+    A forked process that happens to drop a bar of its parent takes that lock. Killed meanwhile it
+    never gives it back, and all others wait for ever; so they do where the thread had it.
     """
 
     monitor_interval = 0
