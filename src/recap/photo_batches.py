@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -107,7 +106,7 @@ def read_units(
         num_workers=processes,
         prefetch_factor=AHEAD if processes else None,
         pin_memory=device.type == "cuda",
-        worker_init_fn=partial(_begin, 5 if device.type == "cpu" else 0),
+        worker_init_fn=partial(_set_priority, 5 if device.type == "cpu" else 0),
     )
     return _forgotten(iter(loader))
 
@@ -125,10 +124,7 @@ def _forgotten(units: Iterator) -> Iterator:
         shared_cache.free_dead_references()
 
 
-def _begin(nice: int, worker: int) -> None:
-    """Prepare a process that decodes."""
-    # Ctrl-C reaches every process of the terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _set_priority(nice: int, worker: int) -> None:
     os.nice(nice)
     # Decoding needs none of PyTorch's threads.
     torch.set_num_threads(1)
