@@ -14,6 +14,7 @@ from recap import epochs
 from recap.captioned_images import CaptionedImages
 from recap.captioners.folder import load_captioner
 from recap.captioners.trainers import TorchTrainer
+from recap.epochs import learning_rate
 from recap.errors import InputError
 from recap.recipe import Recipe
 from recap.self_critical import SAMPLES, Critic, advantages
@@ -290,6 +291,41 @@ def test_the_second_phase_goes_on_from_the_best_of_the_first(study):
     first, both = (load_captioner(study / name).parameters for name in ("first", "both"))
     for name, best in first.items():
         np.testing.assert_allclose(both[name], best, atol=1e-6, err_msg=name)
+
+
+def test_the_second_phase_keeps_what_its_last_epoch_gave(study, monkeypatch):
+    restart, trainers = TorchTrainer.restart, []
+
+    def noted_restart(trainer, parameters):
+        trainers.append(trainer)
+        restart(trainer, parameters)
+
+    monkeypatch.setattr(TorchTrainer, "restart", noted_restart)
+    train(study, "model", self_critical_epochs=2)
+    saved = load_captioner(study / "model").parameters
+    (trainer,) = trainers
+    # The scale of the features goes into the weights that they meet.
+    for name in saved.keys() - {"W_proj", "W_query", "W_context"}:
+        np.testing.assert_array_equal(saved[name], trainer.parameters()[name], err_msg=name)
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_schedule_as_many_steps(study, monkeypatch):
+    """The 40 images are six batches of six, and four are left."""
+    reward, seen = Critic.__call__, []
+
+    def noted_reward(critic, images, captions):
+        seen.append(images[::SAMPLES].tolist())
+        return reward(critic, images, captions)
+
+    monkeypatch.setattr(Critic, "__call__", noted_reward)
+    rows = train(study, "model", batch_size=30, self_critical_epochs=2)
+    assert [len(images) for images in seen].count(6) == 12
+    for epoch in (seen[:7], seen[7:]):
+        assert sorted(itertools.chain(*epoch)) == list(range(40))
+    assert seen[:7] != seen[7:]
+    rates = [float(row["learning_rate"]) for row in rows if row["reward"]]
+    pace = Recipe(learning_rate=0.02)
+    assert rates == pytest.approx([learning_rate(pace, step, 14) for step in range(14)])
 
 
 def test_a_restart_forgets_what_came_before():
