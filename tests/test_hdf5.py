@@ -112,6 +112,18 @@ def test_attributes_that_are_damaged(tmp_path):
     assert any("is damaged" in one for one in said)
 
 
+def test_numbers_that_numpy_does_not_have(tmp_path):
+    kind = h5py.h5t.IEEE_F64LE.copy()
+    kind.set_ebias(52)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        h5py.h5d.create(file.id, b"a", kind, h5py.h5s.create_simple((3,)))
+    with (
+        pytest.raises(InputError, match=r"a\.h5 is damaged"),
+        open_hdf5(tmp_path / "a.h5") as file,
+    ):
+        read_table(file, "a", 1, "f")
+
+
 def test_other_errors_pass(table):
     with pytest.raises(OSError, match="No space"), open_hdf5(table):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -76,7 +76,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     with file:
         try:
             yield file
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             # The system's own errors have a number, and are not of this file alone.
             raiser = traceback.extract_tb(error.__traceback__)[-1].filename
             if getattr(error, "errno", None) or "h5py" not in Path(raiser).parts:
