@@ -32,6 +32,8 @@ lint: .venv/installed
 	snakemake --lint
 
 .venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("error: recap needs Python\
+	 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": add PYTHON=python3.11, or another.")'
 	$(PYTHON) -m venv .venv
 	$(if $(TORCH_INDEX),pip install --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
 	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'

@@ -1,15 +1,14 @@
-"""The documents: their links lead somewhere."""
+"""The documents: their links lead somewhere, and there is what their commands name."""
 
 import re
-from pathlib import Path
+import subprocess
 
 import pytest
+from documents import PAGES, ROOT, blocks, spans
 
 from recap.backbones.weights import WEIGHTS
+from recap.cli import make_app
 from recap.datasets.registry import DATASETS
-
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -36,3 +35,29 @@ def test_the_page_of_the_data_says_what_the_code_knows():
     for file in files:
         assert (f"{file.size:,}" if file.size else "not known") in rows[file.name]
         assert (file.md5 or file.sha256.rstrip("…")[:8]) in rows[file.name]
+
+
+# Those of `snakemake` are planned in tests/workflow/test_documented_commands.py.
+@pytest.mark.parametrize("words", blocks("recap"), ids=" ".join)
+def test_commands_in_blocks_are_understood(words):
+    make_app().parse_args(words[1:], exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("words", spans("recap"), ids=" ".join)
+def test_commands_in_sentences_name_what_there_is(words):
+    command = make_app()[words[1]]
+    known = {"--help"} | {
+        name for part in command.assemble_argument_collection() for name in part.names
+    }
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("words", blocks("make"), ids=" ".join)
+def test_targets_of_make_are_there(words):
+    subprocess.run([*words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_programs_that_are_named_are_there():
+    named = {words[1] for words in spans("python") + blocks("python") + spans(".venv/bin/python")}
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert len(named) > 5

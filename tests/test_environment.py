@@ -1,6 +1,9 @@
-"""environment.yml, pyproject.toml and constraints.txt name the same versions."""
+"""environment.yml, pyproject.toml, constraints.txt and Makefile want the same versions."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -36,3 +39,20 @@ def test_constraints_pin_what_pyproject_asks_for():
     pinned = {name.lower(): version for name, _, version in (x.partition("==") for x in lines)}
     for name, _, version in requirements():
         assert pinned[name] == version, name
+
+
+def test_make_names_the_python_that_it_wants(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    older = tmp_path / "python3.10"
+    pretend = 'import sys; sys.version_info = (3, 10, 2); sys.version = "3.10.2 (main)"'
+    older.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{pretend}; exec(sys.argv[2])' \"$@\"\n")
+    older.chmod(0o755)
+    made = subprocess.run(
+        ["make", "reproduce", f"PYTHON={older}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert made.returncode != 0
+    assert made.stderr.startswith(
+        f"error: recap needs Python 3.11 or newer, and {older} is 3.10.2: add PYTHON=python3.11"
+    )
+    assert not (tmp_path / ".venv").exists()

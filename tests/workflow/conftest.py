@@ -41,7 +41,7 @@ class Workflow:
         """Start Snakemake with this Python on the PATH."""
         # A value of --configfile or --config would swallow targets: they come first.
         command = [sys.executable, "-m", "snakemake", *words]
-        command += ["--configfile", config] if config else []
+        command += ["--configfile", *config.split()] if config else []
         binaries = Path(sys.executable).parent
         path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
         return subprocess.Popen(

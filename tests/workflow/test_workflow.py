@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -10,10 +11,9 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from miniatures import PHOTOS, photo
 
 from recap.data import load_coco_data
 
@@ -41,7 +41,9 @@ def edited(path, old="", new="\n# edited\n"):
 def test_a_run_ends_with_a_table_and_the_path_of_the_report(finished):
     assert re.search(r"^lstm +beam2 +\d", finished.output, re.MULTILINE)
     assert "Report: results/shapes/report/index.html" in finished.output
-    assert "--configfile config/coco2014.yaml" in finished.output
+    # The command that it ends by naming.
+    (command,) = re.findall(r"^ +(snakemake .*)$", finished.output, re.MULTILINE)
+    assert "download_dataset" in finished.run(*shlex.split(command)[1:], "--dry-run", config="")
     page = (finished.folder / "results/shapes/report/index.html").read_text()
     for model in ("lstm", "reference"):
         assert model in page
@@ -288,34 +290,36 @@ def test_a_wrong_setting_is_told_in_one_sentence(workflow, settings, sentence):
     assert not (workflow.folder / "resources").exists()
 
 
-PHOTOS = {"train": 20, "val": 4, "dev": 3}
+# As people name folders, and as a shell or a program might read them otherwise.
+OWN_FOLDER = '-it\'s "mine" $HOME [1]'
 
 
 def write_photo(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
+    path.write_bytes(photo(seed))
 
 
 def write_own_data(folder):
     """Write photos in folders and COCO caption files, as a user would bring them."""
     first = 1
+    own = folder / OWN_FOLDER
     for split, count in PHOTOS.items():
         images, annotations = [], []
         for number in range(first, first + count):
-            write_photo(folder / f"photos/{split}/{number}.jpg", number)
+            write_photo(own / f"{split}/{number}.jpg", number)
             images.append({"id": number, "file_name": f"{number}.jpg"})
             for word in ("cat", "dog"):
                 caption = f"A {word} & {number % 3} <b>mice</b>."
                 annotations.append({"image_id": number, "id": len(annotations), "caption": caption})
         content = {"images": images, "annotations": annotations}
-        (folder / f"{split}.json").write_text(json.dumps(content))
+        (own / f"{split}.json").write_text(json.dumps(content))
         first += count
-    splits = "\n".join(
-        f"  {split}: {{images: photos/{split}, annotations: {split}.json}}" for split in PHOTOS
-    )
-    config = TINY_OWN + splits + "\n"
-    (folder / "own.yaml").write_text(config)
+    splits = {
+        split: {"images": f"{OWN_FOLDER}/{split}", "annotations": f"{OWN_FOLDER}/{split}.json"}
+        for split in PHOTOS
+    }
+    config = yaml.safe_load(TINY_OWN) | {"own": splits}
+    (folder / "own.yaml").write_text(yaml.dump(config))
 
 
 TINY_OWN = """
@@ -326,24 +330,29 @@ models:
   rnn: {wordvec_dim: 8, hidden_dim: 8, epochs: 1}
 train: [rnn]
 decoders: [greedy]
-own:
 """
 
 
 def test_own_photos_and_broken_ones_among_them(workflow):
     write_own_data(workflow.folder)
-    below = workflow.folder / "photos/train/below"
+    below = workflow.folder / OWN_FOLDER / "train/below"
     below.mkdir()
-    (workflow.folder / "photos/train/4.jpg").rename(below / "4.jpg")
-    broken = workflow.folder / "photos/train/2.jpg"
+    (workflow.folder / OWN_FOLDER / "train/4.jpg").rename(below / "4.jpg")
+    broken = workflow.folder / OWN_FOLDER / "train/2.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
     # Of what is wrong with the captions nothing waits for the extraction, which takes all cores.
     too_many = ("--cores", "2", "--config", "pca_components=21")
     output = workflow.run(*too_many, config="own.yaml", fails=True)
-    assert "21 `pca_components` cannot be found in the 20 images of train.json" in output
+    assert (
+        f"21 `pca_components` cannot be found in the 20 images of {OWN_FOLDER}/train.json" in output
+    )
     assert not (workflow.folder / "results/own/logs/extract_features").exists()
     output = workflow.run("--cores", "2", config="own.yaml", fails=True)
-    assert "2.jpg in photos/train is not an image that can be read" in output
+    # The reason is told again where a user looks first.
+    reason = f"2.jpg in {OWN_FOLDER}/train is not an image that can be read"
+    end = "\n".join(output.splitlines()[-8:])
+    assert f"\nextract_features: error: {reason}" in end
+    assert "\nIts log: results/own/logs/extract_features/train-1-of-1.log\n" in end
     assert "Traceback" not in output
     coco_captioning = workflow.folder / "results/own/coco_captioning"
     assert not (coco_captioning / "train2014_vgg16_fc7.h5").exists()
@@ -356,74 +365,21 @@ def test_own_photos_and_broken_ones_among_them(workflow):
 
     # Photos that are replaced in place, or put beside the others, in a folder below.
     skip = ["--config", "broken_images=skip"]
-    photo = workflow.folder / "photos/train/below/4.jpg"
-    before, content = photo.stat(), photo.read_bytes()
+    listed = workflow.folder / OWN_FOLDER / "train/below/4.jpg"
+    before, content = listed.stat(), listed.read_bytes()
     assert workflow.planned(*skip, config="own.yaml") == set()
-    write_photo(photo.with_name("nobody_lists_it.jpg"), 0)
-    write_photo(workflow.folder / "photos/train/nor_this.jpg", 0)
+    write_photo(listed.with_name("nobody_lists_it.jpg"), 0)
+    write_photo(broken.with_name("nor_this.jpg"), 0)
     assert workflow.planned(*skip, config="own.yaml") == set()
-    write_photo(photo, 400)
+    write_photo(listed, 400)
     planned = workflow.planned(*skip, config="own.yaml")
     assert EXTRACT | {"train_captioner"} | REPORT <= planned
     assert not planned & ENCODE
-    photo.write_bytes(content)
-    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    listed.write_bytes(content)
+    os.utime(listed, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert workflow.planned(*skip, config="own.yaml") == set()
     write_photo(broken, 2)
     assert "extract_features" in workflow.planned(*skip, config="own.yaml")
-
-
-def write_flickr8k(folder):
-    """Write archives in the official layout, with few photos."""
-    names = {split: [f"{split}{n}_f.jpg" for n in range(count)] for split, count in PHOTOS.items()}
-    with zipfile.ZipFile(folder / "Flickr8k_Dataset.zip", "w") as archive:
-        for seed, name in enumerate(sum(names.values(), [])):
-            write_photo(folder / name, seed)
-            archive.write(folder / name, f"Flicker8k_Dataset/{name}")
-            archive.writestr(f"__MACOSX/Flicker8k_Dataset/._{name}", b"junk")
-    lists = {"train": "train", "val": "test", "dev": "dev"}
-    with zipfile.ZipFile(folder / "Flickr8k_text.zip", "w") as archive:
-        for split, name in lists.items():
-            archive.writestr(f"Flickr_8k.{name}Images.txt", "\n".join(names[split]))
-        archive.writestr(
-            "Flickr8k.token.txt",
-            "".join(
-                f"{name}#{k}\tA {word} runs on grass .\n"
-                for name in sum(names.values(), [])
-                for k, word in enumerate(["dog", "cat", "horse", "child", "man"])
-            ),
-        )
-
-
-def test_flickr8k_from_a_mirror(workflow, tmp_path):
-    mirror = tmp_path / "mirror/deep"
-    mirror.mkdir(parents=True)
-    write_flickr8k(mirror)
-    (workflow.folder / "flickr8k.yaml").write_text(
-        yaml.dump(
-            yaml.safe_load((workflow.folder / "config/flickr8k.yaml").read_text())
-            | {"weights": "random", "backbone": "squeezenet1_0", "pca_components": 4}
-            | {"vocabulary": {"min_count": 1}, "train": ["rnn"], "decoders": ["greedy"]}
-            | {"models": {"rnn": {"wordvec_dim": 8, "hidden_dim": 8, "epochs": 1}}}
-        )
-    )
-    settings = ["--config", f"mirror={mirror.parent}"]
-    workflow.run("--cores", "2", *settings, config="flickr8k.yaml")
-    results = workflow.folder / "results/flickr8k"
-    captions = json.loads((results / "captions/rnn/seed0/greedy.json").read_text())
-    assert len(captions) == PHOTOS["val"]
-    # Dropping the mirror, or setting another, reruns nothing.
-    assert workflow.planned(config="flickr8k.yaml") == set()
-
-    # An archive that was cut short: one sentence, and nothing in its place.
-    archive = mirror / "Flickr8k_Dataset.zip"
-    archive.write_bytes(archive.read_bytes()[:-50])
-    (workflow.folder / "resources/flickr8k/Flickr8k_Dataset.zip").unlink()
-    output = workflow.run("download", "--cores", "2", *settings, config="flickr8k.yaml", fails=True)
-    assert "error: " in output
-    assert "sha256" in output
-    assert "Traceback" not in output
-    assert not (workflow.folder / "resources/flickr8k/Flickr8k_Dataset.zip").exists()
 
 
 def test_a_training_job_asks_for_memory_by_the_size_of_its_features(workflow):

@@ -232,3 +232,19 @@ def closing_words():
             " with bfloat16 instructions, 8 without.\n"
         )
     return words
+
+
+def reasons_of_failure(logs):
+    """Return the last words of each job that Snakemake's logs say has failed, and where its log is."""
+    told = "".join(map(content_of, logs))
+    failed = re.findall(r"^Error in rule (\w+):\n(?: .*\n)*? +log: (.+) \(check log", told, re.M)
+    words = ""
+    for rule, path in dict.fromkeys(failed):
+        lines = content_of(path).strip().splitlines() or ["It ended without a word."]
+        words += f"\n{rule}: {lines[-1]}\nIts log: {path}\n"
+    return words
+
+
+def content_of(log):
+    """Return what a log holds; nothing if it was never written."""
+    return Path(log).read_text(encoding="utf-8", errors="replace") if Path(log).exists() else ""
