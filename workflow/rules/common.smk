@@ -237,7 +237,7 @@ def closing_words():
 def reasons_of_failure(logs):
     """Return the last words of each job that Snakemake's logs say has failed, and where its log is."""
     told = "".join(map(content_of, logs))
-    failed = re.findall(r"^Error in rule (\w+):\n(?: .*\n)*? +log: (.+) \(check log", told, re.M)
+    failed = re.findall(r"^Error in \w+ (\w+):\n(?: .*\n)*? +log: (.+) \(check log", told, re.M)
     words = ""
     for rule, path in dict.fromkeys(failed):
         lines = content_of(path).strip().splitlines() or ["It ended without a word."]
