@@ -221,6 +221,16 @@ def test_captioners_that_fail_are_told_of_and_nothing_is_bold(fake, tmp_path):
     assert "No winner" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
 
 
+def test_of_too_few_images_nothing_is_bold(fake, tmp_path):
+    for path in fake.folder.glob("scores/*/*/*.json"):
+        content = json.loads(path.read_text())
+        of_five = {name: values[:5] for name, values in content["per_image"].items()}
+        path.write_text(json.dumps(content | {"per_image": of_five}))
+    html = compare(fake, tmp_path)
+    assert "Too few images to tell which captioner is better" in Page(html).words
+    assert "<b>" not in html
+
+
 def test_photos_that_were_learnt_from_are_told(fake, tmp_path):
     path = fake.folder / "coco_captioning/coco2014_captions.h5"
     with h5py.File(path, "w") as file:

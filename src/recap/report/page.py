@@ -141,7 +141,7 @@ def _in_full(chapter: Chapter) -> dict:
             for index, model in enumerate(comparison.models)
         },
         "metrics": metrics_of(comparison),
-        "best": best_values(chapter.rows, working),
+        "best": best_values(chapter.rows, [] if chapter.verdict.too_few_images else working),
         "working": working,
         "notes": notes(comparison),
         "tokenizers": list(dict.fromkeys(item.tokenizer for item in items if item.tokenizer)),
