@@ -164,6 +164,20 @@ def test_a_folder_without_permission_is_told(tmp_path, monkeypatch):
             store.read_bytes("b.jpg")
 
 
+def test_an_entry_without_a_name(tmp_path):
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr(nameless, b"")
+        archive.writestr("a.jpg", b"photo")
+        archive.mkdir("b.jpg")
+    with PhotoStore(tmp_path / "photos.zip") as store:
+        assert store.read_bytes("a.jpg") == b"photo"
+        for listed in ("", "b.jpg"):
+            with pytest.raises(BrokenImageError, match="is not in"):
+                store.read_bytes(listed)
+
+
 def test_an_archive_of_another_version(tmp_path):
     archive = write_zip(tmp_path / "photos.zip", "a.jpg")
     data = archive.read_bytes()

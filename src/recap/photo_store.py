@@ -78,7 +78,8 @@ class PhotoStore(AbstractContextManager):
                 self._archives.append(archive)
                 entries = {entry.filename: entry for entry in archive.infolist()}
                 for entry in entries.values():
-                    if not entry.is_dir():
+                    # Of an entry without a name, `is_dir` is an IndexError.
+                    if not entry.filename.endswith("/"):
                         self._add((archive, entry.filename), _names_of_entry(entry))
 
     def __exit__(self, *exception: object) -> None:
