@@ -342,6 +342,16 @@ def test_a_photo_that_is_repaired_after_a_kill_is_read(tmp_path, monkeypatch, br
     assert output.read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
 
 
+def test_a_photo_that_is_still_missing_after_a_kill_stops_the_work(study, tmp_path, monkeypatch):
+    images, annotations, _, _ = study
+    folder, output = unpacked(images, tmp_path / "photos"), tmp_path / "features.h5"
+    (folder / "train2014/COCO_0001.png").unlink()
+    options = {"layer": "conv1", "broken_images": "skip"}
+    in_reach_of_a_kill(monkeypatch, 1, folder, annotations, output, **options)
+    with pytest.raises(InputError, match=r"COCO_0001\.png is not in .* set broken_images: skip"):
+        extract(folder, annotations, output, layer="conv1")
+
+
 def test_a_photo_that_breaks_after_a_kill_is_skipped(study, tmp_path, monkeypatch):
     images, annotations, _, _ = study
     folder, output = unpacked(images, tmp_path / "photos"), tmp_path / "features.h5"

@@ -218,11 +218,14 @@ def listed(tmp_path):
     return folder, tmp_path / "captions.json"
 
 
+def replace(path, text, time=10**9):
+    path.write_text(text)
+    os.utime(path, (time, time))
+
+
 CHANGES = {
-    "replaced by one of another size": lambda folder: (folder / "1.jpg").write_text("larger"),
-    "replaced by one of its size": lambda folder: (folder / "below/2.jpg").write_text(
-        "twins/3.jpg"
-    ),
+    "another size": lambda folder: replace(folder / "1.jpg", "larger"),
+    "another time": lambda folder: replace(folder / "below/2.jpg", "below/3.jpg", 2 * 10**9),
     "added in a folder below": lambda folder: (folder / "below/missing.jpg").write_text("x"),
     "removed": lambda folder: (folder / "1.jpg").unlink(),
     "moved": lambda folder: (folder / "1.jpg").rename(folder / "below/1.jpg"),
