@@ -345,6 +345,11 @@ def test_the_schema_has_the_ranges_of_the_code(definition):
     assert tried >= 9
 
 
+def test_each_region_of_a_scene_counts_for_its_components():
+    few = {"layer": "grid", "pca_components": 98, "shapes": {"train_scenes": 2}}
+    assert check(**few)["pca_components"] == 98
+
+
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(InputError) as caught:
         check(backbon="vgg16", pca_components=0)
