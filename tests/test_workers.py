@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -32,24 +33,32 @@ def test_a_reader_that_stops_ends_the_processes():
     assert not any(worker.is_running() for worker in workers)
 
 
-@pytest.fixture
-def drawing(tmp_path):
-    """`draw-shapes` at work on more scenes than it can draw in time, and its processes."""
-    files = [
-        f"--{name}={tmp_path / name}" for name in ("train-images", "val-images", "annotations")
-    ]
-    command = [sys.executable, "-m", "recap", "draw-shapes", *files]
+@contextmanager
+def at_work(*words):
+    """Start a command with two processes that work for it; give it and them."""
     with subprocess.Popen(
-        [*command, "--train-scenes=100000", "--threads=2"],
+        [sys.executable, "-m", "recap", *words, "--threads=2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        while len(workers := psutil.Process(process.pid).children()) < 2:
-            assert process.poll() is None
-            time.sleep(0.05)
-        yield process, workers
-        process.kill()
+        try:
+            while len(workers := psutil.Process(process.pid).children()) < 2:
+                assert process.poll() is None
+                time.sleep(0.05)
+            yield process, workers
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def drawing(tmp_path):
+    """`draw-shapes` at work on more scenes than it can draw in time."""
+    files = [
+        f"--{name}={tmp_path / name}" for name in ("train-images", "val-images", "annotations")
+    ]
+    with at_work("draw-shapes", *files, "--train-scenes=100000") as started:
+        yield started
 
 
 def test_processes_end_when_the_one_that_started_them_is_killed(drawing):
@@ -84,7 +93,8 @@ def socket_folder(monkeypatch, folder):
     keep_socket_names_short()
     assert tempfile.gettempdir() == str(folder)
     found = Path(multiprocessing.util.get_temp_dir())
-    monkeypatch.delitem(settings, "tempdir")
+    # Not by monkeypatch, which would put the folder that is gone back for the tests that follow.
+    del settings["tempdir"]
     found.rmdir()
     return found.parent
 
@@ -102,3 +112,15 @@ def test_no_folder_for_sockets(monkeypatch, tmp_path):
     monkeypatch.setattr("recap.workers.SHORT_FOLDER", str(tmp_path / "none"))
     with pytest.raises(InputError, match=r"TMPDIR, .*, has too long a path .*: set TMPDIR to a"):
         socket_folder(monkeypatch, tmp_path / ("x" * 100))
+
+
+def test_a_killed_process_that_decodes_ends_the_extraction_with_a_sentence(shapes_study, tmp_path):
+    resources = shapes_study / "resources/shapes"
+    files = [resources / "train2014.zip", resources / "annotations/captions_train.json"]
+    with at_work("extract-features", *files, "--output", tmp_path / "features.h5") as started:
+        process, workers = started
+        workers[0].kill()
+        output, _ = process.communicate(timeout=WAIT)
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == f"error: {WORKER_DIED}"
+    assert "Traceback" not in output

@@ -39,6 +39,7 @@ from recap.photo_batches import UNIT, read_units
 from recap.photo_store import STATE_BYTES, BrokenImageError
 from recap.progress import progress
 from recap.sole_owner import sole_owner
+from recap.workers import tell_of_dead_loader
 
 COPIED_ROWS = 4096  # rows copied at a time
 
@@ -136,6 +137,7 @@ def extract_features(
     )
     with (
         sole_owner(output),
+        tell_of_dead_loader(),
         PartialRows(part, row, extractor.batch, _describe(extractor, names) | place) as rows,
     ):
         done = rows.read()["state"]

@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -82,6 +83,25 @@ def _work(function: Callable, items: Sequence, receiver: Connection, sender: Con
             sender.send(function(item))
     except BrokenPipeError:
         pass  # Nobody waits for the results: the process that started this one is gone.
+
+
+@contextmanager
+def tell_of_dead_loader() -> Iterator[None]:
+    """Tell in a sentence that a process of PyTorch's DataLoader died.
+
+    PyTorch interrupts whatever is done at that moment.
+
+    Raises
+    ------
+    InputError
+        If one dies in the block.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise InputError(WORKER_DIED) from None
 
 
 def keep_socket_names_short() -> None:
