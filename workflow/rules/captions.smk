@@ -18,6 +18,7 @@ rule encode:
             split=SPLITS,
             list=["images", "urls"],
         ),
+        verified(sources()),
 
 
 rule list_images:

@@ -144,7 +144,9 @@ rule download_spice:
         """
 
 
-# Another checksum verifies the file that it names, and downloads nothing.
+# Another checksum verifies the file that it names, and downloads nothing. Stages and the report depend
+# on the record, not what is made of the file, which is the same as before: only the report is made
+# again. The priority has a wrong file stop the study before anything else is done.
 rule verify_download:
     """Verify a downloaded file, and record its digests."""
     input:
@@ -161,6 +163,7 @@ rule verify_download:
     conda:
         "../../environment.yml"
     threads: 1
+    priority: 1
     resources:
         mem_mb=500,
     params:
@@ -179,8 +182,7 @@ rule verify_download:
 rule prepare_annotations:
     """Write the captions of one split as a COCO caption file."""
     input:
-        archive=archive_of_annotations,
-        verified=lambda wildcards: verified([archive_of_annotations(wildcards)]),
+        archive_of_annotations,
     output:
         "resources/{dataset}/annotations/{splits}/captions_{split}.json",
     log:
@@ -198,7 +200,7 @@ rule prepare_annotations:
         """
         python -m recap prepare-annotations \
             --dataset={wildcards.dataset:q} \
-            --archive={input.archive:q} \
+            --archive={input:q} \
             --splits={wildcards.splits:q} \
             --split={wildcards.split:q} \
             --output={output:q} \

@@ -13,6 +13,7 @@ rule evaluate:
     input:
         decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
+        verified(sources()),
 
 
 rule submission:

@@ -25,6 +25,7 @@ rule features:
             kind=["", "_pca"],
         ),
         expand("results/{study}/coco_captioning/{split}2014_images.txt", study=STUDY, split=SPLITS),
+        verified(sources()),
 
 
 rule extract_features:
@@ -33,7 +34,6 @@ rule extract_features:
         images=lambda wildcards: images_of(wildcards.split),
         annotations=lambda wildcards: annotations_of(wildcards.split),
         weights=weights_of_backbone(),
-        verified=lambda wildcards: verified([*images_of(wildcards.split), *weights_of_backbone()]),
     output:
         temp("results/{study}/features/{split}/{scatteritem}.h5"),
     log:

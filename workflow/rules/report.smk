@@ -14,8 +14,7 @@ rule report:
 rule prepare_categories:
     """Write which objects the photos of one split show."""
     input:
-        archive=archive_of_annotations,
-        verified=lambda wildcards: verified([archive_of_annotations(wildcards)]),
+        archive_of_annotations,
     output:
         "resources/{dataset}/annotations/{splits}/categories_{split}.json",
     log:
@@ -33,7 +32,7 @@ rule prepare_categories:
         """
         python -m recap prepare-categories \
             --dataset={wildcards.dataset:q} \
-            --archive={input.archive:q} \
+            --archive={input:q} \
             --split={wildcards.split:q} \
             --output={output:q} \
             2>&1 | tee {log:q}

@@ -9,6 +9,7 @@ DEV_FEATURES = ["results/{study}/coco_captioning/dev2014_vgg16_fc7_pca.h5"] if H
 rule train:
     input:
         runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
+        verified(sources()),
 
 
 rule train_captioner:
