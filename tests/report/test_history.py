@@ -26,6 +26,7 @@ def test_a_history_that_was_cut_off_is_named(fake):
     path.write_text("\n".join(text.splitlines()[:-1]) + "\n")
     with pytest.raises(InputError, match="its end is missing"):
         read_history(path)
-    path.write_text(text.replace(",0.001,", ",", 1))
-    with pytest.raises(InputError, match="more or fewer cells than the first"):
-        read_history(path)
+    for cells in (",", ",0.001,0.001,"):
+        path.write_text(text.replace(",0.001,", cells, 1))
+        with pytest.raises(InputError, match="more or fewer cells than the first"):
+            read_history(path)
