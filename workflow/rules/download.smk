@@ -160,10 +160,10 @@ rule verify_download:
     wildcard_constraints:
         folder=one_of(DOWNLOADED),
         file=one_of(DOWNLOADS),
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
-    priority: 1
     resources:
         mem_mb=500,
     params:
