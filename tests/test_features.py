@@ -665,7 +665,6 @@ def test_hostile_images_are_skipped_by_name(tmp_path, capsys):
         "hostile.zip",
         "captions.json",
         "features.h5",
-        ".features.h5.recap-sha256",
     }
     assert not (tmp_path.parent / "outside.jpg").exists()
 

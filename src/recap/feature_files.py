@@ -34,6 +34,7 @@ def create_features(
     attributes: dict,
     skipped: np.ndarray,
     photos: np.ndarray | None = None,
+    record_digest: bool = True,
 ) -> Iterator[h5py.Dataset]:
     """Make a feature file, whole or not at all.
 
@@ -48,15 +49,16 @@ def create_features(
     skipped : array of int
         Rows of images that could not be read.
     photos : array of shape (N,), optional
-        Of type `PHOTO`: what was read of each row's photo, kept in a shard for the whole file. A
-        shard is gone once it is gathered, and its digest is not recorded.
+        Of type `PHOTO`: what was read of each row's photo, kept in a shard for the whole file.
+    record_digest : bool
+        As in `atomic_path`.
 
     Yields
     ------
     h5py.Dataset
         The table `features`, float32, contiguous, to write rows into.
     """
-    with create_hdf5(path, record_digest=photos is None, libver=FORMAT) as file:
+    with create_hdf5(path, record_digest=record_digest, libver=FORMAT) as file:
         rows = file.create_dataset(FEATURES, shape, dtype=np.float32)
         rows.attrs[SKIPPED] = np.asarray(skipped, dtype=np.int64)
         if photos is not None:

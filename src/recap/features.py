@@ -167,7 +167,10 @@ def extract_features(
         attributes = extractor.attributes | (place or describe_read(photos))
         shape = (len(table), extractor.feature_dim)
         kept = photos if place else None
-        with create_features(output, shape, attributes, skipped, kept) as features:
+        # The file is gone once the shards are gathered, and nothing beside it may be left.
+        with create_features(
+            output, shape, attributes, skipped, kept, record_digest=False
+        ) as features:
             for start in range(0, len(table), COPIED_ROWS):
                 piece = table["features"][start : start + COPIED_ROWS]
                 features[start : start + len(piece)] = piece
