@@ -25,11 +25,13 @@ def test_values_come_in_order_from_any_number_of_processes():
 
 
 def test_a_reader_that_stops_ends_the_processes():
+    # Other tests may have left processes that serve multiprocessing until the end.
+    others = psutil.Process().children()
     values = map_in_order(str, range(10**9), 2)
     assert list(itertools.islice(values, 3)) == ["0", "1", "2"]
-    workers = psutil.Process().children()
+    workers = [worker for worker in psutil.Process().children() if worker not in others]
     values.close()
-    assert len(workers) >= 2
+    assert len(workers) == 2
     assert not any(worker.is_running() for worker in workers)
 
 
