@@ -1,5 +1,7 @@
 """The configuration: its files, its schema, and what it says of mistakes."""
 
+import importlib
+import inspect
 import math
 from copy import deepcopy
 from dataclasses import asdict
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recap.cli import COMMANDS
 from recap.config import check_config
 from recap.decoders import Decoder
 from recap.errors import InputError
@@ -18,6 +21,7 @@ from recap.recipe import Recipe
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULT = ROOT / "config/config.yaml"
+MINIMAL = {"dataset": "shapes", "models": {"a": {}}, "train": ["a"]}
 OVERLAYS = sorted(set(ROOT.glob("config/*.yaml")) - {DEFAULT})
 
 
@@ -56,7 +60,7 @@ def test_karpathys_splits_are_a_study_of_their_own():
 
 
 def test_defaults_are_those_of_a_minimal_config():
-    config = check_config({"dataset": "shapes", "models": {"a": {}}, "train": ["a"]}, SCHEMA)
+    config = check_config(MINIMAL, SCHEMA)
     assert config["models"]["a"] == asdict(Recipe())
     assert config["shapes"] == {"train_scenes": 2000, "val_scenes": 300, "seed": 0}
     assert config["seeds"] == [0]
@@ -68,7 +72,7 @@ def test_the_default_file_shows_every_key_with_its_default():
     unmentioned = set(schema["properties"]) - set(written) - {"study", "own"}
     assert not unmentioned
     assert "# study:" in DEFAULT.read_text()
-    defaults = check_config({"dataset": "shapes", "models": {"a": {}}, "train": ["a"]}, SCHEMA)
+    defaults = check_config(MINIMAL, SCHEMA)
     for key in set(written) - {"models", "train"}:
         assert written[key] == defaults[key], key
 
@@ -89,6 +93,58 @@ def test_every_key_is_described():
 def test_the_schema_has_the_keys_and_defaults_of_the_code(definition, default):
     properties = read(SCHEMA)["$defs"][definition]["properties"]
     assert {name: rules["default"] for name, rules in properties.items()} == asdict(default)
+
+
+# What the configuration calls otherwise.
+SETTINGS = {
+    ("prepare_annotations", "splits"): "split",
+    ("extract_features", "precision"): "feature_precision",
+    ("extract_features", "batch"): "feature_batch",
+    ("fit_pca", "components"): "pca_components",
+    ("train_captioner", "seed"): "seeds",
+    ("generate_captions", "decoder"): "decoders",
+    ("caption", "decoder"): "decoders",
+}
+# What it does not set, or means otherwise.
+NO_SETTINGS = {
+    ("download_weights", "weights"),  # random ones are not downloaded
+    ("list_images", "components"),  # zero looks for none; it is asked for your own photos only
+    ("list_images", "regions"),
+    ("extract_features", "shard"),
+    ("train_captioner", "dataset"),  # has no default
+    ("score_captions", "subset"),
+    ("score_captions", "format"),
+    ("record_provenance", "ensembles"),  # whether one that is there takes part
+    ("compare_captioners", "ensembles"),
+    ("compare_captioners", "output"),
+    ("compare_captioners", "seed"),  # of the bootstrap
+    ("caption", "weights"),  # empty for those of the components' file
+    ("verify", "course"),
+}
+
+
+def options_with_defaults():
+    """Yield each stage and option, with its default; None stands for what is left out."""
+    for path in COMMANDS:
+        module, _, name = path.rpartition(":")
+        function = getattr(importlib.import_module(module), name)
+        for option, parameter in inspect.signature(function).parameters.items():
+            if parameter.default not in (parameter.empty, None):
+                yield name, option, parameter.default
+
+
+def test_the_defaults_of_the_commands_are_those_of_the_configuration():
+    settings = check_config(MINIMAL, SCHEMA)
+    settings |= settings["vocabulary"] | settings["shapes"]
+    options = {(stage, option): value for stage, option, value in options_with_defaults()}
+    assert options.keys() >= SETTINGS.keys() | NO_SETTINGS
+    for (stage, option), default in options.items():
+        if (stage, option) in NO_SETTINGS:
+            continue
+        setting = settings[SETTINGS.get((stage, option), option)]
+        # Of what the configuration has in a list, a command takes one.
+        allowed = setting if isinstance(setting, list) else [setting]
+        assert default in allowed, f"{stage}: {option}"
 
 
 def test_a_list_makes_a_model_of_each_of_its_items():
