@@ -24,6 +24,7 @@ from recap.epochs import learning_rate, validate
 from recap.errors import InputError
 from recap.recipe import Recipe
 from recap.training import CHECKPOINT, train_captioner
+from recap.verify_study import verify_study
 from recap.vocabulary import SPECIAL_WORDS
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
@@ -307,6 +308,14 @@ def test_a_captioner_returns_from_its_folder(study):
     save_captioner(study / "copy", trained)
     for name in ("model.safetensors", "config.json"):
         assert (study / "copy" / name).read_bytes() == (study / "model" / name).read_bytes()
+
+
+def test_each_file_of_a_captioner_has_a_digest(study, capsys):
+    folder = train(study)
+    capsys.readouterr()
+    verify_study(folder)
+    told = ["ok       config.json", "ok       history.csv", "ok       model.safetensors"]
+    assert capsys.readouterr().out.splitlines() == [*told, "3 ok, 0 FAILED, 0 unknown"]
 
 
 def test_a_damaged_folder_is_refused(study):

@@ -1,8 +1,20 @@
+"""A study's files against the digests of when they were made."""
+
+import shutil
+
 import pytest
 
+from recap.decoding import generate_captions
 from recap.errors import InputError
+from recap.feature_shards import gather_features
 from recap.files import atomic_path, digest_record
 from recap.json_files import write_json
+from recap.perplexity import measure_perplexity
+from recap.provenance import record_provenance
+from recap.recipe import Recipe
+from recap.scoring.score import score_captions
+from recap.scoring.submission import write_submission
+from recap.training import train_captioner
 from recap.verify_study import verify_study
 
 
@@ -16,6 +28,47 @@ def study(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("not checked")
     return tmp_path
+
+
+@pytest.fixture
+def finished(shapes_study, tmp_path):
+    """Return a study's folder that every stage wrote into, but for the report."""
+    study = tmp_path / "shapes"
+    shutil.copytree(shapes_study / "results/shapes", study)
+    captioning, run = study / "coco_captioning", "lstm/seed0"
+    # The fixture has them as `extract_features` leaves them, which are a shard.
+    for shard in captioning.glob("*_fc7.h5"):
+        gather_features(shapes_study / "results/shapes/coco_captioning" / shard.name, output=shard)
+    resources = shapes_study / "resources/shapes"
+    annotations = resources / "annotations/captions_val.json"
+    train_captioner(
+        captioning / "train2014_vgg16_fc7_pca.h5",
+        captioning / "coco2014_captions.h5",
+        captioning / "coco2014_vocab.json",
+        output=study / "models" / run,
+        recipe=Recipe(epochs=1, hidden_dim=8, wordvec_dim=4),
+        device="cpu",
+        threads=1,
+    )
+    files = captioning / "val2014_vgg16_fc7_pca.h5", annotations
+    where = {"model": [study / "models" / run], "device": "cpu", "threads": 1}
+    captions = study / "captions" / run
+    results = captions / "greedy.json"
+    generate_captions(
+        *files,
+        output=results,
+        words_output=captions / "greedy.words.json",
+        decoder="greedy",
+        **where,
+    )
+    measure_perplexity(*files, output=captions / "perplexity.json", **where)
+    scores = study / "scores" / run / "greedy.json"
+    score_captions(results, annotations, output=scores, meteor=False)
+    write_submission(
+        results, annotations, algorithm="lstm", output=study / "submissions/captions.zip"
+    )
+    record_provenance(study, images=resources / "val2014.zip", annotations=annotations, threads=1)
+    return study
 
 
 def lines(capsys):
@@ -40,6 +93,27 @@ def test_damage_that_keeps_the_size(study, capsys):
         with pytest.raises(InputError, match=r"1 files of .* are not as they were made"):
             verify_study(study)
         assert "FAILED   features/a.h5: has changed since it was made" in lines(capsys)
+
+
+def test_one_bit_of_any_file_of_a_finished_study(finished, capsys):
+    verify_study(finished)
+    *told, summary = lines(capsys)
+    names = [line.removeprefix("ok       ") for line in told]
+    assert summary == f"{len(names)} ok, 0 FAILED, 0 unknown"
+    assert names == sorted(
+        str(path.relative_to(finished))
+        for path in finished.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and "tensorboard" not in path.parts
+    )
+    assert len(names) == 20
+    for name in names:
+        path = finished / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(InputError, match="1 files of"):
+            verify_study(finished)
+        assert f"FAILED   {name}: has changed since it was made" in lines(capsys)
+        path.write_bytes(whole)
 
 
 def test_every_fault_is_a_line(study, capsys):

@@ -16,6 +16,7 @@ import yaml
 from miniatures import PHOTOS, photo
 
 from recap.data import load_coco_data
+from recap.verify_study import verify_study
 
 pytestmark = pytest.mark.slow
 
@@ -149,12 +150,17 @@ def test_spice_brings_its_parser_and_scores_again(finished):
     assert "score_captions" in finished.planned("--config", "meteor=false")
 
 
-def test_captions_are_packed_for_the_evaluation_server(finished):
+def test_captions_are_packed_for_the_evaluation_server(finished, capsys):
+    """Then the study has every file that a rule makes, each with its digest."""
     assert finished.planned("submission") == {"write_submission", "submission"}
     finished.run("submission", "--cores", "2")
     folder = finished.folder / "results/shapes/submissions"
-    names = [name for path in folder.iterdir() for name in zipfile.ZipFile(path).namelist()]
-    shutil.rmtree(folder)
+    names = [name for path in folder.glob("*.zip") for name in zipfile.ZipFile(path).namelist()]
+    try:
+        verify_study(folder.parent)
+    finally:
+        shutil.rmtree(folder)
+    assert " 0 FAILED, 0 unknown" in capsys.readouterr().out
     assert sorted(names) == [
         f"captions_val2014_{model}-seed0-beam2_results.json" for model in ("lstm", "reference")
     ]

@@ -63,7 +63,10 @@ def write_submission(
     members = {"val2014": _submitted(results, images)}
     if test_results is not None and test_images is not None:
         members["test2014"] = _submitted(test_results, test_images)
-    with atomic_path(output) as scratch, zipfile.ZipFile(scratch, "w") as archive:
+    with (
+        atomic_path(output, record_digest=True) as scratch,
+        zipfile.ZipFile(scratch, "w") as archive,
+    ):
         for split, entries in members.items():
             name = f"captions_{split}_{algorithm}_results.json"
             archive.writestr(
