@@ -169,7 +169,6 @@ def train_captioner(
         "numpy": np.__version__,
         "threads": threads,
     }
-    output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / CHECKPOINT
     with sole_owner(checkpoint):
         state = resume(checkpoint, training, trainer) or TrainingState(
