@@ -37,7 +37,7 @@ TESTS = {
     "metrics/cider": ["metrics", "scoring/test_score.py"],
     "report/statistics": ["report/test_statistics.py"],
     "training": ["test_training.py"],
-    "epochs": ["test_training.py", "test_self_critical.py"],
+    "epochs": ["test_epochs.py", "test_training.py", "test_self_critical.py"],
     "training_state": ["test_training.py"],
     "captioned_images": ["test_training.py"],
     "self_critical": ["test_self_critical.py"],

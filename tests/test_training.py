@@ -20,7 +20,6 @@ from recap.captioned_images import CaptionedImages, draw_batches, hold_out
 from recap.captioners import trainers
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.torch import Captioner
-from recap.epochs import learning_rate, validate
 from recap.errors import InputError
 from recap.recipe import Recipe
 from recap.training import CHECKPOINT, train_captioner
@@ -266,41 +265,11 @@ def test_a_batch_is_cut_at_its_longest_caption():
     assert images.batch(np.array([0]), 0)[1].tolist() == [[1, 4, 2]]
 
 
-def test_the_one_cycle_schedule_rises_to_the_learning_rate_and_falls_to_nothing():
-    recipe = Recipe(learning_rate=0.5)
-    rates = [learning_rate(recipe, step, 1000) for step in range(1000)]
-    assert max(rates) == pytest.approx(0.5, rel=1e-4)
-    assert rates.index(max(rates)) == pytest.approx(200, abs=2)
-    assert rates[0] < 0.01
-    assert rates[-1] == pytest.approx(0, abs=1e-5)
-    assert min(rates) > 0
-    constant = Recipe(learning_rate=0.5, schedule="constant")
-    assert {learning_rate(constant, step, 10) for step in range(10)} == {0.5}
-
-
-@pytest.mark.parametrize("steps", range(1, 8))
-def test_no_step_of_a_short_schedule_is_lost(steps):
-    rates = [learning_rate(Recipe(learning_rate=0.5), step, steps) for step in range(steps)]
-    assert min(rates) > 0.02 * max(rates)
-    assert max(rates) > 0.25
-
-
 def test_a_single_step_is_learnt_from(study):
     (row,) = history(train(study, dev=True, epochs=1, batch_size=IMAGES, learning_rate=0.01))
     assert row["step"] == "1"
     # Both of the same captions, before and after the step.
     assert float(row["validation_loss"]) < 0.995 * float(row["loss"])
-
-
-def test_the_validation_loss_is_a_mean_over_captions(monkeypatch):
-    class Lengths:
-        def loss(self, features, captions):
-            return (captions != 0).sum() / len(captions)
-
-    images = made_images(50)
-    monkeypatch.setattr("recap.epochs.VALIDATION_BATCH", 7)
-    expected = (images.captions != 0).sum() / 50
-    assert validate(Lengths(), images, 0) == pytest.approx(expected)
 
 
 def test_a_captioner_returns_from_its_folder(study):
