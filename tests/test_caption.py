@@ -15,6 +15,9 @@ from recap.captioners.folder import (
     save_captioner,
 )
 from recap.errors import InputError
+from recap.features import extract_features
+from recap.json_files import write_json
+from recap.pca import StreamingPCA
 from recap.recipe import Recipe
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
@@ -182,3 +185,65 @@ def test_weights_that_have_moved(study, tmp_path):
     with pytest.raises(InputError, match=message):
         caption(study / "0.png", **options(study), pca=pca)
     caption(study / "0.png", **options(study), pca=pca, weights="random")
+
+
+@pytest.mark.parametrize("attributes", [{"backbone": 5}, {"layer": ["fc7", "fc7"]}])
+def test_a_pca_whose_attributes_are_no_text(study, tmp_path, attributes):
+    pca = changed_pca(study, tmp_path / "pca.h5", **attributes)
+    (name,) = attributes
+    with pytest.raises(InputError, match=rf"pca\.h5 does not tell the {name}"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+@pytest.mark.parametrize("precision", ["float8", 16, ["float32", "float32"]])
+def test_a_pca_of_a_precision_that_there_is_not(study, tmp_path, precision):
+    pca = changed_pca(study, tmp_path / "pca.h5", precision=precision)
+    with pytest.raises(InputError, match=r"pca\.h5 is damaged: its features have the precision"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_photo_of_the_study_gets_the_features_that_it_has_there(
+    study, tmp_path, monkeypatch, precision
+):
+    names = [f"{number}.png" for number in range(3)]
+    listed = {
+        "images": [{"id": row, "file_name": name} for row, name in enumerate(names)],
+        "annotations": [],
+    }
+    write_json(tmp_path / "photos.json", listed)
+    features = tmp_path / "features.h5"
+    extract_features(
+        study,
+        tmp_path / "photos.json",
+        output=features,
+        backbone="squeezenet1_0",
+        precision=precision,
+        device="cpu",
+        threads=1,
+    )
+    with h5py.File(features) as file:
+        expected, origin = file["features"][:], dict(file.attrs)
+    pca = changed_pca(study, tmp_path / "pca.h5", **origin)
+    seen = []
+
+    class Seeing(StreamingPCA):
+        def transform(self, X):
+            seen.append(X)
+            return super().transform(X)
+
+    monkeypatch.setattr("recap.pca.StreamingPCA", Seeing)
+    caption(study / "2.png", study / "0.png", **options(study), pca=pca)
+    np.testing.assert_array_equal(seen[0], expected[[2, 0]])
+    # Features of another device's batches cannot be met to the last bit: no work goes into it.
+    extract = module.FeatureExtractor.__call__
+    sizes = []
+
+    def measured(self, pixels):
+        sizes.append(len(pixels))
+        return extract(self, pixels)
+
+    monkeypatch.setattr(module.FeatureExtractor, "__call__", measured)
+    other = changed_pca(study, tmp_path / "other.h5", **origin | {"batch": 128})
+    caption(study / "0.png", **options(study), pca=other)
+    assert sizes == [1]

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from recap.captioners.stepwise import load_captioners
 from recap.datasets.registry import DRAWN
 from recap.decoders import read_decoder
 from recap.decoding import caption_features
-from recap.devices import Device, choose_device, use_threads
+from recap.devices import Device, Precision, choose_device, use_threads
 from recap.errors import InputError
 from recap.features import FeatureExtractor
 from recap.hdf5 import open_hdf5
@@ -31,7 +32,9 @@ def caption(
 ) -> None:
     """Print a caption for each photo.
 
-    If the captioner knows drawn scenes alone, a warning on standard error says so.
+    A photo of the study gets the very features that it has there, if they were made on such a
+    device: their number format is kept, and batches of the device's usual size are filled up. If
+    the captioner knows drawn scenes alone, a warning on standard error says so.
 
     Parameters
     ----------
@@ -78,7 +81,8 @@ def caption(
             )
     with open_hdf5(pca) as file:
         origin = dict(file.attrs)
-    if missing := {"backbone", "weights", "weights_sha256", "layer"} - origin.keys():
+    told = ("backbone", "weights", "weights_sha256", "layer")
+    if missing := {name for name in told if not isinstance(origin.get(name), str)}:
         raise InputError(
             f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
             " extract-features writes."
@@ -96,7 +100,13 @@ def caption(
             " weights with --weights."
         )
     chosen_device = choose_device(device)
-    extractor = FeatureExtractor(backbone, chosen_device)
+    precision = str(origin.get("precision", "auto"))
+    if precision not in get_args(Precision):
+        raise InputError(
+            f"{pca} is damaged: its features have the precision {precision!r}; fit it again on what"
+            " extract-features writes."
+        )
+    extractor = FeatureExtractor(backbone, chosen_device, precision)
     pixels = {}
     for photo in photos:
         try:
@@ -109,10 +119,13 @@ def caption(
             pixels[photo] = backbone.preprocessing.cut(image)
     lost = len(set(photos)) - len(pixels)
     if pixels:
-        starts = range(0, len(pixels), extractor.batch)
         squares = list(pixels.values())
+        if np.array_equal(extractor.batch, origin.get("batch")):
+            # A row's last bits depend on the size of its batch, which is filled up as in the study.
+            squares += [np.zeros_like(squares[0])] * (-len(squares) % extractor.batch)
+        starts = range(0, len(squares), extractor.batch)
         batches = [squares[start : start + extractor.batch] for start in starts]
-        features = np.concatenate([extractor(np.stack(batch)) for batch in batches])
+        features = np.concatenate([extractor(np.stack(batch)) for batch in batches])[: len(pixels)]
         features = read_pca(pca).transform(features).astype(np.float32)
         found = caption_features(captioners, features, chosen_decoder, chosen_device)
         for photo, said in zip(pixels, found, strict=True):
