@@ -148,6 +148,16 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path, monkeypatch, mak
     assert sorted(names(tmp_path)) == sorted({"node", output.name})
 
 
+def test_a_descriptor_of_what_has_no_path_is_refused(tmp_path):
+    ours, theirs = os.pipe()
+    with tempfile.TemporaryFile(dir=tmp_path) as nameless, os.fdopen(ours), os.fdopen(theirs, "w"):
+        for number in (theirs, nameless.fileno()):
+            output = Path(f"/dev/fd/{number}")
+            with pytest.raises(InputError, match=f"output {output} is a device, a pipe or a link"):
+                write_json(output, 1)
+        assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_the_target_of_a_link_is_written(tmp_path, exists):
     target, link = tmp_path / "elsewhere/target.json", tmp_path / "link.json"

@@ -112,7 +112,8 @@ def check_output(path: Path) -> None:
     real = Path(os.path.realpath(path))
     if os.path.isdir(path):  # noqa: PTH112
         raise InputError(f"The output {path} is a folder: name a file.")
-    if os.path.lexists(real) and not os.path.isfile(path):  # noqa: PTH113
+    # A descriptor of this process (/dev/fd/3) may lead to what has no path of its own.
+    if (os.path.lexists(real) or os.path.exists(path)) and not os.path.isfile(real):  # noqa: PTH110, PTH113
         raise InputError(f"The output {path} is a device, a pipe or a link to itself: name a file.")
     if os.path.lexists(real) and not os.access(path, os.W_OK):
         raise InputError(f"The output {path} is write-protected: name another file.")
