@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from recap import photo_store
 from recap.errors import InputError
@@ -378,6 +378,51 @@ def test_heic_is_read_by_pillow_heif(monkeypatch):
         sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register_heif_opener)
     )
     assert decoded(heic()).tolist() == [[list(GREEN)] * 2]
+
+
+def test_heic_of_pillow_heif_itself():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    photo = picture((64, 48))
+    photo.paste(BLUE, (0, 0, 32, 48))
+
+    def written(image, **options):
+        packed = io.BytesIO()
+        pillow_heif.from_pillow(image).save(packed, quality=100, chroma=444, **options)
+        return packed.getvalue()
+
+    def is_close(pixels, expected):
+        return np.abs(pixels.astype(int) - np.asarray(expected)).max() <= 8
+
+    assert is_close(decoded(written(photo)), photo)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned = decoded(written(photo, exif=exif.tobytes()))
+    assert is_close(turned, photo.transpose(Image.Transpose.ROTATE_270))
+    clear = photo.convert("RGBA")
+    clear.putalpha(0)
+    assert is_close(decoded(written(clear)), Image.new("RGB", photo.size, WHITE))
+    whole = written(photo)
+    for size in (40, len(whole) // 2):
+        with pytest.raises(BrokenImageError, match=r"^photo is not .*: replace it\.$"):
+            decode_image(whole[:size], "photo")
+
+
+def test_avif_that_is_named_by_the_brand_of_its_container(monkeypatch):
+    if "AVIF" not in Image.SAVE:
+        pytest.skip("this Pillow writes no AVIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    data = bytearray(encoded(picture(), "avif"))
+    data[8:12] = b"mif1"
+    assert np.abs(decoded(bytes(data)).astype(int) - RED).max() <= 4
+
+
+def test_a_reason_of_several_lines_is_told_in_one(monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("no end\n of  it\n")
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(BrokenImageError, match=r"\(no end of it\): replace it\.$"):
+        decode_image(encoded(picture()), "photo")
 
 
 def test_what_cannot_be_read_is_told_without_an_address_of_memory():

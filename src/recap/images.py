@@ -18,6 +18,7 @@ from recap.photo_store import BrokenImageError, PhotoStore
 # What photos come in; Pillow opens others by programs of theirs.
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF"]
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+AVIF_BRANDS = {b"avif", b"avis"}
 
 # Pixels of a side at most: what a JPEG can have. A strip of 178,000,000 x 1 fits in 173 kB of PNG,
 # and then in no memory when its sides are scaled.
@@ -107,10 +108,10 @@ def decode_image(data: bytes, name: str) -> Image.Image:
                 image = _load(_without_metadata(data))
             return _to_rgb(_upright(image))
     except UnidentifiedImageError:
-        reason = f"it is none of {', '.join(FORMATS)}"
+        reason = f"it is none of {', '.join(FORMATS)}, HEIC, or its first bytes are damaged"
     # Each of Pillow's decoders has errors of its own, RuntimeError and struct.error among them.
     except Exception as error:
-        reason = str(error)
+        reason = " ".join(str(error).split())
     raise BrokenImageError(f"{name} is not an image that can be read ({reason}): replace it.")
 
 
@@ -118,7 +119,7 @@ def _load(data: bytes) -> Image.Image:
     Image.init()
     # A build of Pillow may lack some.
     formats = [form for form in FORMATS if form in Image.OPEN]
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
+    if _is_heic(data):
         formats = ["HEIF"]
         try:
             importlib.import_module("pillow_heif").register_heif_opener()
@@ -133,6 +134,13 @@ def _load(data: bytes) -> Image.Image:
         )
     image.load()
     return image
+
+
+def _is_heic(data: bytes) -> bool:
+    # AVIF may be named by the brands of its container, too, and then lists its own among others.
+    length = int.from_bytes(data[:4], "big")
+    brands = {data[start : start + 4] for start in range(16, min(length, 256), 4)}
+    return data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and not brands & AVIF_BRANDS
 
 
 def _without_metadata(data: bytes) -> bytes:
