@@ -164,17 +164,6 @@ def test_a_folder_without_permission_is_told(tmp_path, monkeypatch):
             store.read_bytes("b.jpg")
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_entries_of_one_path(tmp_path):
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        for name, content in (("a.jpg", "1"), ("a.jpg", "2"), ("b.jpg", "3"), ("b.jpg", "3")):
-            archive.writestr(name, content)
-    with PhotoStore(tmp_path / "photos.zip") as store:
-        with pytest.raises(BrokenImageError, match=r"two entries .* different bytes \(a\.jpg\)"):
-            store.read_bytes("a.jpg")
-        assert store.read_bytes("b.jpg") == b"3"
-
-
 def test_an_entry_without_a_name(tmp_path):
     nameless = zipfile.ZipInfo("x")
     nameless.filename = ""

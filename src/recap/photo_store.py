@@ -69,7 +69,6 @@ class PhotoStore(AbstractContextManager):
         self._archives: list[zipfile.ZipFile] = []
         self._unreadable: list[str] = []
         self._by_base_name: dict[str, list[tuple[Place, str]]] = {}
-        self._ambiguous: set[Place] = set()
         for source in map(Path, sources):
             if source.is_dir():
                 for path in sorted(self._walk(source)):
@@ -77,11 +76,7 @@ class PhotoStore(AbstractContextManager):
             else:
                 archive = open_zip(source)
                 self._archives.append(archive)
-                entries: dict[str, zipfile.ZipInfo] = {}
-                for entry in archive.infolist():
-                    first = entries.setdefault(entry.filename, entry)
-                    if (first.CRC, first.file_size) != (entry.CRC, entry.file_size):
-                        self._ambiguous.add((archive, entry.filename))
+                entries = {entry.filename: entry for entry in archive.infolist()}
                 for entry in entries.values():
                     # Of an entry without a name, `is_dir` is an IndexError.
                     if not entry.filename.endswith("/"):
@@ -148,11 +143,6 @@ class PhotoStore(AbstractContextManager):
                 f"{file_name} stands {len(found)} times in {self.source}"
                 f" ({', '.join(name for _, name in found[:3])}): name its folder in the"
                 " annotations, or check that they belong to these images."
-            )
-        if found[0] in self._ambiguous:
-            raise BrokenImageError(
-                f"{file_name} in {self.source} has two entries of one path with different bytes"
-                f" ({found[0][1]}): pack the archive again, with one of them."
             )
         return found[0]
 
