@@ -195,6 +195,14 @@ def test_few_images_tell_nothing(models, images, seeds):
     assert not any(lead.conclusive or lead.bounded for lead in verdict.leads)
 
 
+@pytest.mark.parametrize(("models", "images"), [(2, 6), (3, 7)])
+def test_as_many_images_as_are_needed_tell(models, images):
+    scores = {f"m{number}": np.full((2, images), 1.0 + number) for number in range(models)}
+    verdict = judge_scores(scores, {name: [""] * 2 for name in scores}, decoder="greedy", seed=0)
+    assert verdict.title == f"m{models - 1} leads m{models - 2} by 100.0 points of CIDEr-D"
+    assert all(lead.over_seeds for lead in verdict.leads)
+
+
 def judged(failing):
     scores = {name: np.linspace(0, 1, 20)[None] + 0.1 * place for place, name in enumerate("abc")}
     return judge_scores(

@@ -105,7 +105,7 @@ def judge_scores(
     differences = np.stack([means[best] - means[other] for other in others])
     sure = compare_over_images(differences, comparisons=verdict.pairs, seed=seed)
     enough = verdict.images >= fewest_images(verdict.pairs)
-    several = [scores[model] for model in (best, *others) if len(scores[model]) > 1]
+    compared = [scores[model] for model in (best, *others)]
     leads = []
     for other, difference, over_images in zip(others, differences, sure, strict=True):
         over_seeds = enough and min(len(scores[best]), len(scores[other])) > 1
@@ -115,7 +115,7 @@ def judge_scores(
                 sure=compare_over_seeds(
                     scores[best],
                     scores[other],
-                    variance_of_seeds(several),
+                    variance_of_seeds(compared),
                     comparisons=verdict.pairs,
                 )
                 if over_seeds
