@@ -41,6 +41,28 @@ TESTS = {
     "training_state": ["test_training.py"],
     "captioned_images": ["test_training.py"],
     "self_critical": ["test_self_critical.py"],
+    "text": ["test_text.py", "test_vocabulary.py"],
+    "json_files": ["test_json_files.py", "test_annotations.py"],
+    "decoders": ["test_decoders.py", "test_config.py", "test_decoding.py"],
+    "perplexity": ["test_perplexity.py", "test_verify_study.py"],
+    "shared_photos": ["test_shared_photos.py"],
+    "photo_store": ["test_photo_store.py", "test_images.py"],
+    "feature_shards": ["test_features.py"],
+    "scoring/java": ["scoring/test_java.py", "scoring/test_spice.py"],
+    "scoring/meteor": ["scoring/test_score.py", "scoring/test_java.py"],
+    "scoring/references": ["scoring/test_score.py"],
+    "scoring/results": ["scoring/test_submission.py", "scoring/test_score.py"],
+    "scoring/score": ["scoring/test_score.py"],
+    "scoring/spice": ["scoring/test_spice.py", "scoring/test_java.py"],
+    "scoring/submission": ["scoring/test_submission.py"],
+    "scoring/treebank": ["scoring/test_treebank.py"],
+    "scoring/treebank_tokens": ["scoring/test_treebank.py"],
+    "report/judge": [
+        "report/test_verdict.py",
+        "report/test_comparison.py",
+        "report/test_tables.py",
+    ],
+    "report/failures": ["report/test_failures.py"],
 }
 # Imported before the mutants are, which then start in a moment.
 HEAVY = ["pytest", "torch", "h5py", "scipy.stats", "sklearn.decomposition", "pandas", "PIL.Image"]

@@ -330,6 +330,10 @@ def test_what_python_reads_as_json_is_read(tmp_path, capsys):
         ("สุนัข วิ่ง บน หญ้า", False),
         ("개가 풀밭에서 달린다", False),
         ("a dog by a sign that reads 東京駅北口改札", False),
+        ("一二三四五六", False),
+        ("一二三四五六七", True),
+        ("一二三四五六七 abcdef", False),
+        ("一二三四五六七 abcde", True),
     ],
 )
 def test_a_language_without_spaces_is_told_once(caption, told, tmp_path, capsys):

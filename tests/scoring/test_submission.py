@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from recap.errors import InputError
+from recap.scoring.results import name_images
 from recap.scoring.submission import write_submission
 
 RESULTS = [{"image_id": 7, "caption": "a café"}, {"image_id": 3, "caption": "two dogs"}]
@@ -90,3 +91,15 @@ def test_half_of_the_test_split(files):
     results, images, output = files
     with pytest.raises(InputError, match="give both --test-results and --test-images"):
         write_submission(results, images, algorithm="x", output=output, test_images=images)
+
+
+@pytest.mark.parametrize(
+    ("images", "named"),
+    [
+        ([1], "image 1"),
+        ([1, 2, 3], "images 1, 2, 3"),
+        ([1, 2, 3, 4], "images 1, 2, 3 and 1 more"),
+    ],
+)
+def test_of_many_images_three_are_named(images, named):
+    assert name_images(images) == named
