@@ -14,7 +14,7 @@ import numpy as np
 
 from recap.annotations import iterate_images
 from recap.errors import InputError
-from recap.zip_files import open_zip
+from recap.zip_files import ENCRYPTED, open_zip
 
 # Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
 # small zip entry can unpack to more than any memory holds.
@@ -227,6 +227,8 @@ def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
     """Return an entry's bytes; one that holds more than it declares is an error."""
     entry = archive.getinfo(name)
     told = f"{name} in {archive.filename}"
+    if entry.flag_bits & ENCRYPTED:
+        raise BrokenImageError(f"{told} is encrypted: pack it again without a password.")
     if entry.compress_type not in BOUNDED:
         raise BrokenImageError(f"{told} is neither stored nor deflated: pack it again so.")
     _check_size(told, entry.file_size)

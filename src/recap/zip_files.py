@@ -20,6 +20,8 @@ BEGINNINGS = {
     b"<": "a page of HTML or XML",
 }
 
+ENCRYPTED = 1  # flag of a zip entry
+
 # What `zipfile` raises as a damaged archive is read: of its own, of the compressions, and for
 # entries that are encrypted or of unknown methods.
 DAMAGE = (

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from recap.errors import InputError
 from recap.json_files import iterate_json
-from recap.zip_files import DAMAGE, open_zip
+from recap.zip_files import DAMAGE, ENCRYPTED, open_zip
 
 
 @contextmanager
@@ -34,10 +34,14 @@ def open_member(archive: Path, name: str) -> Iterator[IO[bytes]]:
     """
     try:
         with open_zip(archive) as file:
-            for member in file.namelist():
-                path = PurePosixPath(member)
+            for entry in file.infolist():
+                path = PurePosixPath(entry.filename)
                 if fnmatchcase(path.name, name) and path.parts[0] != "__MACOSX":
-                    with file.open(member) as opened:
+                    if entry.flag_bits & ENCRYPTED:
+                        raise InputError(
+                            f"{name} in {archive} is encrypted: pack it again without a password."
+                        )
+                    with file.open(entry.filename) as opened:
                         yield opened
                     return
     except DAMAGE as error:
