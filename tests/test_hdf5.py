@@ -1,4 +1,5 @@
 import errno
+import multiprocessing
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from recap.errors import InputError
-from recap.hdf5 import open_hdf5, read_table
+from recap.hdf5 import open_hdf5, read_attributes, read_table
 
 
 @pytest.fixture
@@ -106,10 +107,86 @@ def test_attributes_that_are_damaged(tmp_path):
         (tmp_path / "a.h5").write_bytes(data[:place] + b"\x0f" + data[place + 1 :])
         try:
             with open_hdf5(tmp_path / "a.h5") as file:
-                dict(file.attrs)
+                read_attributes(file)
         except InputError as error:
             said.append(str(error))
     assert any("is damaged" in one for one in said)
+
+
+def read_damaged(path, damages, tell):
+    for place, change in damages:
+        data = path.read_bytes()
+        damaged = path.with_name("damaged.h5")
+        damaged.write_bytes(data[:place] + change + data[place + len(change) :])
+        try:
+            with open_hdf5(damaged) as file:
+                tell.send(str(read_attributes(file)))
+        except InputError as error:
+            tell.send(str(error))
+    tell.close()
+
+
+def test_a_heap_of_texts_that_is_damaged_does_not_hang(tmp_path):
+    """HDF5 goes from text to text by their sizes, and never ends where one is zero."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs.update(first="a name", second="another")
+    heap = (tmp_path / "a.h5").read_bytes().find(b"GCOL")
+    sizes = [heap + 24, heap + 48, heap + 72]  # of the texts, and of what is free behind them
+    changes = [bytes(8), b"\xff" * 8, (2**64 - 16).to_bytes(8, "little"), b"\x13\0"]
+    told, tell = multiprocessing.Pipe(duplex=False)
+    damages = [(place, change) for place in sizes for change in changes]
+    damages.append((heap + 64, b"\1\0"))
+    # In a process that can be ended: nothing else ends HDF5's search.
+    reader = multiprocessing.get_context("fork").Process(
+        target=read_damaged, args=(tmp_path / "a.h5", damages, tell)
+    )
+    reader.start()
+    try:
+        for damage in damages:
+            assert told.poll(20), damage
+            assert "damaged.h5 is damaged (a heap of its texts): make it again." in told.recv()
+    finally:
+        reader.kill()
+        reader.join()
+
+
+@pytest.mark.parametrize(
+    ("found", "shift", "change", "said"),
+    [
+        (b"second", 0, b"\xff\xfe", "is damaged (an attribute's name)"),
+        (b"\x89HDF", 48, b"\x7f" * 8, "is damaged (place "),
+    ],
+)
+def test_names_and_places_that_none_can_have(tmp_path, found, shift, change, said):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs.update(first="a name", second=1.5)
+    data = (tmp_path / "a.h5").read_bytes()
+    place = data.find(found) + shift
+    (tmp_path / "a.h5").write_bytes(data[:place] + change + data[place + len(change) :])
+    with pytest.raises(InputError) as raised, open_hdf5(tmp_path / "a.h5") as file:
+        read_attributes(file)
+    assert said in str(raised.value)
+
+
+def test_attributes(tmp_path):
+    """They are as they were written, in heaps of several sizes, of the file and of a table."""
+    rows = np.arange(20_000)
+    written = {
+        "empty": "",
+        "long": "ü" * 9000,
+        "number": 7,
+        **{f"a{n}": "x" * n for n in range(400)},
+    }
+    for version in ("v108", "earliest"):
+        with h5py.File(tmp_path / "a.h5", "w", libver=(version, "v108")) as file:
+            file["a"] = np.zeros(3)
+            file.attrs.update(written)
+            if version == "v108":
+                file["a"].attrs["rows"] = rows
+        with open_hdf5(tmp_path / "a.h5") as file:
+            assert read_attributes(file) == written
+            if version == "v108":
+                np.testing.assert_array_equal(read_attributes(file["a"])["rows"], rows)
 
 
 def test_numbers_that_numpy_does_not_have(tmp_path):

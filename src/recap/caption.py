@@ -15,7 +15,7 @@ from recap.decoding import caption_features
 from recap.devices import Device, Precision, choose_device, use_threads
 from recap.errors import InputError
 from recap.features import FeatureExtractor
-from recap.hdf5 import open_hdf5
+from recap.hdf5 import open_hdf5, read_attributes
 from recap.images import decode_image
 from recap.pca import read_pca
 from recap.photo_store import BrokenImageError, read_photo
@@ -80,7 +80,7 @@ def caption(
                 " wrote in the study with --pca, such as --pca results/shapes/features/pca.h5."
             )
     with open_hdf5(pca) as file:
-        origin = dict(file.attrs)
+        origin = read_attributes(file)
     told = ("backbone", "weights", "weights_sha256", "layer")
     if missing := {name for name in told if not isinstance(origin.get(name), str)}:
         raise InputError(

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from recap.errors import InputError
-from recap.hdf5 import create_hdf5, open_hdf5, read_table
+from recap.hdf5 import create_hdf5, open_hdf5, read_attributes, read_table
 
 FEATURES = "features"
 SKIPPED = "skipped"
@@ -128,7 +128,7 @@ def open_features(path: Path) -> Iterator[h5py.File]:
     """
     with open_hdf5(path) as file:
         features = read_table(file, FEATURES, 2, "f")
-        skipped, regions = file[FEATURES].attrs.get(SKIPPED, []), file.attrs.get(REGIONS, 1)
+        skipped, regions = skipped_rows(features), read_attributes(file).get(REGIONS, 1)
         if np.ndim(skipped) != 1 or np.ndim(regions) or features.shape[1] % int(regions):
             raise InputError(f"{path} is damaged: its attributes do not fit `{FEATURES}`.")
         yield file
@@ -142,7 +142,7 @@ def regions_of(file: h5py.File) -> int:
     file : h5py.File
         Open for reading; its attribute `regions` tells.
     """
-    return int(file.attrs.get(REGIONS, 1))
+    return int(read_attributes(file).get(REGIONS, 1))
 
 
 def skipped_rows(features: h5py.Dataset) -> np.ndarray:
@@ -158,4 +158,4 @@ def skipped_rows(features: h5py.Dataset) -> np.ndarray:
     array of int64
         Row numbers; empty for most files.
     """
-    return features.attrs.get(SKIPPED, np.array([], dtype=np.int64))
+    return read_attributes(features).get(SKIPPED, np.array([], dtype=np.int64))

@@ -17,6 +17,7 @@ from recap.feature_files import (
     refuse_all_skipped,
     skipped_rows,
 )
+from recap.hdf5 import read_attributes
 from recap.outputs import OutputFile
 
 # Settings that the device decides on where the configuration does not.
@@ -90,7 +91,7 @@ def gather_features(*shards: Path, output: OutputFile) -> None:
 
 def _read_shard(path: Path) -> _Shard:
     with open_features(path) as file:
-        table, attributes = file[FEATURES], dict(file.attrs)
+        table, attributes = file[FEATURES], read_attributes(file)
         return _Shard(
             path=path,
             first=attributes.pop(FIRST_ROW, 0),

@@ -1,5 +1,6 @@
 """Make and open HDF5 files, and say what is wrong with one."""
 
+import io
 import os
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from recap.files import atomic_path
 
 # NumPy's kinds of numbers that serve as one.
 KINDS = {"f": "f", "i": "iu"}
+
+# Texts of attributes lie in heaps: a signature, a version, three bytes of nothing, the heap's bytes
+# as 8; then objects: number, references, four bytes of nothing, bytes as 8.
+HEAP, HEADER_BYTES = b"GCOL", 16
 
 
 @contextmanager
@@ -116,6 +121,65 @@ def read_table(file: h5py.File, name: str, dimensions: int, kind: str) -> h5py.D
             f" {dimensions} of {numbers} numbers are needed."
         )
     return table
+
+
+def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, Any]:
+    """Return the attributes of an open file, or of a table in it.
+
+    HDF5 never ends to read some that are damaged: all attributes are to be read by this function.
+
+    Parameters
+    ----------
+    holder : h5py.File or h5py.Dataset
+        From `open_hdf5`, which tells of the damage.
+
+    Returns
+    -------
+    dict
+        Texts, numbers and arrays of numbers by their names, as h5py gives them.
+    """
+    with _CheckedFile(holder.file.filename) as raw, h5py.File(raw, "r") as file:
+        attributes = dict(file[holder.name].attrs)
+    # h5py gives a name that is no text as bytes.
+    if not all(isinstance(name, str) for name in attributes):
+        raise InputError(f"{raw.name} is damaged (an attribute's name): make it again.")
+    return attributes
+
+
+class _CheckedFile(io.FileIO):
+    """A file that shows HDF5 no heap which it would never end to read."""
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; one that no file has stands in a damaged one."""
+        try:
+            return super().seek(place, whence)
+        except (OSError, OverflowError):
+            raise InputError(f"{self.name} is damaged (place {place}): make it again.") from None
+
+    def readinto(self, block: memoryview) -> int:
+        """Read bytes; HDF5 reads a heap at once, from its beginning."""
+        count = super().readinto(block)
+        if not _is_sound(bytes(block)):
+            raise InputError(f"{self.name} is damaged (a heap of its texts): make it again.")
+        return count
+
+
+def _is_sound(block: bytes) -> bool:
+    """Return whether bytes are no heap, or one whose objects follow each other to its end."""
+    if not block.startswith(HEAP):
+        return True
+    end = int.from_bytes(block[8:16], "little")
+    place = HEADER_BYTES
+    # HDF5 reads a large heap in two steps; the second shows all of it.
+    while place + HEADER_BYTES <= min(end, len(block)):
+        number = int.from_bytes(block[place : place + 2], "little")
+        size = int.from_bytes(block[place + 8 : place + 16], "little")
+        # Number 0 is what is free; its size counts its header.
+        step = HEADER_BYTES + -(-size // 8) * 8 if number else size
+        if not HEADER_BYTES <= step <= end - place:
+            return False
+        place += step
+    return True
 
 
 def _why(path: Path, error: OSError) -> str:

@@ -14,7 +14,7 @@ from recap.checks import require
 from recap.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
 from recap.errors import InputError
 from recap.feature_files import FEATURES, create_features, open_features, regions_of, skipped_rows
-from recap.hdf5 import create_hdf5, open_hdf5, read_table
+from recap.hdf5 import create_hdf5, open_hdf5, read_attributes, read_table
 from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import limit_threads
@@ -241,7 +241,7 @@ def fit_pca(
         file["components"] = pca.components_
         file["explained_variance"] = pca.explained_variance_
         file["explained_variance_ratio"] = pca.explained_variance_ratio_
-        file.attrs.update(source.attrs)
+        file.attrs.update(read_attributes(source))
     kept = pca.explained_variance_ratio_.sum()
     print(
         f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_seen_}"
@@ -293,7 +293,8 @@ def apply_pca(features: Path, *, pca: Path, output: OutputFile, threads: int | N
                 f" {fitted.n_features_in_}: fit it on features of the same backbone."
             )
         shape = len(rows), fitted.n_regions * len(fitted.components_)
-        with create_features(output, shape, dict(source.attrs), skipped_rows(rows)) as reduced:
+        attributes = read_attributes(source)
+        with create_features(output, shape, attributes, skipped_rows(rows)) as reduced:
             for wanted, chunk in _chunks(rows, "pca: project"):
                 if not np.isfinite(chunk).all():
                     raise InputError(f"A feature of {features} is not finite: extract them again.")

@@ -13,6 +13,7 @@ from recap.annotations import read_annotations
 from recap.errors import InputError
 from recap.feature_files import IMAGES_BYTES, IMAGES_SHA256, open_features
 from recap.files import file_hash
+from recap.hdf5 import read_attributes
 from recap.json_files import read_json, write_json
 from recap.progress import progress
 from recap.threads import available_threads
@@ -250,12 +251,13 @@ def _read_features(outputs: list[Path]) -> tuple[list[dict[str, Any]], dict[str,
         if not path.name.endswith(FEATURE_FILE):
             continue
         with open_features(path) as file:
-            if IMAGES_SHA256 in file.attrs:
-                split = path.name.removesuffix(FEATURE_FILE)
-                size, digest = int(file.attrs[IMAGES_BYTES]), file.attrs[IMAGES_SHA256]
-                photos.append({"path": f"photos of {split}", "bytes": size, "sha256": digest})
-            if file.attrs.get("weights_sha256"):
-                known[file.attrs["weights"]] = file.attrs["weights_sha256"]
+            told = read_attributes(file)
+        if IMAGES_SHA256 in told:
+            split = path.name.removesuffix(FEATURE_FILE)
+            size, digest = int(told[IMAGES_BYTES]), told[IMAGES_SHA256]
+            photos.append({"path": f"photos of {split}", "bytes": size, "sha256": digest})
+        if told.get("weights_sha256"):
+            known[told["weights"]] = told["weights_sha256"]
     return photos, known
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recap.annotations import read_annotations
-from recap.hdf5 import open_hdf5
+from recap.hdf5 import open_hdf5, read_attributes
 from recap.report.anchors import ANCHORS, Anchor, same_images
 from recap.report.breakdown import Slice, by_category, by_reference_length
 from recap.report.comparison import Comparison
@@ -276,7 +276,7 @@ def _of_photos(comparison: Comparison) -> list[str]:
         if not path.exists():
             continue
         with open_hdf5(path) as file:
-            seen = int(file["val_image_idxs"].attrs.get(LEARNT_FROM, 0))
+            seen = int(read_attributes(file["val_image_idxs"]).get(LEARNT_FROM, 0))
         if seen:
             warnings.append(
                 f"{study.name}: {seen:,} of the {images:,} scored photos are training photos, too;"

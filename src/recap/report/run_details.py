@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recap.errors import InputError
-from recap.hdf5 import open_hdf5, read_table
+from recap.hdf5 import open_hdf5, read_attributes, read_table
 from recap.progress import seconds_of_work
 from recap.report.comparison import Comparison
 from recap.report.study import ENSEMBLE, Run, Study
@@ -114,7 +114,7 @@ def file_attributes(path: Path) -> dict[str, str]:
     with open_hdf5(path) as file:
         attributes = {
             name: str(value)
-            for name, value in sorted(file.attrs.items())
+            for name, value in sorted(read_attributes(file).items())
             if isinstance(value, str | np.number)
         }
         if "explained_variance_ratio" in file:
