@@ -27,6 +27,8 @@ def test_the_archive_holds_the_captions_by_the_name_that_the_server_knows(files,
     with zipfile.ZipFile(output) as archive:
         assert archive.namelist() == ["captions_val2014_recap-lstm_results.json"]
         assert json.loads(archive.read(archive.namelist()[0])) == RESULTS
+        # When it is packed leaves no trace: this is a zip archive's earliest date.
+        assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
     printed = capsys.readouterr().out
     assert "with 2 captions" in printed
     assert "40,504 images of val2014; these are 2" in printed

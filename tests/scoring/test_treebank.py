@@ -39,6 +39,8 @@ CUT = {
     "a\U0001f600b@c": "a\U0001f600b@c",
     "a \u00ad.dog, a co\u00ad-op": "a .dog a co-op",
     "Acme Pty. has 1\t1/2 \u00ad dogs": "acme pty. has 1 1/2 dogs",
+    "Acme Pty. has 1\u20031/2 dogs": "acme pty. has 1 1/2 dogs",
+    "line J.\u2009The dog": "line j the dog",
     "A.": "a.",
     "two dogs on grass, etc.": "two dogs on grass etc.",
     "Oh no!! \U0001f600 :)": "oh no !! :-rrb-",
@@ -77,6 +79,7 @@ AT_THE_END = [("it reads K.", ["A"], "k."), ("it reads K. A", [], "k. a")]
 DIFFERENT = {
     "2X4.DOG.JPG": (["2x4.dog.jpg"], ["2x4", "dog.jpg"]),
     "&www.flickr.com": (["&www.flickr.com"], ["&", "www.flickr.com"]),
+    "http://a.com/\u00a0b": (["http://a.com/\u00a0b"], ["http://a.com/", "b"]),
     "etc.x": (["etc.", "x"], ["etc.x"]),
     "Inc.n't": (["inc.", "n't"], ["inc.n", "t"]),
     "4x4-\u0939\u093f": (["4x4-\u0939", "\u093f"], ["4x4-\u0939\u093f"]),
@@ -92,8 +95,9 @@ def test_captions_are_cut_as_the_treebank_cuts(caption, words):
     assert tokenize_for_scoring(caption) == words.split()
 
 
-def test_a_number_of_two_parts_is_one_word():
-    assert tokenize_for_scoring("a 1 1/2 inch nail") == ["a", "1\u00a01/2", "inch", "nail"]
+@pytest.mark.parametrize("space", [" ", "\u00a0"])
+def test_a_number_of_two_parts_is_one_word(space):
+    assert tokenize_for_scoring(f"a 1{space}1/2 inch nail") == ["a", "1\u00a01/2", "inch", "nail"]
 
 
 @pytest.mark.parametrize(("caption", "following", "end"), FOLLOWED + AT_THE_END)
@@ -149,6 +153,20 @@ def test_nasty_captions_are_cut_as_the_java_tool_cuts_them(tmp_path):
     captions = nasty_captions(3000, seed=0)
     found = different(captions, tmp_path)
     assert len(found) <= 3, found  # one in a thousand, of the kinds below
+
+
+@needs_java
+def test_spaces_of_every_kind_part_words_as_the_java_tool_parts_them(tmp_path):
+    """Beside them signs, control characters, and letters and emoji beyond the first 65,536."""
+    codes = {*range(0x80, 0x100), *range(0x1FF0, 0x2070), 0x3000, 0x10330, 0x1D400, 0x1F600}
+    spaces = [0x20, *range(0x2000, 0x200B), 0x3000]
+    captions = [
+        place.format(chr(code))
+        for code in sorted(codes - {0x85, 0x2028, 0x2029})  # but for line breaks
+        for place in ("1{}1/2", "a{}b", "K.{}The")
+    ]
+    captions += [f"http://a.com/{chr(code)}b, a@b.com{chr(code)}c" for code in spaces]
+    assert different(with_lines_between(captions), tmp_path) == {}
 
 
 @needs_java

@@ -18,6 +18,7 @@ from recap.scoring.treebank_tokens import (
     MERGED,
     SOFT_HYPHEN,
     UNREADABLE,
+    WIDE_SPACE,
     WITH_CAPITAL,
     readable,
 )
@@ -113,7 +114,7 @@ def _next_token(text: str, position: int, written: str) -> tuple[str, int]:
         if match and (longest is None or match.end() > longest.end()):
             longest, write = match, how
     token, end = longest[1], longest.end(1)
-    if UNREADABLE in token:
+    if UNREADABLE in token or WIDE_SPACE in token:
         token = written[position:end]
     elif not write:
         token = token.replace(SOFT_HYPHEN, "")

@@ -41,10 +41,13 @@ WESTERN = dict(
 # What separates words and is no space: control characters, emoji, letters that are not known. An
 # address or markup goes on over it.
 UNREADABLE = "\0"
+# A space of the width of a letter, a figure and the like, over which only an address goes on.
+WIDE_SPACE = "\v"
 # Spaces that may stand within a token, and those that may not.
 SPACES = {
-    **dict.fromkeys(map(chr, [0xA0, *range(0x2000, 0x200B)]), " "),
-    **dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029\u3000", "\t"),
+    "\u00a0": " ",
+    **dict.fromkeys(map(chr, [*range(0x2000, 0x200B), 0x3000]), WIDE_SPACE),
+    **dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", "\t"),
 }
 
 
@@ -104,8 +107,8 @@ WORD = f"{SIGN_OF_WORDS}++"
 RUN_TOGETHER = rf"{LETTER}{SIGN_OF_WORDS}*+(?:[.!?]{LETTER}{SIGN_OF_WORDS}*+)+"
 APOSTROPHE = "['\u2019]"
 QUOTE = "['\u2019`\u2018\u201b]"
-IN_ADDRESSES = r'[^\s"<>|()]'
-ADDRESS_END = r'[^\s"<>|.!?(){},-]'
+IN_ADDRESSES = r'[^ \t"<>|()]'
+ADDRESS_END = r'[^ \t"<>|.!?(){},-]'
 ATTRIBUTE = r"""[ ]+[a-z][\w.:-]*(?:[ ]*=[ ]*(?:"[^"\t]*"|'[^'\t]*'))?"""
 MARKUP = rf"(?:</?[a-z][\w.:-]*(?:{ATTRIBUTE})*[ ]*/?>|<!--[^>\t]*-->|<[!?][a-z][^>\t]*>)"
 LOOKS = "[-^x=~<>']"  # the eyes of a face that is not turned
@@ -221,7 +224,7 @@ KINDS = [
         rf"([*~{SIGNS}]*(?:www\.(?:[\w-]+\.)+[a-z]{{2,4}}"
         rf"|(?:{LETTER}{SIGN_OF_WORDS}*\.)+(?:com|net|org|edu))(?:/{IN_ADDRESSES}+{ADDRESS_END})?)"
     ),
-    _kind(rf'(<?[a-z0-9]{IN_ADDRESSES}*@(?:[^\s"<>|().]+\.)*[^\s"<>|().]+>?)', _as_written),
+    _kind(rf'(<?[a-z0-9]{IN_ADDRESSES}*@(?:[^ \t"<>|().]+\.)*[^ \t"<>|().]+>?)', _as_written),
     _kind(r"(@[a-z_][a-z0-9_]*)"),
     _kind(rf"(#{LETTER}+)"),
     # Markup.
