@@ -3,6 +3,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from recap import caption as module
@@ -181,10 +182,22 @@ def test_a_pca_that_does_not_tell_its_backbone(study, tmp_path):
 
 def test_weights_that_have_moved(study, tmp_path):
     pca = changed_pca(study, tmp_path / "pca.h5", weights="elsewhere/weights.pth")
-    message = r"elsewhere/weights\.pth are not here: give the file with --weights"
-    with pytest.raises(InputError, match=message):
+    message = (
+        r"no file of weights {}: give the study's .* --weights resources/weights/weights\.pth\.$"
+    )
+    with pytest.raises(InputError, match=message.format(r"elsewhere/weights\.pth")):
         caption(study / "0.png", **options(study), pca=pca)
+    with pytest.raises(InputError, match=message.format("mine")):
+        caption(study / "0.png", **options(study), pca=pca, weights="mine")
     caption(study / "0.png", **options(study), pca=pca, weights="random")
+
+
+def test_weights_where_the_study_has_random_ones(study, tmp_path):
+    other = tmp_path / "weights.pth"
+    torch.save(load_backbone("squeezenet1_0", "random").network.state_dict(), other)
+    for weights, told in ((tmp_path, "no file of weights .*"), (other, "is not the file .*")):
+        with pytest.raises(InputError, match=f"{told}: leave --weights out, because .* random"):
+            caption(study / "0.png", **options(study), weights=str(weights))
 
 
 @pytest.mark.parametrize("attributes", [{"backbone": 5}, {"layer": ["fc7", "fc7"]}])

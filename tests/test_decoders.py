@@ -71,6 +71,7 @@ def test_what_is_default_is_not_in_the_name():
     [
         ("beam", "There is no decoder 'beam'"),
         ("beam0", "There is no decoder 'beam0'"),
+        (f"beam{'9' * 5000}", "There is no decoder 'beam999"),
         ("Greedy", "There is no decoder 'Greedy'"),
         ("beam3 ", "There is no decoder 'beam3 '"),
         ("beam-1", "There is no decoder 'beam-1'"),

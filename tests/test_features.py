@@ -143,7 +143,7 @@ def test_a_larger_batch_is_put_together_of_what_is_decoded(study, tmp_path, batc
         assert file.attrs["batch"] == batch
 
 
-@pytest.mark.parametrize("batch", [0, -16, 8, 20])
+@pytest.mark.parametrize("batch", [0, -16, 8, 20, 65_552, 16 * 10**18])
 def test_a_batch_that_no_units_make_is_refused(study, tmp_path, batch):
     images, annotations, _, _ = study
     with pytest.raises(InputError, match=f"batch of {batch} cannot be computed: give a multiple"):
@@ -567,7 +567,9 @@ def test_shards_of_machines_that_compute_otherwise_are_refused(study, tmp_path, 
     assert not (tmp_path / "features.h5").exists()
 
 
-@pytest.mark.parametrize("shard", ["0-of-3", "4-of-3", "3", "1-of-0", "1/3", "a-of-b"])
+@pytest.mark.parametrize(
+    "shard", ["0-of-3", "4-of-3", "3", "1-of-0", "1/3", "a-of-b", f"1-of-{'9' * 5000}"]
+)
 def test_a_shard_that_is_none(study, tmp_path, shard):
     images, annotations, _, _ = study
     with pytest.raises(InputError, match=f"There is no shard '{shard}'"):

@@ -87,17 +87,18 @@ def caption(
             f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
             " extract-features writes."
         )
+    if origin["weights"] == RANDOM:
+        remedy = "leave --weights out, because the study's weights are random."
+    else:
+        file = Path(origin["weights"]).name
+        remedy = f"give the study's with --weights, such as --weights resources/weights/{file}."
     weights = weights or origin["weights"]
     if weights != RANDOM and not Path(weights).is_file():
-        raise InputError(
-            f"The study's weights {weights} are not here: give the file with --weights, such as"
-            f" --weights resources/weights/{Path(weights).name}."
-        )
+        raise InputError(f"There is no file of weights {weights}: {remedy}")
     backbone = load_backbone(origin["backbone"], weights, origin["layer"])
     if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
         raise InputError(
-            f"{weights} is not the file of weights that {pca} was fitted with: give the study's"
-            " weights with --weights."
+            f"{weights} is not the file of weights that {pca} was fitted with: {remedy}"
         )
     chosen_device = choose_device(device)
     precision = str(origin.get("precision", "auto"))

@@ -119,7 +119,7 @@ def read_decoder(name: str) -> Decoder:
         If there is no such decoder, or no such option of it.
     """
     kind, *options = re.split(r"-(?=[a-z_]+=)", name)
-    match = re.fullmatch(r"greedy|sample|beam([1-9]\d*)", kind)
+    match = re.fullmatch(r"greedy|sample|beam([1-9]\d{0,9})", kind)
     if match is None:
         raise InputError(
             f"There is no decoder {name!r}: give greedy, beam3 and the like, or sample; options"

@@ -42,6 +42,7 @@ from recap.sole_owner import sole_owner
 from recap.workers import tell_of_dead_loader
 
 COPIED_ROWS = 4096  # rows copied at a time
+MOST_IMAGES = 65_536  # computed together
 
 
 def extract_features(
@@ -110,8 +111,10 @@ def extract_features(
         is no such layer, batch or shard.
     """
     number, shards = _read_shard(shard)
-    if batch != "auto" and (batch < UNIT or batch % UNIT):
-        raise InputError(f"A batch of {batch} cannot be computed: give a multiple of {UNIT}.")
+    if batch != "auto" and not (UNIT <= batch <= MOST_IMAGES and batch % UNIT == 0):
+        raise InputError(
+            f"A batch of {batch} cannot be computed: give a multiple of {UNIT} up to {MOST_IMAGES}."
+        )
     threads = use_threads(threads)
     names = [record["file_name"] for record in read_annotations(annotations).images]
     if not names:
@@ -197,7 +200,7 @@ def _describe(extractor: "FeatureExtractor", names: list[str]) -> dict:
 
 
 def _read_shard(shard: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)-of-(\d+)", shard)
+    match = re.fullmatch(r"(\d{1,9})-of-(\d{1,9})", shard)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
     return int(match[1]), int(match[2])

@@ -111,14 +111,16 @@ def read_table(file: h5py.File, name: str, dimensions: int, kind: str) -> h5py.D
     try:
         table = file.get(name)
     except (RuntimeError, OSError) as error:
-        raise InputError(f"`{name}` in {file.filename} cannot be read ({error}).") from None
+        raise InputError(
+            f"`{name}` in {file.filename} cannot be read ({error}): make the file again."
+        ) from None
     if not isinstance(table, h5py.Dataset):
-        raise InputError(f"{file.filename} has no table `{name}`.")
+        raise InputError(f"{file.filename} has no table `{name}`: check the path.")
     if table.ndim != dimensions or table.dtype.kind not in KINDS[kind]:
         numbers = {"f": "floating point", "i": "whole"}[kind]
         raise InputError(
             f"`{name}` in {file.filename} has {table.ndim} dimensions of {table.dtype}, where"
-            f" {dimensions} of {numbers} numbers are needed."
+            f" {dimensions} of {numbers} numbers are needed: check the path."
         )
     return table
 
