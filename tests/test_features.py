@@ -25,6 +25,8 @@ from recap.feature_files import create_features, open_features, skipped_rows
 from recap.feature_shards import gather_features
 from recap.features import FeatureExtractor, extract_features
 from recap.images import open_images
+from recap.partial_rows import HEADER_BYTES
+from recap.photo_store import STATE_BYTES
 
 BATCH = 16  # what is computed together on a processor
 PRECISIONS = ("float32", "bfloat16")
@@ -318,6 +320,33 @@ def test_a_photo_that_is_replaced_after_a_kill_is_read_again(study, tmp_path, mo
     assert len(launched) == (1 if change == "none" else 2)
     monkeypatch.undo()
     extract(folder, annotations, tmp_path / "undisturbed.h5", layer="conv1")
+    assert output.read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["features", "hole", "photo", "tail"])
+def test_finished_rows_that_are_damaged_after_a_kill_are_computed_again(
+    study, tmp_path, monkeypatch, damage
+):
+    images, annotations, _, _ = study
+    output = tmp_path / "features.h5"
+    in_reach_of_a_kill(monkeypatch, 2, images, annotations, output, layer="conv1")
+    part = tmp_path / "features.h5.part"
+    data = bytearray(part.read_bytes())
+    row = (len(data) - HEADER_BYTES) // (2 * BATCH)
+    if damage == "features":
+        data[HEADER_BYTES + row + 2] ^= 4
+    elif damage == "hole":
+        data[HEADER_BYTES + row + 64 : HEADER_BYTES + row + 128] = bytes(64)
+    elif damage == "photo":
+        data[HEADER_BYTES + row - 4 - STATE_BYTES - 9] ^= 4
+    else:
+        data[-3 * row // 2 :] = bytes(len(data[-3 * row // 2 :]))
+    part.write_bytes(data)
+    launched = counted(monkeypatch)
+    extract(images, annotations, output, layer="conv1")
+    assert len(launched) == 2  # its batch, and the one that was left
+    monkeypatch.undo()
+    extract(images, annotations, tmp_path / "undisturbed.h5", layer="conv1")
     assert output.read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
 
 

@@ -64,8 +64,8 @@ def extract_features(
     """Compute the features of a split's images with a backbone and write them to HDF5.
 
     What is finished lies in a `.part` file beside the output. If the work is killed, the same
-    command continues from it and ends in the same bytes; what was broken, or has changed since, is
-    computed again. While another process makes the same output, it is waited for.
+    command continues from it and ends in the same bytes; what was broken, is damaged there, or has
+    changed since, is computed again. While another process makes the same output, it is waited for.
 
     Parameters
     ----------
@@ -147,7 +147,9 @@ def extract_features(
         starts = [
             start
             for start in range(0, len(names), extractor.batch)
-            if start >= len(done) or _is_outdated(done, states, start, extractor.batch)
+            if start >= len(done)
+            or not rows.whole[start : start + extractor.batch].all()
+            or _is_outdated(done, states, start, extractor.batch)
         ]
         left = [name for start in starts for name in names[start : start + extractor.batch]]
         computed = _compute(extractor, sources, left, broken_images, threads)
