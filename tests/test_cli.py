@@ -1,6 +1,7 @@
 import errno
 import importlib
 import inspect
+import itertools
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import recap
 from recap import cli
 from recap.cli import COMMANDS, make_app
 from recap.errors import InputError
+from recap.outputs import OutputFile
 
 SOURCE = Path(recap.__file__).parents[1]
 
@@ -253,6 +255,36 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(path, tmp_path):
         with pytest.raises(InputError, match="which is a file: name a folder"):
             validate(Path, tmp_path / "file/output")
         validate(Path, tmp_path / "new/output")
+
+
+def outputs_in_pairs():
+    """Return every command with two of the files that it writes."""
+    return [
+        (path, *pair)
+        for path in COMMANDS
+        for pair in itertools.combinations(
+            [
+                name
+                for name, parameter in inspect.signature(stage(path)).parameters.items()
+                if OutputFile in (parameter.annotation, *get_args(parameter.annotation))
+            ],
+            2,
+        )
+    ]
+
+
+@pytest.mark.parametrize(("path", "first", "second"), outputs_in_pairs())
+def test_one_file_for_two_outputs_is_refused_before_any_work(path, first, second, tmp_path):
+    """The inputs are not there, and the sentence is not about them."""
+    function = stage(path)
+    given = {
+        name: tmp_path / name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+    }
+    with pytest.raises(InputError, match="two are one file: name a file for each"):
+        function(**given | {first: tmp_path / "one", second: tmp_path / "one"})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_option_named_output_is_one_to_write():

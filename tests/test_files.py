@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from recap.errors import InputError
-from recap.files import atomic_path, check_output, check_output_folder, file_hash
+from recap.files import atomic_path, check_different, check_output, check_output_folder, file_hash
 from recap.json_files import read_json, write_json
 
 
@@ -169,6 +169,15 @@ def test_the_target_of_a_link_is_written(tmp_path, exists):
     assert str(link.readlink()) == "elsewhere/target.json"
     assert target.read_text() == "1"
     assert names(target.parent) == ["target.json"]
+
+
+def test_one_file_for_two_outputs(tmp_path):
+    one = tmp_path / "one"
+    (tmp_path / "link").symlink_to("one")
+    check_different(one, None, tmp_path / "two", None)
+    for other in (one, tmp_path / "link", tmp_path / "none/../one"):
+        with pytest.raises(InputError, match=r"^Of the outputs .*/two and .*, two are one file: "):
+            check_different(one, tmp_path / "two", other)
 
 
 def test_places_where_no_file_can_be(tmp_path):

@@ -330,3 +330,10 @@ def test_decoding_undoes_encoding():
     numbers = {word: number for number, word in enumerate(WORDS)}
     row = np.array(encode_caption(tokenize("A dog, a dog!"), numbers, 15))
     assert decode_captions(row, WORDS) == "<START> a dog a dog <END>"
+
+
+@pytest.mark.parametrize("alone", ["dev", "dev_output"])
+def test_a_dev_split_without_its_output_is_refused(tmp_path, alone):
+    files = {name: tmp_path / name for name in ("train", "val", "output", alone)}
+    with pytest.raises(InputError, match="`dev_output`, one is given alone: give both or neither"):
+        encode_captions(tmp_path / "vocabulary", **files)

@@ -9,7 +9,7 @@ from recap.annotations import iterate_images
 from recap.checks import require
 from recap.errors import InputError
 from recap.feature_files import FEATURES, open_features
-from recap.files import atomic_path
+from recap.files import atomic_path, check_different
 from recap.hdf5 import open_hdf5, read_table
 from recap.json_files import read_json
 from recap.outputs import OutputFile
@@ -54,10 +54,11 @@ def list_images(
     ------
     InputError
         If the annotations are missing or not in COCO's format, or list too few images for the
-        components.
+        components; or if both outputs are one file.
     """
     require(components >= 0, "components", "at least 0", components)
     require(regions >= 1, "regions", "at least 1", regions)
+    check_different(images, urls)
     split_folder = images.name.removesuffix("_images.txt")
     with (
         atomic_path(images, record_digest=True) as images_scratch,

@@ -13,6 +13,7 @@ from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners, make_stepwise
 from recap.decoders import Decoder, read_decoder
 from recap.devices import Device, choose_device, use_threads
+from recap.files import check_different
 from recap.json_files import write_json
 from recap.outputs import OutputFile
 from recap.progress import progress
@@ -61,9 +62,10 @@ def generate_captions(
     Raises
     ------
     InputError
-        If a file is missing or damaged, the files do not belong together, or there is no such
-        decoder.
+        If a file is missing or damaged, the files do not belong together, there is no such
+        decoder, or both outputs are one file.
     """
+    check_different(output, words_output)
     use_threads(threads)
     chosen = read_decoder(decoder)
     captioners = load_captioners(model)

@@ -137,6 +137,25 @@ def check_output_folder(path: Path) -> None:
     _check_place(path / "file", path)
 
 
+def check_different(*outputs: Path | None) -> None:
+    """Refuse one path for several outputs: the last one would replace the others.
+
+    Parameters
+    ----------
+    *outputs : Path or None
+        Files to write; None for one that is not asked for.
+
+    Raises
+    ------
+    InputError
+        If two are the same file.
+    """
+    given = [output for output in outputs if output is not None]
+    if len({os.path.realpath(output) for output in given}) < len(given):
+        named = " and ".join(map(str, given))
+        raise InputError(f"Of the outputs {named}, two are one file: name a file for each.")
+
+
 def _check_place(path: Path, named: Path) -> None:
     """Refuse a path whose folders cannot be made; an error calls it by another name."""
     folder = path.parent

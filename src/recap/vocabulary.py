@@ -13,6 +13,7 @@ import numpy as np
 from recap.annotations import iterate_captions, iterate_images, number_images
 from recap.checks import require
 from recap.errors import InputError
+from recap.files import check_different
 from recap.hdf5 import create_hdf5
 from recap.json_files import read_json, write_json
 from recap.outputs import OutputFile
@@ -236,15 +237,18 @@ def encode_captions(
     Raises
     ------
     InputError
-        If a file is missing or damaged, a split has no caption that is short enough, or `dev` and
-        `val` share a photo.
+        If a file is missing or damaged, a split has no caption that is short enough, `dev` and
+        `val` share a photo, `dev` or `dev_output` is given alone, or both outputs are one file.
     """
     _require_length(max_words)
+    check_different(output, dev_output)
+    if (dev is None) != (dev_output is None):
+        raise InputError("Of `dev` and `dev_output`, one is given alone: give both or neither.")
     given = {"train": train, "val": val} | ({"dev": dev} if dev else {})
     learnt_from = check_shared_photos(given, photos or {})
     word_to_idx = {word: number for number, word in enumerate(read_vocabulary(vocabulary))}
     outputs = [(output, {"train": train, "val": val})]
-    if dev is not None and dev_output is not None:
+    if dev is not None:
         outputs.append((dev_output, {"dev": dev}))
     for path, splits in outputs:
         with create_hdf5(path, record_digest=True) as file:

@@ -19,7 +19,7 @@ from recap.datasets.archive import read_member
 from recap.datasets.shapes_captions import write_captions
 from recap.datasets.shapes_pictures import paint
 from recap.datasets.shapes_scenes import SIDE, DrawnObject, Scene, draw_lots
-from recap.files import atomic_path
+from recap.files import atomic_path, check_different
 from recap.outputs import OutputFile
 from recap.progress import progress
 from recap.threads import available_threads
@@ -70,11 +70,12 @@ def draw_shapes(
     Raises
     ------
     InputError
-        If a number is out of range.
+        If a number is out of range, or two outputs are one file.
     """
     require(train_scenes >= 1, "train_scenes", "at least 1", train_scenes)
     require(val_scenes >= 1, "val_scenes", "at least 1", val_scenes)
     require_seed(seed)
+    check_different(train_images, val_images, annotations)
     splits = (
         ("train", train_images, 0, train_scenes),
         ("val", val_images, train_scenes, val_scenes),
