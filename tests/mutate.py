@@ -36,7 +36,12 @@ TESTS = {
     "metrics/rouge": ["metrics", "scoring/test_score.py"],
     "metrics/cider": ["metrics", "scoring/test_score.py"],
     "report/statistics": ["report/test_statistics.py"],
-    "training": ["test_training.py"],
+    "training": [
+        "test_training.py",
+        "test_config.py",
+        "captioners/test_attention.py",
+        "test_cli.py",
+    ],
     "epochs": ["test_epochs.py", "test_training.py", "test_self_critical.py"],
     "training_state": ["test_training.py"],
     "captioned_images": ["test_training.py"],
