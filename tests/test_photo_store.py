@@ -61,6 +61,7 @@ def store(request, tmp_path):
         ([DECOMPOSED], CAFE, DECOMPOSED),
         (["a.JPG"], "a.jpg", "a.JPG"),
         (["Train/a.jpg"], "train/A.JPG", "Train/a.jpg"),
+        (["val/a.jpg", "Train/a.jpg"], "data/train/a.jpg", "Train/a.jpg"),
         (["a.JPG", "a.jpg"], "a.jpg", "a.jpg"),
         (["x/a.JPG", "y/a.jpg"], "a.JPG", "x/a.JPG"),
         (["STRASSE.jpg"], "stra\u00dfe.jpg", "STRASSE.jpg"),
@@ -212,7 +213,7 @@ def listed(tmp_path):
     folder = write_folder(tmp_path / "photos", "1.jpg", "below/2.jpg", "unlisted.jpg")
     for path in folder.rglob("*"):
         os.utime(path, (10**9, 10**9))
-    names = ["1.jpg", "2.jpg", "missing.jpg"]
+    names = ["1.jpg", "missing.jpg", "2.jpg"]
     records = [{"id": number, "file_name": name} for number, name in enumerate(names)]
     (tmp_path / "captions.json").write_text(json.dumps({"images": records, "annotations": []}))
     return folder, tmp_path / "captions.json"

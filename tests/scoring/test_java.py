@@ -1,5 +1,8 @@
 """Java is found, asked for its version, and its failures are told."""
 
+import os
+import select
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -88,6 +91,26 @@ def test_what_a_program_starts_ends_with_it(then, tmp_path):
     else:
         assert java.run_java([str(script)], 60) == "started\n"
     assert not ended.exists()
+
+
+def test_a_program_and_what_it_starts_end_with_the_block_that_uses_it(tmp_path):
+    """They hold one end of a pipe, of which the other tells when nobody does."""
+    script = tmp_path / "java"
+    script.write_text("#!/bin/sh\n/bin/sleep 20 &\necho started\nwait\n")
+    script.chmod(0o755)
+    read, write = os.pipe()
+    options = {"stdout": subprocess.PIPE, "pass_fds": [write]}
+    with (
+        pytest.raises(ValueError, match="no number"),
+        java.java_process([str(script)], 60, **options) as process,
+    ):
+        os.close(write)
+        assert process.stdout.readline() == b"started\n"
+        raise ValueError("no number")
+    assert process.returncode == -signal.SIGKILL
+    assert select.select([read], [], [], 10)[0] == [read]
+    assert os.read(read, 1) == b""
+    os.close(read)
 
 
 def test_errors_in_words():

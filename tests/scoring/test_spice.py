@@ -59,6 +59,17 @@ def test_the_score_file_has_them(corenlp, stand_in):
 
 
 @needs_java
+def test_the_program_finds_the_folder_of_its_cache(corenlp, stand_in, monkeypatch):
+    def run_java(command, limit):
+        assert Path(command[command.index("-cache") + 1]).is_dir()
+        return run(command, limit)
+
+    run = spice.run_java
+    monkeypatch.setattr(spice, "run_java", run_java)
+    assert spice_scores({5: ["a dog runs"]}, {5: ["a dog"]}, corenlp) == (0.2, [0.2])
+
+
+@needs_java
 def test_what_the_program_said_is_told(corenlp, stand_in):
     with pytest.raises(JavaProblem, match="failed .*cannot parse crash"):
         spice_scores(REFERENCES, dict.fromkeys(REFERENCES, ["crash"]), corenlp)
