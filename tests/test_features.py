@@ -731,7 +731,13 @@ def test_files_that_are_no_feature_files(tmp_path):
             pass
 
 
-@pytest.mark.parametrize("attributes", [{"skipped": 3}, {"regions": [1, 2]}, {"regions": 2}])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        *({"skipped": rows} for rows in (3, [3], [-1], [0.5], [b"a"], [[0]])),
+        *({"regions": number} for number in ([1, 2], 2, 0, -1, 1.5, "abc", b"x", 10**9)),
+    ],
+)
 def test_attributes_that_do_not_fit(tmp_path, attributes):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["features"] = np.zeros((3, 3), np.float32)

@@ -378,3 +378,12 @@ def test_a_pca_of_regions_refuses_features_of_whole_images(tmp_path):
     other = write_features(tmp_path / "other.h5", made_rows(40, 4))
     with pytest.raises(InputError, match="4 columns but .* was fitted on 196"):
         apply_pca(other, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")
+
+
+@pytest.mark.parametrize("regions", ["abc", 0, -1, 2.5])
+def test_a_pca_whose_regions_are_no_number(tmp_path, regions):
+    with h5py.File(tmp_path / "pca.h5", "w") as file:
+        file["mean"], file["components"] = np.zeros(3), np.eye(3)
+        file.attrs["regions"] = regions
+    with pytest.raises(InputError, match=r"pca\.h5 is damaged: .*`regions` is"):
+        read_pca(tmp_path / "pca.h5")

@@ -1,6 +1,7 @@
 """The HDF5 files that hold features, a row an image."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,8 +129,11 @@ def open_features(path: Path) -> Iterator[h5py.File]:
     """
     with open_hdf5(path) as file:
         features = read_table(file, FEATURES, 2, "f")
-        skipped, regions = skipped_rows(features), read_attributes(file).get(REGIONS, 1)
-        if np.ndim(skipped) != 1 or np.ndim(regions) or features.shape[1] % int(regions):
+        skipped = np.asarray(skipped_rows(features))
+        is_whole = skipped.ndim == 1 and (skipped.dtype.kind in "iu" or not skipped.size)
+        if is_whole and skipped.size:
+            is_whole = 0 <= skipped.min() and skipped.max() < len(features)
+        if not is_whole or features.shape[1] % regions_of(file):
             raise InputError(f"{path} is damaged: its attributes do not fit `{FEATURES}`.")
         yield file
 
@@ -141,8 +145,19 @@ def regions_of(file: h5py.File) -> int:
     ----------
     file : h5py.File
         Open for reading; its attribute `regions` tells.
+
+    Raises
+    ------
+    InputError
+        If the attribute is no whole number from 1 up.
     """
-    return int(read_attributes(file).get(REGIONS, 1))
+    regions = str(read_attributes(file).get(REGIONS, 1))
+    if not re.fullmatch(r"[1-9]\d{0,8}", regions):
+        raise InputError(
+            f"{file.filename} is damaged: its attributes do not fit, `regions` is {regions!r}; make"
+            " it again."
+        )
+    return int(regions)
 
 
 def skipped_rows(features: h5py.Dataset) -> np.ndarray:
