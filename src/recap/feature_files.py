@@ -132,7 +132,7 @@ def open_features(path: Path) -> Iterator[h5py.File]:
         skipped = np.asarray(skipped_rows(features))
         is_whole = skipped.ndim == 1 and (skipped.dtype.kind in "iu" or not skipped.size)
         if is_whole and skipped.size:
-            is_whole = 0 <= skipped.min() and skipped.max() < len(features)
+            is_whole = skipped.min() >= 0 and skipped.max() < len(features)
         if not is_whole or features.shape[1] % regions_of(file):
             raise InputError(f"{path} is damaged: its attributes do not fit `{FEATURES}`.")
         yield file
