@@ -21,9 +21,9 @@ import safetensors.torch
 import torch
 
 from recap.captioners.stepwise import load_captioners
-from recap.decoders import read_decoder
-from recap.decoding import caption_features
-from recap.errors import InputError
+from recap.core.errors import InputError
+from recap.evaluation.decoders import read_decoder
+from recap.evaluation.generate import caption_features
 
 WIDTH, MAX_WORDS = 5, 30
 START, END = 1, 2

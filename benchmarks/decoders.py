@@ -13,15 +13,15 @@ import json
 import sys
 from pathlib import Path
 
-from recap.annotations import read_annotations
-from recap.captioned_images import open_usable_features
 from recap.captioners.stepwise import load_captioners
-from recap.decoders import read_decoder
-from recap.decoding import caption_features
-from recap.devices import choose_device, use_threads
-from recap.errors import InputError
-from recap.scoring.references import PreparedReferences
-from recap.scoring.score import compute_scores
+from recap.core.devices import choose_device, use_threads
+from recap.core.errors import InputError
+from recap.datasets.annotations import read_annotations
+from recap.evaluation.decoders import read_decoder
+from recap.evaluation.generate import caption_features
+from recap.evaluation.scoring.references import PreparedReferences
+from recap.evaluation.scoring.score import compute_scores
+from recap.training.batches import open_usable_features
 
 DECODERS = [
     "greedy",

@@ -43,9 +43,9 @@ from PIL import Image
 from torch import nn
 from usual_extraction import USUAL, make_vgg16, run_usual
 
-from recap import features as engine
 from recap.backbones.load import load_backbone
-from recap.devices import choose_device, use_threads
+from recap.core.devices import choose_device, use_threads
+from recap.features import extract as engine
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 96
 ROUNDS = 2

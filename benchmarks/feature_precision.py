@@ -19,21 +19,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recap.annotations import Annotations, read_annotations
-from recap.captioned_images import open_usable_features
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners
-from recap.decoders import Decoder, read_decoder
-from recap.decoding import caption_features
-from recap.devices import choose_device, choose_precision, use_threads
-from recap.errors import InputError
-from recap.features import extract_features
-from recap.hdf5 import open_hdf5
-from recap.metrics.bleu import bleu_of_counts
-from recap.pca import apply_pca
+from recap.captions.metrics.bleu import bleu_of_counts
+from recap.core.devices import choose_device, choose_precision, use_threads
+from recap.core.errors import InputError
+from recap.core.hdf5 import open_hdf5
+from recap.datasets.annotations import Annotations, read_annotations
+from recap.evaluation.decoders import Decoder, read_decoder
+from recap.evaluation.generate import caption_features
+from recap.evaluation.scoring.references import PreparedReferences
+from recap.evaluation.scoring.score import compute_scores
+from recap.features.extract import extract_features
+from recap.features.pca import apply_pca
 from recap.report.statistics import interval, resampled_means
-from recap.scoring.references import PreparedReferences
-from recap.scoring.score import compute_scores
+from recap.training.batches import open_usable_features
 
 PRECISIONS = ("float32", "bfloat16")
 SCORES = ("CIDEr-D", "BLEU-4")

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from recap.captioners.numpy import CaptioningRNN
-from recap.layers.packing import pack_captions
+from recap.captioners.packing import pack_captions
 
 N_CAPTIONS, N_WORDS, VOCABULARY = 256, 17, 1004
 FEATURES, WORD_VECTOR, HIDDEN = 512, 256, 512

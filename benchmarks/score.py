@@ -26,9 +26,9 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from recap.scoring.java import find_java
-from recap.scoring.references import PreparedReferences
-from recap.scoring.score import compute_scores
+from recap.evaluation.scoring.java import find_java
+from recap.evaluation.scoring.references import PreparedReferences
+from recap.evaluation.scoring.score import compute_scores
 
 IMAGES, REFERENCES = 40_000, 5
 VOCABULARY = 9_000

@@ -10,7 +10,7 @@ classifier each, and the share right is taken over all objects.
 The captions are the LSTM's, by beam search with three beams, parsed by the grammar that wrote the
 references and held against what was drawn. An attribute counts where a caption names it. Which
 drawn object a caption means is settled by the pairing under which most of its claims hold; of an
-object too many, every claim is wrong (`recap.datasets.shapes_captions.check_claims`).
+object too many, every claim is wrong (`recap.datasets.shapes.captions.check_claims`).
 
 Both have a floor beside them: a probe that always gives training's most frequent answer, and the
 same captions, each dealt to the next scene.
@@ -27,11 +27,11 @@ import h5py
 import numpy as np
 from sklearn.linear_model import RidgeClassifierCV
 
-from recap.datasets.shapes import read_scenes
-from recap.datasets.shapes_captions import check_claims, parse_caption
-from recap.datasets.shapes_scenes import Scene
-from recap.errors import InputError
-from recap.json_files import read_json
+from recap.core.errors import InputError
+from recap.core.json_files import read_json
+from recap.datasets.shapes.captions import check_claims, parse_caption
+from recap.datasets.shapes.draw import read_scenes
+from recap.datasets.shapes.scenes import Scene
 
 PROBED = ("shape", "colour", "size", "background")
 TOLD = ("shape", "colour", "size", "place", "background")

@@ -31,10 +31,10 @@ from numpy_layers import FEATURES, HIDDEN, N_CAPTIONS, NULL, VOCABULARY, WORD_VE
 from numpy_layers import coco_like_captions as captions_of_a_batch
 from usual_training import NETWORKS, UsualCaptioner, usual_epoch
 
-from recap.captioned_images import CaptionedImages, draw_batches
-from recap.captioners.trainers import make_trainer
-from recap.devices import choose_device, choose_precision, keep_freed_memory
-from recap.recipe import Recipe
+from recap.captioners.recipe import Recipe
+from recap.core.devices import choose_device, choose_precision, keep_freed_memory
+from recap.training.batches import CaptionedImages, draw_batches
+from recap.training.trainers import make_trainer
 
 BATCHES = 8
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", *(f"word{n}" for n in range(VOCABULARY - 4))]

@@ -34,7 +34,7 @@ TRAIN = f"""
 import {{first}}
 import time
 import torch
-from recap.devices import choose_precision, keep_freed_memory, use_threads
+from recap.core.devices import choose_precision, keep_freed_memory, use_threads
 from train import made_images, recap_epoch
 use_threads(None)
 keep_freed_memory()

@@ -12,15 +12,15 @@ import pytest
 from downloads import CONTENT, NAME
 from faulty_server import FaultyServer
 
-from recap import transfer
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
+from recap.captioners.recipe import Recipe
+from recap.captions.vocabulary import SPECIAL_WORDS, build_vocabulary, encode_captions
+from recap.core import transfer
 from recap.data import list_images
 from recap.datasets.registry import prepare_annotations
-from recap.datasets.shapes import draw_shapes
-from recap.features import extract_features
-from recap.pca import apply_pca, fit_pca
-from recap.recipe import Recipe
-from recap.vocabulary import SPECIAL_WORDS, build_vocabulary, encode_captions
+from recap.datasets.shapes.draw import draw_shapes
+from recap.features.extract import extract_features
+from recap.features.pca import apply_pca, fit_pca
 
 SPLITS = ("train", "val")
 

@@ -2,9 +2,9 @@
 
 import hashlib
 
-from recap import download
-from recap.remote_file import RemoteFile
-from recap.transfer import Patience
+from recap.core import fetch as download
+from recap.core.remote_file import RemoteFile
+from recap.core.transfer import Patience
 
 CONTENT = bytes(range(256)) * 2000
 NAME = "photos.bin"

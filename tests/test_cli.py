@@ -18,8 +18,8 @@ import pytest
 import recap
 from recap import cli
 from recap.cli import COMMANDS, make_app
-from recap.errors import InputError
-from recap.outputs import OutputFile
+from recap.core.errors import InputError
+from recap.core.outputs import OutputFile
 
 SOURCE = Path(recap.__file__).parents[1]
 
@@ -413,8 +413,8 @@ def test_ctrl_c_while_a_command_imports_what_it_needs(tmp_path):
 
 # Of these the study is looked for first.
 LATE = {
-    ("recap.provenance:record_provenance", "threads"),
-    ("recap.verify_study:verify_study", "threads"),
+    ("recap.report.provenance:record_provenance", "threads"),
+    ("recap.report.verify_study:verify_study", "threads"),
 }
 
 

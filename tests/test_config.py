@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recap.captioners.recipe import Recipe
 from recap.cli import COMMANDS
 from recap.config import check_config
-from recap.decoders import Decoder
-from recap.errors import InputError
-from recap.recipe import Recipe
+from recap.core.errors import InputError
+from recap.evaluation.decoders import Decoder
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -6,8 +6,8 @@ import json
 import pytest
 from downloads import CONTENT, MD5, NAME, SHA256, fetch, remote
 
-from recap import download
-from recap.errors import InputError
+from recap.core import fetch as download
+from recap.core.errors import InputError
 from recap.verify_download import DOWNLOADS, verify_download
 
 pytestmark = pytest.mark.usefixtures("pauses")

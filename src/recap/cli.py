@@ -8,37 +8,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import recap
-from recap.errors import NO_ROOM, InputError
+from recap.core.errors import NO_ROOM, InputError
 
 if TYPE_CHECKING:
     from cyclopts import App, Token
 
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
-    "recap.datasets.shapes:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
+    "recap.datasets.shapes.draw:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
     "recap.datasets.download:download_dataset": "Download one file of a data set and verify it.",
     "recap.backbones.download:download_weights": "Download a backbone's weights and verify them.",
     "recap.verify_download:verify_download": "Verify a downloaded file again.",
     "recap.datasets.registry:prepare_annotations": "Write a split's captions in COCO's format.",
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.data:list_images": "List a split's image files and addresses in row order.",
-    "recap.features:extract_features": "Compute the features of a split's images.",
-    "recap.feature_shards:gather_features": "Put the shards of a split's features together.",
-    "recap.pca:fit_pca": "Find the principal components of the training features.",
-    "recap.pca:apply_pca": "Reduce a feature file to its principal components.",
-    "recap.vocabulary:build_vocabulary": "Number the most frequent words.",
-    "recap.vocabulary:encode_captions": "Write the captions of the splits in numbers.",
-    "recap.training:train_captioner": "Train a captioner and keep its best epoch.",
-    "recap.decoding:generate_captions": "Caption the images of a split.",
-    "recap.perplexity:measure_perplexity": "Measure how likely a captioner finds given captions.",
-    "recap.corenlp:download_spice": "Download the parser that SPICE uses.",
-    "recap.scoring.score:score_captions": "Score captions: BLEU, METEOR, ROUGE-L, CIDEr-D, SPICE.",
-    "recap.scoring.submission:write_submission": "Pack captions for COCO's evaluation server.",
-    "recap.provenance:record_provenance": "Write down what a study was made from, with checksums.",
+    "recap.features.extract:extract_features": "Compute the features of a split's images.",
+    "recap.features.gather:gather_features": "Put the shards of a split's features together.",
+    "recap.features.pca:fit_pca": "Find the principal components of the training features.",
+    "recap.features.pca:apply_pca": "Reduce a feature file to its principal components.",
+    "recap.captions.vocabulary:build_vocabulary": "Number the most frequent words.",
+    "recap.captions.vocabulary:encode_captions": "Write the captions of the splits in numbers.",
+    "recap.training.train:train_captioner": "Train a captioner and keep its best epoch.",
+    "recap.evaluation.generate:generate_captions": "Caption the images of a split.",
+    "recap.evaluation.perplexity:measure_perplexity": "Measure how likely given captions are.",
+    "recap.evaluation.scoring.corenlp:download_spice": "Download the parser that SPICE uses.",
+    "recap.evaluation.scoring.score:score_captions": "Score captions: BLEU to SPICE.",
+    "recap.evaluation.scoring.submission:write_submission": "Pack captions for COCO's server.",
+    "recap.report.provenance:record_provenance": "Write down what a study is made from.",
     "recap.report.compare:compare_captioners": "Write the report that compares captioners.",
-    "recap.caption:caption": "Print a caption for any photo.",
-    "recap.verify:verify": "Check the files of a coco_captioning folder.",
-    "recap.verify_study:verify_study": "Hold a study's files against their digests.",
+    "recap.evaluation.caption:caption": "Print a caption for any photo.",
+    "recap.captioners.verify:verify": "Check the files of a coco_captioning folder.",
+    "recap.report.verify_study:verify_study": "Hold a study's files against their digests.",
 }
 
 # Failures that are no mistake of the program's: no space, no permission.

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from recap.backbones.layers import LAYERS, choose_layer, regions_in
+from recap.backbones.layer_names import LAYERS, choose_layer, regions_in
+from recap.captioners.recipe import OF_REGIONS, Recipe
 from recap.config_schema import fill_in
-from recap.corenlp import require_digest
-from recap.decoders import Decoder, read_decoder
-from recap.errors import InputError
-from recap.recipe import OF_REGIONS, Recipe
+from recap.core.errors import InputError
+from recap.evaluation.decoders import Decoder, read_decoder
+from recap.evaluation.scoring.corenlp import require_digest
 from recap.sweeps import expand_lists, expand_models
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.

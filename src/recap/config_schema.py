@@ -9,8 +9,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from recap.checks import is_finite
-from recap.errors import InputError
+from recap.core.checks import is_finite
+from recap.core.errors import InputError
 
 TYPES = {
     "array": "a list",

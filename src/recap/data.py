@@ -5,16 +5,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from recap.annotations import iterate_images
-from recap.checks import require
-from recap.errors import InputError
-from recap.feature_files import FEATURES, open_features
-from recap.files import atomic_path, check_different
-from recap.hdf5 import open_hdf5, read_table
-from recap.json_files import read_json
-from recap.outputs import OutputFile
-from recap.text import is_one_line
-from recap.vocabulary import decode_captions
+from recap.captions.vocabulary import decode_captions
+from recap.core.checks import require
+from recap.core.errors import InputError
+from recap.core.files import atomic_path, check_different
+from recap.core.hdf5 import open_hdf5, read_table
+from recap.core.json_files import read_json
+from recap.core.outputs import OutputFile
+from recap.core.text import is_one_line
+from recap.datasets.annotations import iterate_images
+from recap.features.files import FEATURES, open_features
 
 __all__ = [
     "decode_captions",

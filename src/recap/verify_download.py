@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from recap.backbones.weights import WEIGHTS
-from recap.corenlp import CORENLP
+from recap.core.errors import InputError
+from recap.core.fetch import verify
+from recap.core.json_files import write_json
+from recap.core.outputs import OutputFile
 from recap.datasets.registry import DATASETS
-from recap.download import verify
-from recap.errors import InputError
-from recap.json_files import write_json
-from recap.outputs import OutputFile
+from recap.evaluation.scoring.corenlp import CORENLP
 
 DOWNLOADS = {
     file.name: file

@@ -9,13 +9,13 @@ import torch
 from torch.nn import functional
 
 from recap.backbones.download import download_weights
-from recap.backbones.layers import LAYERS, choose_layer, regions_in
+from recap.backbones.layer_names import LAYERS, choose_layer, regions_in
 from recap.backbones.load import NETWORKS, load_backbone
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weights import RANDOM, WEIGHTS, weights_source
-from recap.errors import InputError
-from recap.files import file_hash
+from recap.core.errors import InputError
+from recap.core.files import file_hash
 
 # torchvision's names and shapes, written out. The convolutions of VGG-16 by their place among the
 # layers of `features`, with their channels in and out:

@@ -10,7 +10,7 @@ import torch
 from recap.backbones import weight_files
 from recap.backbones.load import load_backbone
 from recap.backbones.weights import RANDOM
-from recap.errors import InputError
+from recap.core.errors import InputError
 
 BACKBONE, LAYER = "squeezenet1_0", "fire2"
 

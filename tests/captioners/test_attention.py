@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from recap.captioners.folder import load_captioner
+from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
 from recap.captioners.torch import Captioner, attend
-from recap.captioners.trainers import TorchTrainer
-from recap.decoders import Decoder
-from recap.errors import InputError
-from recap.recipe import Recipe
-from recap.search import search_captions
-from recap.training import train_captioner
-from recap.vocabulary import SPECIAL_WORDS
+from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.core.errors import InputError
+from recap.evaluation.decoders import Decoder
+from recap.evaluation.search import search_captions
+from recap.training.train import train_captioner
+from recap.training.trainers import TorchTrainer
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
 REGIONS, REGION_DIM, HIDDEN_DIM = 49, 4, 6

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from recap.captioners.folder import load_captioner, save_captioner
-from recap.errors import InputError
+from recap.core.errors import InputError
 
 FACTS = {"seed": 0, "best_epoch": 2, "regions": 3, "versions": {"torch": "2"}}
 ODD = [None, True, 0, -1, 0.5, math.nan, 10**400, "", "lstm", [], [1], {}, {"a": 1}, [[]]]

@@ -6,10 +6,10 @@ import torch
 
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.stepwise import Ensemble, NumpySteps, make_stepwise
-from recap.decoders import read_decoder
-from recap.errors import InputError
-from recap.search import search_captions
-from recap.vocabulary import SPECIAL_WORDS, START
+from recap.captions.vocabulary import SPECIAL_WORDS, START
+from recap.core.errors import InputError
+from recap.evaluation.decoders import read_decoder
+from recap.evaluation.search import search_captions
 
 CPU = torch.device("cpu")
 WORDS = [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]

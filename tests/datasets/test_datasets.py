@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from recap.annotations import read_annotations
+from recap.core.errors import InputError
 from recap.datasets import coco, flickr8k, karpathy
+from recap.datasets.annotations import read_annotations
 from recap.datasets.caption_file import caption_file
 from recap.datasets.download import download_dataset
 from recap.datasets.registry import DATASETS, find_dataset, prepare_annotations
-from recap.errors import InputError
 
 COCO_SPLIT = {
     "info": {"description": "COCO 2014 Dataset", "year": 2014},

@@ -3,9 +3,9 @@ import zipfile
 
 import pytest
 
+from recap.core.errors import InputError
 from recap.datasets.categories import prepare_categories
-from recap.datasets.shapes import read_scenes
-from recap.errors import InputError
+from recap.datasets.shapes.draw import read_scenes
 
 
 def read_back(path):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from recap.feature_files import IMAGES_BYTES, IMAGES_SHA256
-from recap.provenance import record_provenance
+from recap.features.files import IMAGES_BYTES, IMAGES_SHA256
 from recap.report.compare import compare_captioners
 from recap.report.comparison import Comparison, lay_side_by_side
+from recap.report.provenance import record_provenance
 from recap.report.study import METRICS, read_study
 
 IMAGES = 20

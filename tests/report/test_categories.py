@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.categories import read_categories
 
 

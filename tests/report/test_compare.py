@@ -11,14 +11,14 @@ from html.parser import HTMLParser
 import h5py
 import pytest
 
-from recap.annotations import Annotations
-from recap.errors import InputError
+from recap.captions.vocabulary import LEARNT_FROM
+from recap.core.errors import InputError
+from recap.datasets.annotations import Annotations
 from recap.report.anchors import ANCHORS, same_images
 from recap.report.chapter import data_in_words, features_in_words
 from recap.report.compare import compare_captioners
 from recap.report.page import duration, scale_of, size
 from recap.report.study import read_study
-from recap.vocabulary import LEARNT_FROM
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

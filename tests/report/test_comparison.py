@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.comparison import lay_side_by_side
 from recap.report.judge import judge
 from recap.report.study import read_study

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.gallery import MOST_IMAGES, build_gallery, choose_images
 from recap.report.judge import judge
 

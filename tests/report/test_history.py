@@ -1,6 +1,6 @@
 import pytest
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.history import read_history
 
 

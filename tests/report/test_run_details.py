@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 import recap
-from recap.errors import InputError
+from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.core.errors import InputError
 from recap.report.run_details import (
     FEATURES,
     PCA,
@@ -18,7 +19,6 @@ from recap.report.run_details import (
     version_rows,
 )
 from recap.report.study import read_study
-from recap.vocabulary import SPECIAL_WORDS
 
 
 def test_attributes_of_features_and_components(fake):

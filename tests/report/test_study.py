@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.study import decoder_order, read_study
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recap.metrics.bleu import bleu_of_counts
+from recap.captions.metrics.bleu import bleu_of_counts
 from recap.report.judge import judge
 from recap.report.statistics import interval
 from recap.report.study import METRICS

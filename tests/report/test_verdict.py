@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.judge import judge, judge_scores, shared_decoders
 from recap.report.statistics import Difference
 from recap.report.verdict import Lead, Standing, Verdict

@@ -18,8 +18,8 @@ from miniatures import (
     squeezenet_weights,
 )
 
+from recap.captioners.verify import verify
 from recap.data import load_coco_data
-from recap.verify import verify
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ import yaml
 from miniatures import PHOTOS, photo
 
 from recap.data import load_coco_data
-from recap.verify_study import verify_study
+from recap.report.verify_study import verify_study
 
 pytestmark = pytest.mark.slow
 

@@ -72,7 +72,7 @@ rule build_vocabulary:
     params:
         **config["vocabulary"],
         max_words=config["max_words"],
-        code=code_hash("recap.vocabulary"),
+        code=code_hash("recap.captions.vocabulary"),
     shell:
         """
         python -m recap build-vocabulary \
@@ -109,7 +109,7 @@ rule encode_captions:
         max_words=config["max_words"],
         dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
         photos=options(photos=places_of_own_photos()),
-        code=code_hash("recap.vocabulary"),
+        code=code_hash("recap.captions.vocabulary"),
     shell:
         """
         python -m recap encode-captions \

@@ -12,15 +12,15 @@ WORKFLOW = Path(workflow.current_basedir).parent
 SOURCE = WORKFLOW.parent / "src"
 sys.path.insert(0, str(SOURCE))
 
-from recap.backbones.layers import choose_layer, regions_in
+from recap.backbones.layer_names import choose_layer, regions_in
 from recap.backbones.weights import weights_source
-from recap.code_hash import code_hash
+from recap.core.code_hash import code_hash
 from recap.config import check_config
 from recap.datasets.categories import READERS
 from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
-from recap.errors import InputError
-from recap.photo_store import describe_photos
-from recap.remote_file import RemoteFile
+from recap.core.errors import InputError
+from recap.core.photo_store import describe_photos
+from recap.core.remote_file import RemoteFile
 from recap.verify_download import DOWNLOADS
 
 try:

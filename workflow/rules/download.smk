@@ -31,7 +31,7 @@ rule draw_shapes:
         mem_mb=500,
     params:
         **config["shapes"],
-        code=code_hash("recap.datasets.shapes"),
+        code=code_hash("recap.datasets.shapes.draw"),
     shell:
         """
         python -m recap draw-shapes \

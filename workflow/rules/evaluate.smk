@@ -45,7 +45,7 @@ rule generate_captions:
     params:
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
-        code=code_hash("recap.decoding"),
+        code=code_hash("recap.evaluation.generate"),
     shell:
         """
         python -m recap generate-captions \
@@ -82,7 +82,7 @@ rule measure_perplexity:
     params:
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
-        code=code_hash("recap.perplexity"),
+        code=code_hash("recap.evaluation.perplexity"),
     shell:
         """
         python -m recap measure-perplexity \
@@ -118,7 +118,7 @@ rule score_captions:
     params:
         meteor=config["meteor"],
         spice=lambda wildcards, input: options(spice=input.spice),
-        code=code_hash("recap.scoring.score"),
+        code=code_hash("recap.evaluation.scoring.score"),
     shell:
         """
         python -m recap score-captions \
@@ -153,7 +153,7 @@ rule write_submission:
         algorithm=lambda wildcards: re.sub(
             "[^A-Za-z0-9]+", "-", "{model}-{run}-{decoder}".format(**wildcards)
         ),
-        code=code_hash("recap.scoring.submission"),
+        code=code_hash("recap.evaluation.scoring.submission"),
     shell:
         """
         python -m recap write-submission \

@@ -56,7 +56,7 @@ rule extract_features:
         precision=config["feature_precision"],
         batch=config["feature_batch"],
         photos=lambda wildcards: photos_of(wildcards.split),
-        code=code_hash("recap.features"),
+        code=code_hash("recap.features.extract"),
     shell:
         """
         python -m recap extract-features \
@@ -93,7 +93,7 @@ rule gather_features:
     resources:
         mem_mb=1000,
     params:
-        code=code_hash("recap.feature_shards"),
+        code=code_hash("recap.features.gather"),
     shell:
         """
         python -m recap gather-features \
@@ -121,7 +121,7 @@ rule fit_pca:
     params:
         components=config["pca_components"],
         device=config["device"],
-        code=code_hash("recap.pca"),
+        code=code_hash("recap.features.pca"),
     shell:
         """
         python -m recap fit-pca \
@@ -151,7 +151,7 @@ rule apply_pca:
     resources:
         mem_mb=1500,
     params:
-        code=code_hash("recap.pca"),
+        code=code_hash("recap.features.pca"),
     shell:
         """
         python -m recap apply-pca \

@@ -72,7 +72,7 @@ rule record_provenance:
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
         settings=lambda wildcards: settings_to_tell(),
-        code=code_hash("recap.provenance"),
+        code=code_hash("recap.report.provenance"),
     shell:
         """
         python -m recap record-provenance \

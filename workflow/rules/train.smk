@@ -44,7 +44,7 @@ rule train_captioner:
         ),
         device=config["device"],
         precision=config["precision"],
-        code=code_hash("recap.training"),
+        code=code_hash("recap.training.train"),
     shell:
         """
         python -m recap train-captioner \

@@ -3,9 +3,9 @@
 from typing import Literal
 
 from recap.backbones.weights import WEIGHTS
-from recap.download import fetch
-from recap.errors import InputError
-from recap.outputs import OutputFile
+from recap.core.errors import InputError
+from recap.core.fetch import fetch
+from recap.core.outputs import OutputFile
 
 
 def download_weights(

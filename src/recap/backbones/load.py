@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from recap.backbones.layers import DEFAULT, choose_layer, regions_in
+from recap.backbones.layer_names import DEFAULT, choose_layer, regions_in
 from recap.backbones.squeezenet import SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weight_files import choose_weights, read_weights, to_float
 from recap.backbones.weights import RANDOM
-from recap.errors import InputError
-from recap.files import file_hash
-from recap.images import Preprocessing
+from recap.core.errors import InputError
+from recap.core.files import file_hash
+from recap.core.images import Preprocessing
 
 NETWORKS = {"vgg16": VGG16, "squeezenet1_0": SqueezeNet}
 
@@ -73,7 +73,8 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
         those of the Caffe model's conversion, behind a prefix or within other dicts or neither.
         The names decide the preprocessing.
     layer : str
-        Which layer gives the features: a name of `recap.backbones.layers.LAYERS`, or `default`.
+        Which layer gives the features: `default`, or a name of
+        `recap.backbones.layer_names.LAYERS`.
 
     Raises
     ------

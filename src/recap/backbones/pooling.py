@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from recap.backbones.layers import GRID
+from recap.backbones.layer_names import GRID
 
 
 def mean_of_regions(maps: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from recap.backbones.layers import GRID, GRIDS
+from recap.backbones.layer_names import GRID, GRIDS
 from recap.backbones.pooling import mean_of_regions
 
 # Channels of each fire module: squeezed, and of each half that is expanded.

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from recap.backbones.layers import GRID, GRIDS, VGG16_CONVOLUTIONS, VGG16_LINEAR
+from recap.backbones.layer_names import GRID, GRIDS, VGG16_CONVOLUTIONS, VGG16_LINEAR
 from recap.backbones.pooling import mean_of_regions
 
 CHANNELS = [64, 64, "pool", 128, 128, "pool", *[256] * 3, "pool", *2 * [*[512] * 3, "pool"]]

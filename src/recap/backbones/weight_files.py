@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from recap.backbones.weights import RANDOM
-from recap.errors import InputError
+from recap.core.errors import InputError
 
 # The first weight of every backbone: what stands before it in a file is a prefix of all.
 FIRST = "features.0.weight"

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from recap.errors import InputError
-from recap.remote_file import RemoteFile
+from recap.core.errors import InputError
+from recap.core.remote_file import RemoteFile
 
 # Weights drawn from a seed: a random projection, for runs that can download nothing.
 RANDOM = "random"

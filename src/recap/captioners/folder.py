@@ -8,12 +8,12 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from recap.checks import require
-from recap.errors import InputError
-from recap.files import atomic_path
-from recap.json_files import read_json, write_json
-from recap.recipe import Recipe
-from recap.vocabulary import SPECIAL_WORDS
+from recap.captioners.recipe import Recipe
+from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.core.checks import require
+from recap.core.errors import InputError
+from recap.core.files import atomic_path
+from recap.core.json_files import read_json, write_json
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"

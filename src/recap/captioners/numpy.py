@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recap import optim
-from recap.data import sample_coco_minibatch
-from recap.layers import (
+from recap.captioners import optim
+from recap.captioners.layers import (
     affine_backward,
     affine_forward,
     lstm_recurrence_backward,
@@ -25,7 +24,8 @@ from recap.layers import (
     word_embedding_backward,
     word_embedding_forward,
 )
-from recap.layers.packing import pack_captions
+from recap.captioners.packing import pack_captions
+from recap.data import sample_coco_minibatch
 
 CELLS = {
     "rnn": (1, rnn_recurrence_forward, rnn_recurrence_backward),
@@ -262,7 +262,7 @@ class CaptioningSolver:
     data : dict
         From `recap.data.load_coco_data`.
     update_rule : {"sgd", "sgd_momentum", "rmsprop", "adam"}
-        A function of `recap.optim`.
+        A function of `recap.captioners.optim`.
     optim_config : dict, optional
         Its settings, such as `{"learning_rate": 5e-3}`.
     batch_size : int

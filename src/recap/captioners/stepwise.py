@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from recap.captioners.folder import TrainedCaptioner, load_captioner
+from recap.captioners.layers import affine_forward, lstm_step_forward, rnn_step_forward
 from recap.captioners.torch import Captioner
-from recap.errors import InputError
-from recap.layers import affine_forward, lstm_step_forward, rnn_step_forward
-from recap.vocabulary import NULL
+from recap.captions.vocabulary import NULL
+from recap.core.errors import InputError
 
 State = tuple[torch.Tensor, ...]
 

@@ -8,15 +8,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.functions import (
+from recap.captioners.packing import pack_captions
+from recap.captioners.recipe import Recipe
+from recap.captioners.recurrences import (
     RECURRENCES,
     LookUp,
     VocabularyLoss,
     dropout,
     exact_precision,
 )
-from recap.layers.packing import pack_captions
-from recap.recipe import Recipe
 
 GATES = {"rnn": 1, "lstm": 4}
 

@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from recap.errors import InputError
-from recap.json_files import iterate_json
-from recap.zip_files import DAMAGE, ENCRYPTED, open_zip
+from recap.core.errors import InputError
+from recap.core.json_files import iterate_json
+from recap.core.zip_files import DAMAGE, ENCRYPTED, open_zip
 
 
 @contextmanager

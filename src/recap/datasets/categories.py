@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from recap.core.errors import InputError
+from recap.core.json_files import write_json
+from recap.core.outputs import OutputFile
 from recap.datasets.archive import iterate_member
-from recap.datasets.shapes import read_scenes
-from recap.datasets.shapes_scenes import SHAPES
-from recap.errors import InputError
-from recap.json_files import write_json
-from recap.outputs import OutputFile
+from recap.datasets.shapes.draw import read_scenes
+from recap.datasets.shapes.scenes import SHAPES
 
 
 def prepare_categories(dataset: str, archive: Path, *, split: str, output: OutputFile) -> None:

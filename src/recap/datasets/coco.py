@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from recap.core.remote_file import RemoteFile
 from recap.datasets.archive import iterate_member, open_member
-from recap.remote_file import RemoteFile
 
 # The server answers plain http; its https shows the storage provider's certificate, under whose
 # own name the same files can be had with a valid one.

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
+from recap.core.errors import InputError
+from recap.core.fetch import fetch
+from recap.core.outputs import OutputFile
 from recap.datasets.registry import DATASETS
-from recap.download import fetch
-from recap.errors import InputError
-from recap.outputs import OutputFile
 
 
 def download_dataset(

@@ -9,12 +9,12 @@ and Karpathy's `val` is `dev`.
 from collections.abc import Iterator
 from pathlib import Path
 
+from recap.core.errors import InputError
+from recap.core.remote_file import RemoteFile
 from recap.datasets.archive import iterate_member
 from recap.datasets.caption_file import caption_file
 from recap.datasets.coco import SERVER
 from recap.datasets.flickr8k import flickr_url
-from recap.errors import InputError
-from recap.remote_file import RemoteFile
 
 ARCHIVE = RemoteFile(
     "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from recap.core.errors import InputError
+from recap.core.files import atomic_path
+from recap.core.outputs import OutputFile
+from recap.core.remote_file import RemoteFile
 from recap.datasets import coco, flickr8k, karpathy
-from recap.errors import InputError
-from recap.files import atomic_path
-from recap.outputs import OutputFile
-from recap.remote_file import RemoteFile
 
 OFFICIAL, KARPATHY = "official", "karpathy"
 DRAWN = frozenset({"shapes"})  # data sets of drawn scenes, not of photographs

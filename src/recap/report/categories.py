@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from recap.errors import InputError
-from recap.json_files import read_json
+from recap.core.errors import InputError
+from recap.core.json_files import read_json
 
 
 def read_categories(path: Path) -> dict[str, set[int]]:

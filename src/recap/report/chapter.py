@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from recap.annotations import read_annotations
-from recap.hdf5 import open_hdf5, read_attributes
+from recap.captions.vocabulary import LEARNT_FROM
+from recap.core.hdf5 import open_hdf5, read_attributes
+from recap.datasets.annotations import read_annotations
 from recap.report.anchors import ANCHORS, Anchor, same_images
 from recap.report.breakdown import Slice, by_category, by_reference_length
 from recap.report.comparison import Comparison
@@ -16,7 +17,6 @@ from recap.report.study import Study
 from recap.report.tables import ScoreRow, people_scores, score_rows
 from recap.report.verdict import Verdict
 from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
-from recap.vocabulary import LEARNT_FROM
 
 CAPTIONS = "coco_captioning/coco2014_captions.h5"
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from recap.checks import require_seed
-from recap.errors import InputError
-from recap.files import atomic_path
-from recap.outputs import OutputFolder
+from recap.core.checks import require_seed
+from recap.core.errors import InputError
+from recap.core.files import atomic_path
+from recap.core.outputs import OutputFolder
 from recap.report.chapter import write_chapter
 from recap.report.comparison import lay_side_by_side
 from recap.report.curves import learning_curves

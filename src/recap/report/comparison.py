@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from recap.annotations import Annotations, read_annotations
-from recap.errors import InputError
+from recap.core.errors import InputError
+from recap.datasets.annotations import Annotations, read_annotations
 from recap.report.categories import read_categories
 from recap.report.study import Decoding, Run, Study, decoder_order
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recap.errors import InputError
-from recap.images import ImageStore, open_images
-from recap.json_files import read_json
+from recap.core.errors import InputError
+from recap.core.images import ImageStore, open_images
+from recap.core.json_files import read_json
 from recap.report.comparison import Comparison
 from recap.report.judge import TIE
 from recap.report.study import Decoding

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recap.errors import InputError
+from recap.core.errors import InputError
 from recap.report.comparison import Comparison
 from recap.report.failures import failures
 from recap.report.statistics import (

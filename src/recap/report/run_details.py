@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recap.errors import InputError
-from recap.hdf5 import open_hdf5, read_attributes, read_table
-from recap.progress import seconds_of_work
+from recap.core.errors import InputError
+from recap.core.hdf5 import open_hdf5, read_attributes, read_table
+from recap.core.progress import seconds_of_work
 from recap.report.comparison import Comparison
 from recap.report.study import ENSEMBLE, Run, Study
 

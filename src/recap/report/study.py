@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from recap.captioners.folder import read_config
-from recap.decoders import beam_width
-from recap.errors import InputError
-from recap.json_files import read_json
-from recap.provenance import Record, read_record
+from recap.core.errors import InputError
+from recap.core.json_files import read_json
+from recap.evaluation.decoders import beam_width
 from recap.report.history import History, read_history
+from recap.report.provenance import Record, read_record
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 ENSEMBLE = "ensemble"
@@ -36,7 +36,7 @@ class Decoding:
         Scores of each image, in the order of `Study.image_ids`, for each metric that has them;
         CIDEr-D is always there.
     bleu_counts : ndarray of shape (10, N), float64, or None
-        As `recap.metrics.bleu.bleu_counts` returns them; None where they were not kept.
+        As `recap.captions.metrics.bleu.bleu_counts` returns them; None where they were not kept.
     captions : list of str
         Caption of each image, in the same order.
     file : Path

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recap.decoders import read_decoder
+from recap.evaluation.decoders import read_decoder
 from recap.report.statistics import LEVEL, Difference, fewest_images
 from recap.report.study import ENSEMBLE
 

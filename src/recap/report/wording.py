@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recap.captions.vocabulary import tokenize
 from recap.report.comparison import Comparison
-from recap.vocabulary import tokenize
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""From captions to words in numbers; the formulas of scores."""

@@ -1,0 +1,1 @@
+"""Caption images, and score captions."""

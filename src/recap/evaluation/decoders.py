@@ -1,0 +1,161 @@
+"""Decoders, and their names: how a caption is chosen among all that a captioner could say."""
+
+import re
+from dataclasses import dataclass, fields
+
+from recap.core.checks import require, require_seed, require_types
+from recap.core.errors import InputError
+
+# Bounds of what can be computed: a beam in memory, and float32 numbers over the temperature.
+WIDEST = 1000
+COLDEST = 1e-6
+
+OF_BEAMS = ("length_penalty",)
+OF_SAMPLES = ("temperature", "nucleus", "seed")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How captions are found. The name tells all of it, such as `beam5-block_ngrams=3`.
+
+    Attributes
+    ----------
+    beam_width : int
+        Partial captions that go on at each step; 1 is greedy decoding.
+    length_penalty : float
+        A beam's captions are ranked by their log-probability over their length to this power: 0
+        favours short ones, 1 ranks by the mean log-probability a word.
+    block_ngrams : int
+        Length in words of the phrases that a caption may not repeat; 0 blocks none.
+    sample : bool
+        Draw each word by its probability instead of taking the likeliest.
+    temperature : float
+        What log-probabilities are divided by before a word is drawn: below 1 likely words gain.
+    nucleus : float
+        Words are drawn from the likeliest that together have this probability.
+    seed : int
+        Of what is drawn.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range, or an option belongs to another kind of
+        decoder.
+    """
+
+    beam_width: int = 1
+    length_penalty: float = 0.8
+    block_ngrams: int = 0
+    sample: bool = False
+    temperature: float = 1.0
+    nucleus: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range, and options without meaning."""
+        require_types(self)
+        ranges = {
+            "beam_width": (1 <= self.beam_width <= WIDEST, f"at least 1 and at most {WIDEST}"),
+            "length_penalty": (0 <= self.length_penalty <= 10, "at least 0 and at most 10"),
+            "block_ngrams": (self.block_ngrams >= 0, "at least 0"),
+            "temperature": (self.temperature >= COLDEST, f"at least {COLDEST}"),
+            "nucleus": (0 < self.nucleus <= 1, "more than 0 and at most 1"),
+        }
+        for name, (holds, wanted) in ranges.items():
+            require(holds, name, wanted, getattr(self, name))
+        require_seed(self.seed)
+        if self.sample and self.beam_width > 1:
+            raise InputError("A decoder either samples or has a `beam_width`: give one of them.")
+        unused = [] if self.sample else list(OF_SAMPLES)
+        unused += [] if self.beam_width > 1 else list(OF_BEAMS)
+        for field in fields(self):
+            if field.name in unused and getattr(self, field.name) != field.default:
+                needed = "`sample`" if field.name in OF_SAMPLES else "a `beam_width` over 1"
+                raise InputError(
+                    f"A decoder's `{field.name}` means something only with {needed}: give both or"
+                    " neither."
+                )
+
+    @property
+    def name(self) -> str:
+        """The name: `greedy`, `beam3` or `sample`, and each option that is not the default."""
+        kind = "greedy" if self.beam_width == 1 else f"beam{self.beam_width}"
+        name = "sample" if self.sample else kind
+        return "-".join([name, *(f"{option}={text}" for option, text in self._given())])
+
+    @property
+    def in_words(self) -> str:
+        """What it is called in a sentence."""
+        words = "greedy decoding"
+        if self.beam_width > 1:
+            words = f"beam search of width {self.beam_width}"
+        elif self.sample:
+            words = "sampling"
+        details = [f"{option.replace('_', ' ')} {text}" for option, text in self._given()]
+        return f"{words} ({', '.join(details)})" if details else words
+
+    def _given(self) -> list[tuple[str, str]]:
+        """Return the options that are not the default, in text; 1 and 1.0 are the same number."""
+        return [
+            (field.name, str(getattr(self, field.name)).removesuffix(".0"))
+            for field in fields(self)
+            if field.name not in ("beam_width", "sample")
+            and getattr(self, field.name) != field.default
+        ]
+
+
+def read_decoder(name: str) -> Decoder:
+    """Return the decoder that has a name.
+
+    Parameters
+    ----------
+    name : str
+        `greedy`, `sample`, or `beam` and a width; then options, such as
+        `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9`.
+
+    Raises
+    ------
+    InputError
+        If there is no such decoder, or no such option of it.
+    """
+    kind, *options = re.split(r"-(?=[a-z_]+=)", name)
+    match = re.fullmatch(r"greedy|sample|beam([1-9]\d{0,9})", kind)
+    if match is None:
+        raise InputError(
+            f"There is no decoder {name!r}: give greedy, beam3 and the like, or sample; options"
+            " follow as in beam5-length_penalty=0.7."
+        )
+    known = {field.name: field.type for field in fields(Decoder)}
+    del known["beam_width"], known["sample"]
+    given = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        if key not in known:
+            raise InputError(
+                f"The decoder {name!r} has an unknown option `{key}`; known are {', '.join(known)}."
+            )
+        if key in given:
+            raise InputError(f"The decoder {name!r} gives `{key}` twice: give it once.")
+        try:
+            given[key] = known[key](value)
+        except ValueError:
+            raise InputError(
+                f"The decoder {name!r} gives {value!r} as `{key}`, which must be a number."
+            ) from None
+    return Decoder(beam_width=int(match[1] or 1), sample=kind == "sample", **given)
+
+
+def beam_width(name: str) -> int:
+    """Return the beam width of the decoder that has a name; 1 for one without a beam.
+
+    Parameters
+    ----------
+    name : str
+        As `read_decoder` takes it.
+
+    Raises
+    ------
+    InputError
+        If there is no such decoder.
+    """
+    return read_decoder(name).beam_width

@@ -1,0 +1,144 @@
+"""Caption the images of a split with a trained captioner, or with several as one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from recap.captioners.folder import TrainedCaptioner
+from recap.captioners.stepwise import load_captioners, make_stepwise
+from recap.core.devices import Device, choose_device, use_threads
+from recap.core.files import check_different
+from recap.core.json_files import write_json
+from recap.core.outputs import OutputFile
+from recap.core.progress import progress
+from recap.datasets.annotations import read_annotations
+from recap.evaluation.decoders import Decoder, read_decoder
+from recap.evaluation.search import FoundCaption, search_captions
+from recap.training.batches import open_usable_features
+
+BATCH = 750  # partial captions at a time
+
+
+def generate_captions(
+    features: Path,
+    annotations: Path,
+    *,
+    model: list[Path],
+    output: OutputFile,
+    words_output: OutputFile | None = None,
+    decoder: str = "beam3",
+    device: Device = "auto",
+    threads: int | None = None,
+) -> None:
+    """Caption the images of a split.
+
+    Parameters
+    ----------
+    features : Path
+        HDF5 file with the images' features, of the kind that the captioner was trained on.
+    annotations : Path
+        COCO caption file that lists the images in the features' order.
+    model : list of Path
+        Folder of a trained captioner; several caption as an ensemble, by the mean of their
+        probabilities.
+    output : Path
+        JSON file to write, in COCO's results format: `[{"image_id": 1, "caption": "…"}, …]`.
+        Images that could not be read are left out.
+    words_output : Path, optional
+        JSON file to write with how sure the captioner was, in nats: `[{"image_id": 1, "words":
+        ["a", …], "log_probabilities": [-0.7, …], "log_probability": -9.3}, …]`, of each word after
+        those before it, and of the whole caption with its end.
+    decoder : str
+        `greedy`, `sample`, or `beam` and a width, such as `beam3`; then options, such as
+        `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9-seed=1`.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    threads : int, optional
+        Threads to use; all by default.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, the files do not belong together, there is no such
+        decoder, or both outputs are one file.
+    """
+    check_different(output, words_output)
+    use_threads(threads)
+    chosen = read_decoder(decoder)
+    captioners = load_captioners(model)
+    split = read_annotations(annotations)
+    with open_usable_features(features, annotations, split) as (table, usable):
+        found = caption_features(captioners, table, chosen, choose_device(device), rows=usable)
+    idx_to_word = captioners[0].idx_to_word
+    results, sureness = [], []
+    for row, caption in zip(usable, found, strict=True):
+        image_id = split.images[row]["id"]
+        words = [idx_to_word[number] for number in caption.words]
+        results.append({"image_id": image_id, "caption": " ".join(words)})
+        sureness.append(
+            {
+                "image_id": image_id,
+                "words": words,
+                "log_probabilities": [
+                    round(value, 4) for value in caption.log_probabilities[: len(words)]
+                ],
+                "log_probability": round(caption.log_probability, 4),
+            }
+        )
+    if words_output is not None:
+        write_json(words_output, sureness, record_digest=True, ensure_ascii=False)
+    write_json(output, results, record_digest=True, ensure_ascii=False, indent=0)
+    lengths = [len(caption.words) for caption in found]
+    print(
+        f"{len(found)} captions of {np.mean(lengths):.1f} words by {chosen.in_words}, mean"
+        f" log-probability {np.mean([caption.log_probability for caption in found]):.2f} nats:"
+        f" {output}"
+    )
+
+
+def caption_features(
+    captioners: Sequence[TrainedCaptioner],
+    features: np.ndarray | h5py.Dataset,
+    decoder: Decoder,
+    device: torch.device,
+    rows: np.ndarray | None = None,
+) -> list[FoundCaption]:
+    """Caption images by their features.
+
+    Parameters
+    ----------
+    captioners : sequence of TrainedCaptioner
+        One, or several that caption as an ensemble.
+    features : array of shape (I, F), float32, or h5py.Dataset
+        Of the kind that the captioners were trained on; read in batches.
+    decoder : Decoder
+        How to find captions.
+    device : torch.device
+        Where to compute.
+    rows : array of shape (N,), int64, optional
+        Rows to caption, rising; all by default.
+
+    Returns
+    -------
+    list of N FoundCaption
+
+    Raises
+    ------
+    InputError
+        If the features have another length than the captioners', or the captioners do not belong
+        together.
+    """
+    stepwise = make_stepwise(captioners, features.shape[1], device)
+    idx_to_word = captioners[0].idx_to_word
+    rows = np.arange(len(features)) if rows is None else rows
+    found = []
+    with progress(desc="captions", total=len(rows), unit="image") as bar:
+        size = max(1, BATCH // decoder.beam_width)
+        for start in range(0, len(rows), size):
+            batch = torch.from_numpy(features[rows[start : start + size]]).to(device)
+            found += search_captions(stepwise, batch, idx_to_word, decoder, first_row=start)
+            bar.update(len(batch))
+    return found

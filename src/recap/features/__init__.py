@@ -1,0 +1,1 @@
+"""From photos to features, a row an image, and their principal components."""

@@ -1,0 +1,357 @@
+"""Turn photos into features, a row an image."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from recap.backbones.load import Backbone, load_backbone
+from recap.core.code_hash import code_hash
+from recap.core.devices import (
+    Device,
+    Precision,
+    choose_batch,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    use_threads,
+)
+from recap.core.errors import InputError
+from recap.core.images import open_images
+from recap.core.outputs import OutputFile
+from recap.core.photo_store import STATE_BYTES, BrokenImageError
+from recap.core.progress import progress
+from recap.core.sole_owner import sole_owner
+from recap.core.workers import tell_of_dead_loader
+from recap.datasets.annotations import read_annotations
+from recap.features.files import (
+    ALL_ROWS,
+    FIRST_ROW,
+    PHOTO,
+    create_features,
+    describe_read,
+    refuse_all_skipped,
+)
+from recap.features.partial_rows import PartialRows
+from recap.features.photo_batches import UNIT, read_units
+
+COPIED_ROWS = 4096  # rows copied at a time
+MOST_IMAGES = 65_536  # computed together
+
+
+def extract_features(
+    images: Path,
+    annotations: Path,
+    *,
+    output: OutputFile,
+    more_images: list[Path] | None = None,
+    backbone: Literal["vgg16", "squeezenet1_0"] = "vgg16",
+    weights: str = "random",
+    layer: str = "default",
+    broken_images: Literal["stop", "skip"] = "stop",
+    shard: str = "1-of-1",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    batch: int | Literal["auto"] = "auto",
+    threads: int | None = None,
+) -> None:
+    """Compute the features of a split's images with a backbone and write them to HDF5.
+
+    What is finished lies in a `.part` file beside the output. If the work is killed, the same
+    command continues from it and ends in the same bytes; what was broken, is damaged there, or has
+    changed since, is computed again. While another process makes the same output, it is waited for.
+
+    Parameters
+    ----------
+    images : Path
+        Zip archive or folder of photos.
+    annotations : Path
+        COCO caption file; its `images` give the row order.
+    output : Path
+        HDF5 file to write, with `features` of shape (N, D), or (N, K D) for K regions, float32,
+        and attributes that name backbone, weights, layer, preprocessing, precision and batch, and
+        tell the bytes of the photos that were read.
+    more_images : list of Path, optional
+        Further archives or folders, where the split's photos lie in several.
+    backbone : {"vgg16", "squeezenet1_0"}
+        Network.
+    weights : str
+        `random`, or a file of weights.
+    layer : str
+        Which of the network's layers gives the features; for `vgg16` `fc6`, `fc7` (the default),
+        either with `_before_relu`, `fc8`, a convolution such as `conv5_3`, pooled, or
+        `conv5_3_grid`; for `squeezenet1_0` `conv1`, `fire2` and so on, `conv10`, `fire9_conv10`
+        (the default) or `fire9_grid`. A grid has features of 7x7 regions, K = 49.
+    broken_images : {"stop", "skip"}
+        Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
+        and is listed in the attribute `skipped`, and no later stage uses it.
+    shard : str
+        Which part of the images to take, such as `3-of-8`; `gather_features` puts them together.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the network; `auto` takes bfloat16 where the device has units for it.
+    batch : int or "auto"
+        Images that are computed together, a multiple of 16. A row's last bits depend on it; `auto`
+        is 16 on a processor and 32 or 128 on a GPU. Shards that are made on different machines fit
+        together only with the same precision and batch.
+    threads : int, optional
+        Threads to use; all by default.
+
+    Raises
+    ------
+    InputError
+        If images, annotations or weights are missing or damaged, no image could be read, or there
+        is no such layer, batch or shard.
+    """
+    number, shards = _read_shard(shard)
+    if batch != "auto" and not (UNIT <= batch <= MOST_IMAGES and batch % UNIT == 0):
+        raise InputError(
+            f"A batch of {batch} cannot be computed: give a multiple of {UNIT} up to {MOST_IMAGES}."
+        )
+    threads = use_threads(threads)
+    names = [record["file_name"] for record in read_annotations(annotations).images]
+    if not names:
+        raise InputError(f"{annotations} lists no images: there is nothing to compute.")
+    sources = [images, *(more_images or [])]
+    with open_images(*sources) as store:  # Each process that decodes opens it for itself.
+        states = store.states(names)
+    network = load_backbone(backbone, weights, layer)
+    extractor = FeatureExtractor(network, choose_device(device), precision, batch)
+    # Shards end where batches do, because a row's last bits depend on the batch around it.
+    batches = -(-len(names) // extractor.batch)
+    first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
+    place = {} if shards == 1 else {FIRST_ROW: first, ALL_ROWS: len(names)}
+    names, states = names[first:last], states[first:last]
+    part = output.with_name(f"{output.name}.part")
+    row = np.dtype(
+        [
+            ("features", "<f4", extractor.feature_dim),
+            ("photo", PHOTO),
+            # Zeros where the photo could not be read, which is then tried again.
+            ("state", np.uint8, STATE_BYTES),
+        ]
+    )
+    with (
+        sole_owner(output),
+        tell_of_dead_loader(),
+        PartialRows(part, row, extractor.batch, _describe(extractor, names) | place) as rows,
+    ):
+        done = rows.read()["state"]
+        starts = [
+            start
+            for start in range(0, len(names), extractor.batch)
+            if start >= len(done)
+            or not rows.whole[start : start + extractor.batch].all()
+            or _is_outdated(done, states, start, extractor.batch)
+        ]
+        left = [name for start in starts for name in names[start : start + extractor.batch]]
+        computed = _compute(extractor, sources, left, broken_images, threads)
+        initial = len(names) - len(left)
+        with progress(desc="images", total=len(names), initial=initial, unit="image") as bar:
+            for start, (features, photos, broken) in zip(starts, computed, strict=True):
+                block = np.zeros(len(features), dtype=row)
+                block["features"], block["photo"] = features, photos
+                block["state"] = states[start : start + len(block)]
+                # A photo may have come only after the states were taken.
+                block["state"][~block["state"].any(axis=1)] = 255
+                block["features"][broken] = block["state"][broken] = 0
+                rows.write(start, block)
+                bar.update(len(block))
+        table = rows.read()
+        skipped = np.flatnonzero(~table["state"].any(axis=1))
+        if not place:
+            refuse_all_skipped(skipped, len(names))
+        photos = np.array(table["photo"])
+        attributes = extractor.attributes | (place or describe_read(photos))
+        shape = (len(table), extractor.feature_dim)
+        kept = photos if place else None
+        # The file is gone once the shards are gathered, and nothing beside it may be left.
+        with create_features(
+            output, shape, attributes, skipped, kept, record_digest=False
+        ) as features:
+            for start in range(0, len(table), COPIED_ROWS):
+                piece = table["features"][start : start + COPIED_ROWS]
+                features[start : start + len(piece)] = piece
+        rows.remove()
+    if len(skipped):
+        print(f"{len(skipped)} of {len(names)} images could not be read and were skipped.")
+
+
+def _is_outdated(done: np.ndarray, states: np.ndarray, start: int, batch: int) -> bool:
+    """Return whether a photo of a batch was broken when it was computed, or is another by now."""
+    before, now = done[start : start + batch], states[start : start + batch]
+    return not before.any(axis=1).all() or not np.array_equal(before, now)
+
+
+def _describe(extractor: "FeatureExtractor", names: list[str]) -> dict:
+    """Return all that rows depend on but photos: a part file of anything else is not continued."""
+    return {
+        **extractor.attributes,
+        "device": extractor.device.type,
+        "names": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
+        "torch": torch.__version__,
+        "code": code_hash("recap.features.extract"),
+    }
+
+
+def _read_shard(shard: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,9})-of-(\d{1,9})", shard)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
+    return int(match[1]), int(match[2])
+
+
+class FeatureExtractor:
+    """A backbone on a device.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Network, weights and preprocessing.
+    device : torch.device
+        Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the network; by default the one that is fastest there.
+    batch : int or "auto"
+        Images that are computed together.
+
+    Attributes
+    ----------
+    batch : int
+        Images that are computed together. A row's last bits depend on it.
+    feature_dim : int
+        Numbers an image.
+    attributes : dict
+        What a feature file says of its origin.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: torch.device,
+        precision: Precision = "auto",
+        batch: int | Literal["auto"] = "auto",
+    ):
+        self.backbone = backbone
+        self.device = device
+        self.precision = choose_precision(device, precision)
+        self.batch = choose_batch(device) if batch == "auto" else batch
+        self.feature_dim = backbone.network.feature_dim
+        self.attributes = {
+            **backbone.attributes,
+            "precision": str(self.precision).removeprefix("torch."),
+            "batch": self.batch,
+        }
+        self._network = backbone.network.to(
+            device, self.precision, memory_format=torch.channels_last
+        )
+        preprocessing = backbone.preprocessing
+        mean, std = (
+            torch.tensor(values, device=device).view(3, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
+        self._scale, self._offset = 1 / (255 * std), -mean / std
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute the features of a batch.
+
+        Parameters
+        ----------
+        pixels : array of shape (N, crop, crop, 3), uint8
+            As `Preprocessing.cut` makes them.
+
+        Returns
+        -------
+        array of shape (N, feature_dim), float32
+        """
+        return self._compute(torch.from_numpy(pixels).to(self.device)).cpu().numpy()
+
+    def launch(self, units: Sequence[torch.Tensor]) -> Callable[[], np.ndarray]:
+        """Begin to compute a batch; a GPU computes while the caller goes on.
+
+        Parameters
+        ----------
+        units : sequence of tensor of shape (n, crop, crop, 3), uint8
+            Together at most `batch` images, on the CPU; the batch is filled up with zeros.
+
+        Returns
+        -------
+        function
+            Waits for the features and returns them, (batch, feature_dim), float32.
+        """
+        if len(units) == 1 and len(units[0]) == self.batch:
+            pixels = units[0].to(self.device, non_blocking=True)
+        else:
+            shape = (self.batch, *units[0].shape[1:])
+            pixels = torch.zeros(shape, dtype=torch.uint8, device=self.device)
+            for place, unit in zip(pixels.split(len(units[0])), units, strict=False):
+                place.copy_(unit, non_blocking=True)
+        features = self._compute(pixels)
+        if self.device.type != "cuda":
+            return features.cpu().numpy
+        # The copy back is asked for now: later, it would wait for the next batch too.
+        features = features.to("cpu", non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+
+        def wait() -> np.ndarray:
+            done.synchronize()
+            return features.numpy()
+
+        return wait
+
+    @torch.inference_mode()
+    def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
+        # The channels are last in memory already; the view in torch's order costs nothing.
+        batch = pixels.permute(0, 3, 1, 2)
+        if self.backbone.preprocessing.channels == "BGR":
+            batch = batch.flip(1)
+        batch = torch.addcmul(self._offset, batch.float(), self._scale)
+        return self._network(batch.to(self.precision)).float()
+
+
+def _compute(
+    extractor: FeatureExtractor,
+    sources: list[Path],
+    names: list[str],
+    broken_images: str,
+    threads: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[int]]]:
+    """Yield the features of the images in order, a batch at a time, what was read, and the broken.
+
+    While one batch is computed, the next ones are decoded and the one before is yielded.
+    """
+    preprocessing = extractor.backbone.preprocessing
+    units = read_units(sources, names, preprocessing, extractor.device, threads)
+    # Not before: the processes that decode are to give back what a large photo took.
+    keep_freed_memory()
+    running = None
+    left = len(names)
+    while left or running:
+        following = None
+        if left:
+            group = list(itertools.islice(units, extractor.batch // UNIT))
+            broken = []
+            for number, (_, messages, _) in enumerate(group):
+                for place, message in messages.items():
+                    if broken_images == "stop":
+                        raise BrokenImageError(
+                            f"{message} To go on without such images, set broken_images: skip."
+                        )
+                    print(f"skipped: {message}")
+                    broken.append(number * UNIT + place)
+            count = min(left, extractor.batch)
+            read = np.concatenate([photos for _, _, photos in group])[:count]
+            following = extractor.launch([pixels for pixels, _, _ in group]), read, broken
+            left -= count
+        if running:
+            wait, read, broken = running
+            yield wait()[: len(read)], read, broken
+        running = following

@@ -1,0 +1,303 @@
+"""Write down what a study was made from and what came of it, with checksums."""
+
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import recap
+from recap.core.errors import InputError
+from recap.core.files import file_hash
+from recap.core.hdf5 import read_attributes
+from recap.core.json_files import read_json, write_json
+from recap.core.progress import progress
+from recap.core.threads import available_threads
+from recap.datasets.annotations import read_annotations
+from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
+
+RECORD = "provenance.json"
+PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")
+TRAINED = ("model.safetensors", "config.json", "history.csv")
+FEATURE_FILE = "2014_vgg16_fc7.h5"
+RUNS = ("seed*", "ensemble")
+PERPLEXITY = "perplexity.json"
+IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file that went into a study or came out of it, or the photos of a split.
+
+    Attributes
+    ----------
+    path : str
+        As it was named when it was recorded; of photos, `photos of` and the split.
+    bytes : int
+        Its size; of photos, that of all together.
+    sha256 : str
+        Of its bytes; of photos, of their checksums in order. What the feature files tell of photos
+        and weights is copied from them: it is of the bytes that were used.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a study was made from and what came of it.
+
+    Attributes
+    ----------
+    images : Path
+        Photos that were scored.
+    annotations : Path
+        COCO caption file of the photos that were scored.
+    train_annotations : Path or None
+        COCO caption file of the photos that were learnt from.
+    categories : Path or None
+        Objects in the photos that were scored, in the format of COCO's instances.
+    settings : dict
+        What the study was configured with.
+    sizes : dict of str to int
+        How many photos and captions it has: `train_images`, `train_captions`, `images`,
+        `captions`.
+    machine : dict of str to str
+        Where it was recorded.
+    versions : dict of str to str
+        Of Python and the packages, where it was recorded.
+    inputs, outputs : list of FileRecord
+        What went in and what came out.
+    """
+
+    images: Path
+    annotations: Path
+    train_annotations: Path | None
+    categories: Path | None
+    settings: dict[str, Any]
+    sizes: dict[str, int]
+    machine: dict[str, str]
+    versions: dict[str, str]
+    inputs: list[FileRecord]
+    outputs: list[FileRecord]
+
+
+def record_provenance(
+    study: Path,
+    *,
+    images: Path,
+    annotations: Path,
+    train_annotations: Path | None = None,
+    categories: Path | None = None,
+    inputs: list[Path] | None = None,
+    models: list[str] | None = None,
+    seeds: list[int] | None = None,
+    decoders: list[str] | None = None,
+    ensembles: bool = True,
+    settings: dict[str, Any] | None = None,
+    threads: int | None = None,
+) -> None:
+    """Write down what a study was made from and what came of it, with checksums.
+
+    Writes `provenance.json` into the study's folder. `recap compare-captioners` finds there the
+    photos, captions and objects that belong to the study. Photos and weights are recorded as they
+    were read when the features were made, which the feature files tell; other files as they are.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study, `results/S`.
+    images : Path
+        Zip archive or folder of the photos that were scored.
+    annotations : Path
+        COCO caption file of the photos that were scored.
+    train_annotations : Path, optional
+        COCO caption file of the photos that were learnt from.
+    categories : Path, optional
+        Objects in the photos that were scored, in the format of COCO's instances.
+    inputs : list of Path, optional
+        What else the study was made from: archives, weights.
+    models : list of str, optional
+        Record only these models; all by default.
+    seeds : list of int, optional
+        Record only trainings from these seeds; all by default.
+    decoders : list of str, optional
+        Record only captions by these decoders; all by default.
+    ensembles : bool
+        Record what the seeds of a model say together, too; `--ensembles=false` leaves it out.
+    settings : dict, optional
+        What the study was configured with; JSON on the command line.
+    threads : int, optional
+        Files to read at once; as many as the machine has threads by default.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or the annotations are in another format.
+    """
+    named = {
+        "images": images,
+        "annotations": annotations,
+        "train_annotations": train_annotations,
+        "categories": categories,
+    }
+    given = [path for path in [*named.values(), *(inputs or [])] if path is not None]
+    inputs = list(dict.fromkeys(map(Path, given)))
+    outputs = _outputs(study, models, seeds, decoders, ensembles)
+    for path in [study, *inputs]:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: check the path.")
+    photos, known = _read_features(outputs)
+    inputs = [path for path in inputs if not path.is_dir()]
+    with ThreadPoolExecutor(available_threads(threads)) as pool:
+        total = len(inputs) + len(outputs)
+        checksums = [known.get(path.name) for path in inputs] + [None] * len(outputs)
+        records = pool.map(_file_record, [*inputs, *outputs], checksums)
+        made = list(progress(records, desc="checksums", total=total, unit="file"))
+    write_json(
+        study / RECORD,
+        {
+            **{
+                name: os.path.relpath(path, study) if path is not None else None
+                for name, path in named.items()
+            },
+            "settings": settings or {},
+            "sizes": _sizes(annotations, train_annotations),
+            "machine": _machine(),
+            "versions": _versions(),
+            "inputs": photos + made[: len(inputs)],
+            "outputs": made[len(inputs) :],
+        },
+        record_digest=True,
+        indent=1,
+    )
+
+
+def read_record(study: Path) -> Record:
+    """Read a study's `provenance.json`.
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study, `results/S`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not whole.
+    """
+    path = study / RECORD
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing, which tells where the photos and captions of the study lie: make"
+            " it with `snakemake report`, or with `recap record-provenance`."
+        )
+    content = read_json(path)
+    try:
+        for name in IN_THE_STUDY:
+            if content[name] is not None:
+                content[name] = Path(os.path.normpath(study / content[name]))
+        for name in ("inputs", "outputs"):
+            content[name] = [FileRecord(**entry) for entry in content[name]]
+        return Record(**content)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a whole record of a study ({error!r}): remove it and run"
+            " `snakemake report`."
+        ) from None
+
+
+def _outputs(
+    study: Path,
+    models: list[str] | None,
+    seeds: list[int] | None,
+    decoders: list[str] | None,
+    ensembles: bool,
+) -> list[Path]:
+    """Return the files that a study made, those of the chosen trainings and decoders only."""
+
+    def chosen(path: Path) -> bool:
+        part, model, run, name = path.relative_to(study).parts
+        if models is not None and model not in models:
+            return False
+        if run == "ensemble":
+            if not ensembles:
+                return False
+        elif seeds is not None and run not in [f"seed{seed}" for seed in seeds]:
+            return False
+        decoder = name.removesuffix(".json").removesuffix(".words")
+        of_all_decoders = part == "models" or name == PERPLEXITY
+        return of_all_decoders or decoders is None or decoder in decoders
+
+    shared = [*study.glob("coco_captioning/*"), *study.glob("features/*.h5")]
+    trained = [
+        *(path for name in TRAINED for path in study.glob(f"models/*/seed*/{name}")),
+        *(path for run in RUNS for path in study.glob(f"captions/*/{run}/*.json")),
+        *(path for run in RUNS for path in study.glob(f"scores/*/{run}/*.json")),
+    ]
+    found = [*shared, *filter(chosen, trained)]
+    # A killed job may leave a scratch file, whose name begins with a dot.
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _read_features(outputs: list[Path]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return the records of the photos that were read, and checksums of files by their names."""
+    photos, known = [], {}
+    for path in outputs:
+        if not path.name.endswith(FEATURE_FILE):
+            continue
+        with open_features(path) as file:
+            told = read_attributes(file)
+        if IMAGES_SHA256 in told:
+            split = path.name.removesuffix(FEATURE_FILE)
+            size, digest = int(told[IMAGES_BYTES]), told[IMAGES_SHA256]
+            photos.append({"path": f"photos of {split}", "bytes": size, "sha256": digest})
+        if told.get("weights_sha256"):
+            known[told["weights"]] = told["weights_sha256"]
+    return photos, known
+
+
+def _file_record(path: Path, known: str | None) -> dict[str, Any]:
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": known or file_hash(path)}
+
+
+def _sizes(annotations: Path, train_annotations: Path | None) -> dict[str, int]:
+    scored = read_annotations(annotations)
+    sizes = {"images": len(scored.images), "captions": len(scored.captions)}
+    if train_annotations is not None:
+        learnt = read_annotations(train_annotations)
+        sizes["train_images"] = len(learnt.images)
+        sizes["train_captions"] = len(learnt.captions)
+    return sizes
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "processor": _processor(),
+        "threads": str(available_threads(None)),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name, as Linux tells it or else as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _versions() -> dict[str, str]:
+    versions = {"recap": recap.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions

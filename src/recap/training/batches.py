@@ -1,0 +1,211 @@
+"""Captions with the features of their images, and minibatches of them."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from recap.core.errors import InputError
+from recap.data import read_captions
+from recap.datasets.annotations import Annotations
+from recap.features.files import FEATURES, open_features, regions_of, skipped_rows
+
+POOL = 32  # batches among which captions are ordered by length
+PIECE = 32  # images whose features are looked at together
+
+
+@dataclass
+class CaptionedImages:
+    """Captions and the features of the images they are of.
+
+    The table of features may be most of the machine's memory. Parts of a split share it, and it is
+    scaled when rows are taken out of it.
+
+    Attributes
+    ----------
+    features : array of shape (I, K F), float32
+    captions : array of shape (M, T), int32
+    image_idxs : array of shape (M,), int32
+        For each caption its image's row.
+    regions : int
+        Regions of an image that its features are of, one after another, K.
+    scale : float
+        What features are multiplied by.
+    """
+
+    features: np.ndarray
+    captions: np.ndarray
+    image_idxs: np.ndarray
+    regions: int = 1
+    scale: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def take(self, wanted: np.ndarray) -> "CaptionedImages":
+        """Return the captions that an index or mask of shape (M,) names."""
+        return replace(self, captions=self.captions[wanted], image_idxs=self.image_idxs[wanted])
+
+    def look(self, images: np.ndarray) -> np.ndarray:
+        """Return the scaled features (N, K F) of images, by their rows (N,)."""
+        seen = self.features[images]
+        seen *= np.float32(self.scale)
+        return seen
+
+    def feature_size(self) -> float:
+        """Return the root of the mean square of the features of all images with a caption."""
+        images, total = np.unique(self.image_idxs), 0.0
+        for start in range(0, len(images), PIECE):
+            seen = self.features[images[start : start + PIECE]]
+            total += np.square(seen, dtype=np.float64).sum()
+        return math.sqrt(total / (len(images) * self.features.shape[1]))
+
+    def batch(self, wanted: np.ndarray, null: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (N, K F) and captions (N, T'), cut at the longest of them."""
+        captions = self.captions[wanted]
+        longest = np.flatnonzero((captions != null).any(axis=0))[-1] + 1
+        return self.look(self.image_idxs[wanted]), captions[:, :longest]
+
+
+def read_captioned_images(
+    features: Path, captions: Path, split: str, vocabulary_size: int
+) -> CaptionedImages:
+    """Read a split's features and captions, without those of images that were skipped.
+
+    Parameters
+    ----------
+    features, captions : Path
+        HDF5 files of the same split.
+    split : str
+        `train` or `dev`.
+    vocabulary_size : int
+        Words that the captions may use.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or the three do not belong together.
+    """
+    encoded, image_idxs = read_captions(captions, split)
+    with open_features(features) as file:
+        rows, regions = file[FEATURES][:], regions_of(file)
+        usable = ~np.isin(image_idxs, skipped_rows(file[FEATURES]))
+    if (outside := image_idxs[(image_idxs < 0) | (image_idxs >= len(rows))]).size:
+        raise InputError(
+            f"{captions} speaks of image {outside[0]} but {features} has {len(rows)} rows:"
+            " make both from the same annotations."
+        )
+    if (outside := encoded[(encoded < 0) | (encoded >= vocabulary_size)]).size:
+        raise InputError(
+            f"{captions} was encoded with another vocabulary (word {outside[0]} of"
+            f" {vocabulary_size}): encode the captions again."
+        )
+    if not usable.any():
+        raise InputError(f"{captions} has no caption of an image that could be read.")
+    return CaptionedImages(rows, encoded[usable], image_idxs[usable], regions)
+
+
+@contextmanager
+def open_usable_features(
+    features: Path, annotations: Path, split: Annotations
+) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
+    """Open the features of a split's images, and tell which of the images could be read.
+
+    Parameters
+    ----------
+    features, annotations : Path
+        HDF5 file, and where the split's annotations come from.
+    split : Annotations
+        Lists the images in the features' order.
+
+    Yields
+    ------
+    rows : h5py.Dataset of shape (I, F), float32
+        Still in the file.
+    usable : array of shape (U,), int64
+        Numbers of the rows of images that could be read, rising.
+
+    Raises
+    ------
+    InputError
+        If the features are missing or damaged, or are of other images.
+    """
+    with open_features(features) as file:
+        rows = file[FEATURES]
+        if len(rows) != len(split.images):
+            raise InputError(
+                f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)}"
+                " images: make the features from these annotations."
+            )
+        yield rows, np.setdiff1d(np.arange(len(rows)), skipped_rows(rows))
+
+
+def hold_out(
+    train: CaptionedImages, share: float, generator: np.random.Generator
+) -> tuple[CaptionedImages, CaptionedImages]:
+    """Set a share of the images aside for validation.
+
+    Parameters
+    ----------
+    train : CaptionedImages
+        All that there is.
+    share : float
+        Share of the images; at least one is taken, and one left.
+    generator : numpy.random.Generator
+        Draws the images.
+
+    Returns
+    -------
+    train, dev : CaptionedImages
+        Of different images.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images.
+    """
+    images = np.unique(train.image_idxs)
+    if len(images) < 2:
+        raise InputError("Training needs at least two captioned images: give more.")
+    count = min(max(1, round(share * len(images))), len(images) - 1)
+    held_out = np.isin(train.image_idxs, generator.permutation(images)[:count])
+    return train.take(~held_out), train.take(held_out)
+
+
+def draw_batches(
+    train: CaptionedImages, batch_size: int, null: int, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """Cut the captions into batches of similar length, in random order.
+
+    Within pools of shuffled captions the batches are cut along the length, so that little of a
+    batch is padding.
+
+    Parameters
+    ----------
+    train : CaptionedImages
+        All captions, M.
+    batch_size : int
+        Captions a batch; the last may have fewer.
+    null : int
+        The number of `<NULL>`.
+    generator : numpy.random.Generator
+        Draws the order.
+
+    Returns
+    -------
+    list of arrays of int
+        Each caption's number in exactly one of them.
+    """
+    lengths = (train.captions != null).sum(axis=1)
+    order = generator.permutation(len(train))
+    pool = POOL * batch_size
+    batches = []
+    for start in range(0, len(order), pool):
+        pooled = order[start : start + pool]
+        pooled = pooled[np.argsort(lengths[pooled], kind="stable")]
+        batches += [pooled[i : i + batch_size] for i in range(0, len(pooled), batch_size)]
+    return [batches[i] for i in generator.permutation(len(batches))]

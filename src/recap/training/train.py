@@ -1,0 +1,220 @@
+"""Train a captioner."""
+
+import math
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import recap
+from recap.captioners.folder import TrainedCaptioner, save_captioner
+from recap.captioners.recipe import OF_REGIONS, Recipe
+from recap.captions.vocabulary import NULL, read_vocabulary
+from recap.core.checks import require, require_seed
+from recap.core.code_hash import code_hash
+from recap.core.devices import (
+    Device,
+    Precision,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    use_threads,
+)
+from recap.core.errors import InputError
+from recap.core.files import file_hash
+from recap.core.outputs import OutputFolder
+from recap.core.sole_owner import sole_owner
+from recap.training.batches import hold_out, read_captioned_images
+from recap.training.epochs import run_epochs
+from recap.training.self_critical import train_self_critically
+from recap.training.state import TrainingState, resume, write_checkpoint, write_history
+from recap.training.tensorboard import open_events
+from recap.training.trainers import make_trainer
+
+HISTORY = "history.csv"
+EVENTS = "tensorboard"
+CHECKPOINT = "checkpoint.safetensors"
+NOTABLE_RISE = 1.01
+FEW_CAPTIONS = 50  # to choose an epoch on
+
+
+def train_captioner(
+    features: Path,
+    captions: Path,
+    vocabulary: Path,
+    *,
+    output: OutputFolder,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    dev_features: Path | None = None,
+    dev_captions: Path | None = None,
+    dev_share: float = 0.02,
+    dataset: str = "",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: int | None = None,
+) -> None:
+    """Train a captioner and keep its best epoch by the validation loss.
+
+    The validation loss is taken on the dev split if there is one, and else on a share of the
+    training images, drawn by seed and left out of training; never on the split that is scored.
+    A training that was interrupted goes on from its last checkpoint, and ends in the same bytes. So
+    that this holds, one that is started again with other inputs or settings, other versions of
+    PyTorch or NumPy, or another number of threads, says so and starts anew: sums are then rounded
+    otherwise, and going on would end in bytes that no undisturbed training gives.
+    While another process trains into the same folder, it is waited for.
+
+    Parameters
+    ----------
+    features : Path
+        HDF5 file with the training images' features.
+    captions : Path
+        HDF5 file with `train_captions` and `train_image_idxs`.
+    vocabulary : Path
+        The vocabulary that the captions are written in.
+    output : Path
+        Folder to write `model.safetensors`, `config.json` and `history.csv` to; and the same
+        history as events in `tensorboard`, if that package is installed.
+    recipe : Recipe, optional
+        Architecture and training: options such as `--recipe.hidden-dim 256`, or JSON.
+    seed : int
+        Seed of the initial weights, the order of the captions, dropout and the dev share.
+    dev_features : Path, optional
+        HDF5 file with the features of a dev split's images.
+    dev_captions : Path, optional
+        HDF5 file with `dev_captions` and `dev_image_idxs`.
+    dev_share : float
+        Share of the training images to validate on where there is no dev split.
+    dataset : str
+        Name of the data set, such as `shapes`, which the captioner's `config.json` then tells.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the matrix products; weights are kept in float32. `auto` takes bfloat16
+        where the device has units for it.
+    threads : int, optional
+        Threads to use; all by default.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, a file is missing, damaged, or belongs to another study, or
+        the loss is no longer finite.
+    """
+    recipe = recipe or Recipe()
+    require_seed(seed)
+    require(0 < dev_share < 1, "dev_share", "more than 0 and less than 1", dev_share)
+    if (dev_features is None) != (dev_captions is None):
+        raise InputError("A dev split needs both its features and its captions: give the other.")
+    threads = use_threads(threads)
+    keep_freed_memory()
+    idx_to_word = read_vocabulary(vocabulary)
+    generator = np.random.default_rng(seed)
+    train = read_captioned_images(features, captions, "train", len(idx_to_word))
+    if dev_features and dev_captions:
+        dev = read_captioned_images(dev_features, dev_captions, "dev", len(idx_to_word))
+        validation = f"the dev split: {len(dev)} captions"
+    else:
+        train, dev = hold_out(train, dev_share, generator)
+        validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
+    warnings = []
+    if len(dev) < FEW_CAPTIONS:
+        warnings.append(
+            f"the epoch to keep is chosen on {len(dev)} captions, hardly better than by chance:"
+            " raise `dev_share`, or give a dev split"
+        )
+        print(f"warning: {warnings[0]}")
+
+    for name in OF_REGIONS:
+        if getattr(recipe, name) and train.regions == 1:
+            raise InputError(
+                f"`{name}` needs features of regions, but those in {features} are of whole images:"
+                f" set `layer: grid`, or leave `{name}` out."
+            )
+    if recipe.backend == "numpy" and train.regions > 1:
+        raise InputError(
+            f"The captioner in NumPy needs features of whole images, but those in {features} are of"
+            f" {train.regions} regions: set another `layer`, or `backend: torch`."
+        )
+
+    # Adam's steps have the size of the learning rate whatever the features' scale, so they are
+    # trained on at scale 1; the scale then goes into the weights that the features meet.
+    size = train.feature_size()
+    if not 0 < size < math.inf:
+        raise InputError(f"The features in {features} are all zero or not finite: make them again.")
+    train.scale = dev.scale = 1 / size
+
+    place = choose_device(device)
+    number_format = choose_precision(place, precision)
+    region_dim = train.features.shape[1] // train.regions
+    trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
+    files = {
+        "features": features,
+        "captions": captions,
+        "vocabulary": vocabulary,
+        "dev features": dev_features,
+        "dev captions": dev_captions,
+    }
+    training = {
+        **{name: path and file_hash(path) for name, path in files.items()},
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "dev share": dev_share,
+        "device": place.type,
+        "precision": str(number_format),
+        "code": code_hash("recap.training.train"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "threads": threads,
+    }
+    checkpoint = output / CHECKPOINT
+    with sole_owner(checkpoint):
+        state = resume(checkpoint, training, trainer) or TrainingState(
+            order=generator.bit_generator.state
+        )
+
+        write_events = open_events(output / EVENTS)
+
+        def save_history() -> None:
+            write_history(output / HISTORY, state.history)
+            write_events(state.history)
+
+        def save() -> None:
+            save_history()
+            write_checkpoint(checkpoint, training, trainer, state)
+
+        run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
+        last_loss = state.history[-1].validation_loss
+        if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
+            print(
+                f"warning: after epoch {state.best_epoch} the validation loss rose to"
+                f" {last_loss:.3f}: the captioner learns its captions by heart; more `dropout` or"
+                " `weight_decay`, or fewer `epochs`, may help"
+            )
+        if recipe.self_critical_epochs:
+            train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
+
+        for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
+            state.best_parameters[name] *= np.float32(train.scale)
+        facts = {
+            "seed": seed,
+            "dataset": dataset,
+            "validation": validation,
+            "warnings": warnings,
+            "best_epoch": state.best_epoch,
+            "best_validation_loss": state.best_loss,
+            "precision": str(number_format).removeprefix("torch."),
+            "regions": train.regions,
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "recap": recap.__version__,
+            },
+        }
+        save_history()
+        save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
+        checkpoint.unlink(missing_ok=True)
+    print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")

@@ -1,0 +1,325 @@
+"""Take training steps: the captioner in PyTorch or in NumPy, with one interface."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from recap.captioners.numpy import CaptioningRNN
+from recap.captioners.optim import adam
+from recap.captioners.recipe import Recipe
+from recap.captioners.torch import Captioner
+from recap.captions.vocabulary import END, NULL, START, UNK
+
+
+class Trainer(Protocol):
+    """A captioner that can be trained, whatever the schedule and the order of the captions.
+
+    Features are arrays of shape (N, F), float32; captions of shape (N, T), int32, each `<START>`,
+    words, `<END>`, `<NULL>`s. Losses are in nats a caption.
+    """
+
+    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
+        """Take one step of Adam and return the loss before it."""
+
+    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
+        """Return the loss without dropout."""
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts, float32."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters, moments, generators."""
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+
+
+def make_trainer(
+    recipe: Recipe,
+    feature_dim: int,
+    idx_to_word: list[str],
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype,
+) -> Trainer:
+    """Make a captioner with initial weights drawn from a seed, ready to be trained.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Architecture, backend, weight decay and gradient clipping.
+    feature_dim : int
+        Numbers an image, F.
+    idx_to_word : list of str
+        Vocabulary.
+    seed : int
+        Seed of the initial weights and of dropout.
+    device : torch.device
+        Where PyTorch computes; NumPy always computes on the CPU.
+    precision : torch.dtype
+        Number format of PyTorch's matrix products; NumPy's are float32.
+    """
+    if recipe.backend == "numpy":
+        return NumpyTrainer(recipe, feature_dim, idx_to_word, seed)
+    return TorchTrainer(recipe, feature_dim, idx_to_word, seed, device, precision)
+
+
+def draw(probabilities: torch.Tensor) -> torch.Tensor:
+    """Draw a number a row with PyTorch's generator.
+
+    Parameters
+    ----------
+    probabilities : tensor of shape (N, V), float32
+        Each row up to a factor.
+
+    Returns
+    -------
+    tensor of shape (N,), int64
+    """
+    total = probabilities.cumsum(dim=1)
+    chance = torch.rand(len(total), 1, device=total.device) * total[:, -1:]
+    last = probabilities.shape[1] - 1
+    return torch.searchsorted(total, chance, right=True)[:, 0].clamp(max=last)
+
+
+class TorchTrainer:
+    """Trains `recap.captioners.torch.Captioner`; parameters as in `make_trainer`."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        feature_dim: int,
+        idx_to_word: list[str],
+        seed: int,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+    ):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Nothing here reads what it has not written; to fill it first takes a thirtieth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        null = idx_to_word.index(NULL)
+        self._start, self._end = idx_to_word.index(START), idx_to_word.index(END)
+        self._unsaid = [idx_to_word.index(word) for word in (NULL, START, UNK)]
+        self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
+        self.captioner.to(device)
+        self._device = device
+        self._precision = precision
+        self._gradient_clip = recipe.gradient_clip
+        self._region_dropout = recipe.region_dropout
+        parameters = list(self.captioner.parameters())
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.dim() == 2]},
+                {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
+            ],
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+
+    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
+        """Take one step of Adam and return the loss before it."""
+        self.captioner.train()
+        return self._descend(self._loss(self.hide_regions(features), captions), learning_rate)
+
+    def self_critical_step(
+        self,
+        drawn: tuple[np.ndarray, np.ndarray],
+        advantages: np.ndarray,
+        said: tuple[np.ndarray, np.ndarray],
+        weight: float,
+        learning_rate: float,
+    ) -> float:
+        """Take one step of Adam towards better captions of its own; return the loss before it.
+
+        Parameters
+        ----------
+        drawn : tuple of arrays of shape (N, F), float32, and (N, T), int64
+            Features as the captioner saw them, and the captions that it drew by `sample`.
+        advantages : array of shape (N,), float64
+            By how much each of these captions is to get likelier.
+        said : tuple of arrays of shape (M, F), float32, and (M, T), int32
+            Features, and captions of people.
+        weight : float
+            Of the loss of what people said.
+        learning_rate : float
+            Adam's step size.
+        """
+        # No dropout, as there was none when they were drawn. What is never drawn must have no
+        # chance: else it would gain by all that is not rewarded.
+        self.captioner.eval()
+        own = self._loss(*drawn, advantages, self._unsaid)
+        self.captioner.train()
+        return self._descend(own + weight * self._loss(*said), learning_rate)
+
+    def _loss(self, features: np.ndarray, captions: np.ndarray, *how: object) -> torch.Tensor:
+        return self.captioner(torch.from_numpy(features).to(self._device), captions, *how)
+
+    def _descend(self, loss: torch.Tensor, learning_rate: float) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.captioner.parameters(), self._gradient_clip)
+        self._optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
+        """Return the loss without dropout."""
+        self.captioner.eval()
+        return self._loss(features, captions).item()
+
+    def hide_regions(self, features: np.ndarray) -> np.ndarray:
+        """Leave out some regions of each image, drawn anew, as many as the recipe says.
+
+        An image is then seen a little differently each time, and is harder to learn by heart.
+
+        Parameters
+        ----------
+        features : array of shape (N, K F), float32
+
+        Returns
+        -------
+        array of shape (N, K' F), float32
+            With K' = K (1 - region dropout), rounded, one at least.
+        """
+        if not self._region_dropout:
+            return features
+        regions = features.reshape(len(features), -1, len(self.captioner.W_proj))
+        kept = max(1, round(regions.shape[1] * (1 - self._region_dropout)))
+        # PyTorch's generator is part of the checkpoint.
+        chosen = torch.rand(regions.shape[:2]).argsort(dim=1)[:, :kept].numpy()
+        return regions[np.arange(len(regions))[:, None], chosen].reshape(len(features), -1)
+
+    @torch.no_grad()
+    def sample(self, features: np.ndarray, max_words: int, temperature: float) -> np.ndarray:
+        """Draw a caption for each row of features.
+
+        Parameters
+        ----------
+        features : array of shape (N, F), float32
+        max_words : int
+            Words that a caption may have.
+        temperature : float
+            A word is drawn by its probability to the power of 1 / temperature.
+
+        Returns
+        -------
+        array of shape (N, max_words + 2), int64
+            Each `<START>`, one word or more, `<END>`, `<NULL>`s; never `<UNK>`.
+        """
+        self.captioner.eval()
+        shape = len(features), max_words + 2
+        captions = torch.full(shape, self.captioner.null, device=self._device)
+        captions[:, 0] = words = torch.full(shape[:1], self._start, device=self._device)
+        running = torch.arange(len(features), device=self._device)
+        # Products in the number format of the steps that will be taken with these captions.
+        with torch.autocast(self._device.type, self._precision, self._precision.itemsize == 2):
+            state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
+            for place in range(1, max_words + 2):
+                log_probabilities, state = self.captioner.step(words, state)
+                log_probabilities[:, self._unsaid] = -math.inf
+                if place == 1:
+                    log_probabilities[:, self._end] = -math.inf
+                words = draw((log_probabilities.float() / temperature).exp())
+                if place == max_words + 1:
+                    words.fill_(self._end)
+                captions[running, place] = words
+                on = (words != self._end).nonzero()[:, 0]
+                running, words = running[on], words[on]
+                state = tuple(part[on] for part in state)
+                if not len(running):
+                    break
+        return captions.cpu().numpy()
+
+    def restart(self, parameters: dict[str, np.ndarray]) -> None:
+        """Take over parameters, and forget what the optimiser knows of earlier steps."""
+        self.captioner.load_course_parameters(parameters)
+        self._optimizer.state.clear()
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts, float32."""
+        return self.captioner.course_parameters()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters, moments, generators."""
+        state = self.captioner.course_parameters()
+        for name, parameter in self.captioner.named_parameters():
+            for moment, value in self._optimizer.state[parameter].items():
+                state[f"{name}.{moment}"] = value.cpu().numpy()
+        state["cpu_generator"] = torch.get_rng_state().numpy()
+        if self._device.type == "cuda":
+            state["cuda_generator"] = torch.cuda.get_rng_state(self._device).numpy()
+        elif self._device.type == "mps":
+            state["mps_generator"] = torch.mps.get_rng_state().numpy()
+        return state
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self.captioner.load_course_parameters(state)
+        for name, parameter in self.captioner.named_parameters():
+            self._optimizer.state[parameter] = {
+                moment: torch.from_numpy(state[f"{name}.{moment}"]).to(self._device)
+                for moment in ("step", "exp_avg", "exp_avg_sq")
+            }
+        torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(torch.from_numpy(state["cuda_generator"]), self._device)
+        elif self._device.type == "mps":
+            torch.mps.set_rng_state(torch.from_numpy(state["mps_generator"]))
+
+
+class NumpyTrainer:
+    """Trains `recap.captioners.numpy.CaptioningRNN`; parameters as in `make_trainer`."""
+
+    def __init__(self, recipe: Recipe, feature_dim: int, idx_to_word: list[str], seed: int):
+        np.random.seed(seed)  # noqa: NPY002  (CaptioningRNN draws as the course's code does)
+        self.captioner = CaptioningRNN(
+            {word: number for number, word in enumerate(idx_to_word)},
+            input_dim=feature_dim,
+            wordvec_dim=recipe.wordvec_dim,
+            hidden_dim=recipe.hidden_dim,
+            cell_type=recipe.cell,
+        )
+        self._recipe = recipe
+        self._adam: dict[str, dict] = {name: {} for name in self.captioner.params}
+
+    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
+        """Take one step of Adam and return the loss before it."""
+        loss, gradients = self.captioner.loss(features, captions)
+        norm = np.sqrt(sum(np.vdot(gradient, gradient) for gradient in gradients.values()))
+        shrink = min(1.0, self._recipe.gradient_clip / (norm + 1e-6))
+        for name, weights in self.captioner.params.items():
+            if weights.ndim == 2:
+                weights *= 1 - learning_rate * self._recipe.weight_decay
+            self._adam[name]["learning_rate"] = learning_rate
+            self.captioner.params[name], self._adam[name] = adam(
+                weights, gradients[name] * weights.dtype.type(shrink), self._adam[name]
+            )
+        return float(loss)
+
+    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
+        """Return the loss."""
+        return float(self.captioner.loss(features, captions)[0])
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts, float32."""
+        return {name: weights.copy() for name, weights in self.captioner.params.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that later steps depend on: parameters and moments."""
+        state = self.parameters()
+        for name, config in self._adam.items():
+            state |= {f"{name}.{moment}": np.asarray(config[moment]) for moment in ("t", "m", "v")}
+        return state
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        for name in self.captioner.params:
+            self.captioner.params[name] = state[name]
+            self._adam[name] = {moment: state[f"{name}.{moment}"] for moment in ("m", "v")}
+            self._adam[name]["t"] = int(state[f"{name}.t"])

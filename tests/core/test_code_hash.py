@@ -1,0 +1,179 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recap.cli import COMMANDS
+from recap.core import code_hash as module
+from recap.core.code_hash import code_hash
+
+PACKAGE = Path(module.__file__).parents[1]
+
+# --- the fingerprint ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Return a copy of the package, of which `code_hash` speaks."""
+    copy = tmp_path / "recap"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "PACKAGE", copy)
+    module._imports.cache_clear()
+    yield copy
+    module._imports.cache_clear()
+
+
+STAGES = sorted({path.split(":")[0] for path in COMMANDS})
+
+
+def hashes():
+    module._imports.cache_clear()
+    return {stage: code_hash(stage) for stage in STAGES}
+
+
+def changed_by(path, text="\n# edited\n"):
+    before = hashes()
+    path.write_text(path.read_text() + text)
+    after = hashes()
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+def test_a_copy_has_the_same_fingerprint(package):
+    copied = code_hash("recap.features.extract")
+    assert len(copied) == 16
+    assert int(copied, 16) >= 0
+    module.PACKAGE = PACKAGE
+    module._imports.cache_clear()
+    assert code_hash("recap.features.extract") == copied
+    assert code_hash("recap.features.pca") != copied
+
+
+@pytest.mark.parametrize(
+    ("edited", "yes", "no"),
+    [
+        (
+            "captions/vocabulary.py",
+            {
+                "recap.captions.vocabulary",
+                "recap.data",
+                "recap.captioners.verify",
+                "recap.training.train",
+                "recap.evaluation.generate",
+            },
+            {
+                "recap.features.extract",
+                "recap.features.pca",
+                "recap.datasets",
+                "recap.backbones.download",
+            },
+        ),
+        (
+            "training/train.py",
+            {"recap.training.train"},
+            {"recap.features.extract", "recap.captions.vocabulary", "recap.data"},
+        ),
+        (
+            "backbones/vgg16.py",
+            {"recap.features.extract", "recap.evaluation.caption"},
+            {
+                "recap.features.pca",
+                "recap.captions.vocabulary",
+                "recap.training.train",
+                "recap.datasets",
+            },
+        ),
+        (
+            "core/images.py",
+            {"recap.features.extract"},
+            {"recap.features.pca", "recap.captions.vocabulary", "recap.training.train"},
+        ),
+        (
+            "report/style.css",
+            {"recap.report.compare"},
+            {"recap.training.train", "recap.features.extract"},
+        ),
+        (
+            "report/page.html",
+            {"recap.report.compare"},
+            {"recap.training.train", "recap.report.provenance"},
+        ),
+        (
+            "report/page.js",
+            {"recap.report.compare"},
+            {"recap.training.train", "recap.report.provenance"},
+        ),
+        (
+            "captioners/layers/__init__.py",
+            set(),
+            {"recap.features.extract", "recap.captions.vocabulary"},
+        ),
+        ("cli.py", set(), set(STAGES)),
+        # The version is no code of a stage.
+        ("__init__.py", set(), set(STAGES)),
+    ],
+)
+def test_editing_a_module_changes_what_depends_on_it_and_nothing_else(package, edited, yes, no):
+    changed = changed_by(package / edited)
+    assert yes <= changed
+    assert changed & no == set()
+
+
+def test_editing_what_all_use_changes_every_stage(package):
+    assert changed_by(package / "core/files.py") == set(STAGES)
+
+
+@pytest.mark.parametrize("path", ["core/errors.py", "core/progress.py"])
+def test_editing_what_never_gets_into_results_changes_no_stage(package, path, monkeypatch):
+    assert changed_by(package / path) == set()
+    # All stages use it: they would change, were it not left out.
+    monkeypatch.setattr(module, "WITHOUT_RESULTS", set())
+    assert changed_by(package / path) >= {"recap.features.extract", "recap.training.train"}
+
+
+def test_editing_downloads_changes_the_stages_that_download(package):
+    stages = {"recap.backbones.download", "recap.datasets.download"}
+    stages |= {"recap.evaluation.scoring.corenlp", "recap.verify_download"}
+    assert changed_by(package / "core/fetch.py") == stages
+
+
+def test_an_import_within_a_function_counts(package):
+    assert "recap.features.pca" in changed_by(
+        package / "features/pca.py",
+        "\ndef late():\n    from recap.core.images import open_images\n",
+    )
+    assert "recap.features.pca" in changed_by(package / "core/images.py")
+
+
+def test_a_packages_own_init_counts(package):
+    assert "recap.features.extract" in changed_by(package / "backbones" / "__init__.py")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import recap.core.images",
+        "from recap.core import images",
+        "import recap.core.images as photos",
+    ],
+)
+def test_every_form_of_import_is_followed(package, line):
+    path = package / "core/files.py"
+    path.write_text(f"{line}\n{path.read_text()}")
+    assert "recap.features.pca" in changed_by(package / "core/images.py")
+
+
+def test_modules_together(package):
+    both = code_hash("recap.features.extract", "recap.features.pca")
+    assert both == code_hash("recap.features.pca", "recap.features.extract")
+    assert both not in (code_hash("recap.features.extract"), code_hash("recap.features.pca"))
+
+
+def test_a_renamed_module_is_another_code(package):
+    before = code_hash("recap.captioners.optim")
+    (package / "captioners/optim.py").rename(package / "captioners/rules.py")
+    assert code_hash("recap.captioners.rules") != before
+
+
+def test_an_unknown_module():
+    with pytest.raises(ValueError, match=r"there is no module recap\.featurs"):
+        code_hash("recap.featurs")

@@ -1,0 +1,262 @@
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recap.backbones.load import load_backbone
+from recap.captioners.folder import (
+    TrainedCaptioner,
+    expected_shapes,
+    load_captioner,
+    save_captioner,
+)
+from recap.captioners.recipe import Recipe
+from recap.core.errors import InputError
+from recap.core.json_files import write_json
+from recap.evaluation import caption as module
+from recap.evaluation.caption import caption
+from recap.features.extract import extract_features
+from recap.features.pca import StreamingPCA
+
+WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
+COMPONENTS = 6
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Return a study's folder with an untrained captioner, a PCA and photos."""
+    folder = tmp_path_factory.mktemp("study")
+    recipe = Recipe(cell="rnn", wordvec_dim=5, hidden_dim=7)
+    generator = np.random.default_rng(0)
+    parameters = {
+        name: generator.standard_normal(shape).astype(np.float32)
+        for name, shape in expected_shapes(recipe, COMPONENTS, len(WORDS)).items()
+    }
+    model = folder / "models" / "rnn" / "seed0"
+    model.mkdir(parents=True)
+    save_captioner(model, TrainedCaptioner(recipe, WORDS, parameters))
+    (folder / "features").mkdir()
+    with h5py.File(folder / "features" / "pca.h5", "w") as file:
+        file["mean"] = np.zeros(2024)
+        file["components"] = generator.standard_normal((COMPONENTS, 2024)) / 45
+        file.attrs.update(load_backbone("squeezenet1_0", "random").attributes)
+    for number in range(3):
+        pixels = generator.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((300, 200)).save(folder / f"{number}.png")
+    return folder
+
+
+def options(study):
+    return {"model": [study / "models" / "rnn" / "seed0"], "device": "cpu", "threads": 1}
+
+
+def test_one_photo_gives_its_caption_alone(study, capsys):
+    caption(study / "0.png", **options(study))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line
+    assert set(line.split()) <= set(WORDS[4:])
+
+
+def test_several_photos_are_named(study, capsys, monkeypatch):
+    photos = [study / f"{number}.png" for number in range(3)]
+    caption(*photos, **options(study), decoder="greedy")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [str(photo) for photo in photos]
+    # A batch is no larger than it is in extraction, however many photos there are.
+    monkeypatch.setattr("recap.features.extract.choose_batch", lambda device: 2)
+    sizes = []
+    extract = module.FeatureExtractor.__call__
+
+    def measured(self, pixels):
+        sizes.append(len(pixels))
+        return extract(self, pixels)
+
+    monkeypatch.setattr(module.FeatureExtractor, "__call__", measured)
+    caption(*photos, **options(study), decoder="greedy")
+    assert capsys.readouterr().out.splitlines() == lines
+    assert sizes == [2, 1]
+
+
+def test_a_photo_that_cannot_be_read_leaves_the_others_their_captions(study, capsys, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    good = [study / "0.png", study / "1.png"]
+    caption(*good, **options(study))
+    expected = capsys.readouterr().out
+    with pytest.raises(InputError, match=r"^1 of 3 photos could not be captioned\.$"):
+        caption(good[0], tmp_path / "bad.jpg", good[1], **options(study))
+    out, err = capsys.readouterr()
+    assert out == expected
+    assert f"error: {tmp_path}/bad.jpg is not an image that can be read" in err
+    with pytest.raises(InputError, match="2 of 2 photos could not be captioned"):
+        caption(tmp_path / "bad.jpg", tmp_path, **options(study))
+    for alone in (tmp_path / "bad.jpg", type(tmp_path)("/dev/zero")):
+        with pytest.raises(InputError, match="is not an image|is not a file: name a picture file"):
+            caption(alone, **options(study))
+
+
+def test_a_decoder_with_options_and_several_captioners(study, capsys):
+    caption(study / "0.png", **options(study), decoder="beam4-length_penalty=1-block_ngrams=1")
+    words = capsys.readouterr().out.split()
+    assert len(words) == len(set(words))
+    caption(study / "0.png", **options(study))
+    alone = capsys.readouterr().out
+    caption(study / "0.png", **options(study) | {"model": options(study)["model"] * 2})
+    assert capsys.readouterr().out == alone
+
+
+def test_a_captioner_of_drawn_scenes_says_so(study, tmp_path, capsys):
+    drawn = load_captioner(options(study)["model"][0])
+    told = {}
+    for dataset in ("shapes", "coco2014"):
+        drawn.facts["dataset"] = dataset
+        save_captioner(tmp_path / dataset, drawn)
+        chosen = options(study) | {"model": [tmp_path / dataset]}
+        caption(study / "0.png", **chosen, pca=study / "features/pca.h5")
+        told[dataset] = capsys.readouterr()
+    assert "drawn scenes of `shapes`" in told["shapes"].err
+    assert "warning" not in told["coco2014"].err
+    assert told["shapes"].out == told["coco2014"].out
+
+
+def test_the_pca_can_lie_elsewhere(study, tmp_path, capsys):
+    caption(study / "0.png", **options(study))
+    expected = capsys.readouterr().out
+    (tmp_path / "pca.h5").write_bytes((study / "features" / "pca.h5").read_bytes())
+    caption(study / "0.png", **options(study), pca=tmp_path / "pca.h5")
+    assert capsys.readouterr().out == expected
+
+
+def test_a_captioner_that_was_copied_elsewhere_needs_its_pca(study, tmp_path):
+    chosen = options(study)
+    copy = shutil.copytree(chosen["model"][0], tmp_path / "copied")
+    with pytest.raises(InputError, match=r"PCA .* is not at .*pca\.h5: give .* with --pca"):
+        caption(study / "0.png", **chosen | {"model": [copy]})
+    caption(study / "0.png", **chosen | {"model": [copy]}, pca=study / "features" / "pca.h5")
+
+
+def test_no_photo(study):
+    with pytest.raises(InputError, match="There is no photo to caption"):
+        caption(**options(study))
+
+
+def test_a_photo_that_cannot_be_read(study, tmp_path):
+    with pytest.raises(InputError, match=r"none\.jpg cannot be read \(No such file"):
+        caption(tmp_path / "none.jpg", **options(study))
+    (tmp_path / "text.jpg").write_text("no photo")
+    with pytest.raises(InputError, match=r"text\.jpg is not an image"):
+        caption(tmp_path / "text.jpg", **options(study))
+
+
+def test_what_is_no_captioner(study, tmp_path):
+    with pytest.raises(InputError, match="holds no trained captioner"):
+        caption(study / "0.png", model=[tmp_path])
+    with pytest.raises(InputError, match="no decoder 'best'"):
+        caption(study / "0.png", **options(study), decoder="best")
+
+
+def changed_pca(study, path, **attributes):
+    path.write_bytes((study / "features" / "pca.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        for key, value in attributes.items():
+            if value is None:
+                del file.attrs[key]
+            else:
+                file.attrs[key] = value
+    return path
+
+
+def test_a_pca_of_other_weights(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", weights_sha256="00ff")
+    with pytest.raises(InputError, match=r"random is not the file of weights that .*pca\.h5"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+def test_a_pca_that_does_not_tell_its_backbone(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", backbone=None)
+    with pytest.raises(InputError, match=r"pca\.h5 does not tell the backbone"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+def test_weights_that_have_moved(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", weights="elsewhere/weights.pth")
+    message = (
+        r"no file of weights {}: give the study's .* --weights resources/weights/weights\.pth\.$"
+    )
+    with pytest.raises(InputError, match=message.format(r"elsewhere/weights\.pth")):
+        caption(study / "0.png", **options(study), pca=pca)
+    with pytest.raises(InputError, match=message.format("mine")):
+        caption(study / "0.png", **options(study), pca=pca, weights="mine")
+    caption(study / "0.png", **options(study), pca=pca, weights="random")
+
+
+def test_weights_where_the_study_has_random_ones(study, tmp_path):
+    other = tmp_path / "weights.pth"
+    torch.save(load_backbone("squeezenet1_0", "random").network.state_dict(), other)
+    for weights, told in ((tmp_path, "no file of weights .*"), (other, "is not the file .*")):
+        with pytest.raises(InputError, match=f"{told}: leave --weights out, because .* random"):
+            caption(study / "0.png", **options(study), weights=str(weights))
+
+
+@pytest.mark.parametrize("attributes", [{"backbone": 5}, {"layer": ["fc7", "fc7"]}])
+def test_a_pca_whose_attributes_are_no_text(study, tmp_path, attributes):
+    pca = changed_pca(study, tmp_path / "pca.h5", **attributes)
+    (name,) = attributes
+    with pytest.raises(InputError, match=rf"pca\.h5 does not tell the {name}"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+@pytest.mark.parametrize("precision", ["float8", 16, ["float32", "float32"]])
+def test_a_pca_of_a_precision_that_there_is_not(study, tmp_path, precision):
+    pca = changed_pca(study, tmp_path / "pca.h5", precision=precision)
+    with pytest.raises(InputError, match=r"pca\.h5 is damaged: its features have the precision"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_photo_of_the_study_gets_the_features_that_it_has_there(
+    study, tmp_path, monkeypatch, precision
+):
+    names = [f"{number}.png" for number in range(3)]
+    listed = {
+        "images": [{"id": row, "file_name": name} for row, name in enumerate(names)],
+        "annotations": [],
+    }
+    write_json(tmp_path / "photos.json", listed)
+    features = tmp_path / "features.h5"
+    extract_features(
+        study,
+        tmp_path / "photos.json",
+        output=features,
+        backbone="squeezenet1_0",
+        precision=precision,
+        device="cpu",
+        threads=1,
+    )
+    with h5py.File(features) as file:
+        expected, origin = file["features"][:], dict(file.attrs)
+    pca = changed_pca(study, tmp_path / "pca.h5", **origin)
+    seen = []
+
+    class Seeing(StreamingPCA):
+        def transform(self, X):
+            seen.append(X)
+            return super().transform(X)
+
+    monkeypatch.setattr("recap.features.pca.StreamingPCA", Seeing)
+    caption(study / "2.png", study / "0.png", **options(study), pca=pca)
+    np.testing.assert_array_equal(seen[0], expected[[2, 0]])
+    # Features of another device's batches cannot be met to the last bit: no work goes into it.
+    extract = module.FeatureExtractor.__call__
+    sizes = []
+
+    def measured(self, pixels):
+        sizes.append(len(pixels))
+        return extract(self, pixels)
+
+    monkeypatch.setattr(module.FeatureExtractor, "__call__", measured)
+    other = changed_pca(study, tmp_path / "other.h5", **origin | {"batch": 128})
+    caption(study / "0.png", **options(study), pca=other)
+    assert sizes == [1]
