@@ -21,7 +21,7 @@ from recap.evaluation.decoders import read_decoder
 from recap.evaluation.generate import caption_features
 from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
-from recap.training.batches import open_usable_features
+from recap.features.files import open_usable_features
 
 DECODERS = [
     "greedy",

@@ -31,9 +31,9 @@ from recap.evaluation.generate import caption_features
 from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
 from recap.features.extract import extract_features
+from recap.features.files import open_usable_features
 from recap.features.pca import apply_pca
 from recap.report.statistics import interval, resampled_means
-from recap.training.batches import open_usable_features
 
 PRECISIONS = ("float32", "bfloat16")
 SCORES = ("CIDEr-D", "BLEU-4")

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from annotations import run
 
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 
 IMAGES, REGIONS, NUMBERS = 82_783, 49, 512
 CAPTIONS = 5  # an image

@@ -14,9 +14,11 @@ from faulty_server import FaultyServer
 
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import SPECIAL_WORDS, build_vocabulary, encode_captions
+from recap.captions.encode import encode_captions
+from recap.captions.vocabulary import build_vocabulary
+from recap.captions.words import SPECIAL_WORDS
 from recap.core import transfer
-from recap.data import list_images
+from recap.datasets.list_images import list_images
 from recap.datasets.registry import prepare_annotations
 from recap.datasets.shapes.draw import draw_shapes
 from recap.features.extract import extract_features

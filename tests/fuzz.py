@@ -34,27 +34,25 @@ from PIL import Image
 
 from recap.backbones.load import load_backbone
 from recap.captioners.folder import CONFIG, MODEL, TrainedCaptioner, load_captioner, save_captioner
+from recap.captioners.loader import load_coco_data
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
 from recap.captioners.verify import verify
-from recap.captions.vocabulary import (
-    SPECIAL_WORDS,
-    build_vocabulary,
-    encode_captions,
-    read_vocabulary,
-)
+from recap.captions.encode import encode_captions
+from recap.captions.files import read_captions, read_vocabulary
+from recap.captions.vocabulary import build_vocabulary
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.core.images import Preprocessing, decode_image, open_images
-from recap.data import list_images, load_coco_data, read_captions
 from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.annotations import read_annotations
-from recap.datasets.categories import prepare_categories
+from recap.datasets.categories import prepare_categories, read_categories
+from recap.datasets.list_images import list_images
 from recap.evaluation.scoring.results import read_results
 from recap.evaluation.scoring.score import score_captions
 from recap.features.files import FEATURES, open_features, skipped_rows
 from recap.features.gather import gather_features
 from recap.features.pca import fit_pca, read_pca
-from recap.report.categories import read_categories
 from recap.report.history import read_history
 
 SECONDS, MEMORY, CASES = 30, 3 << 30, 200

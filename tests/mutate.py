@@ -31,6 +31,8 @@ TESTS = {
     "features/pca": ["features/test_pca.py"],
     "features/covariance": ["features/test_pca.py"],
     "captions/vocabulary": ["captions/test_vocabulary.py"],
+    "captions/words": ["captions/test_vocabulary.py"],
+    "captions/encode": ["captions/test_vocabulary.py"],
     "captions/metrics/ngrams": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "captions/metrics/bleu": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "captions/metrics/rouge": ["captions/metrics", "evaluation/scoring/test_score.py"],

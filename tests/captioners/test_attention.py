@@ -12,7 +12,7 @@ from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
 from recap.captioners.torch import Captioner, attend
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder
 from recap.evaluation.search import search_captions

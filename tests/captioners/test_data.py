@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from recap import data as module
-from recap.captions.vocabulary import encode_captions
+from recap.captioners.loader import load_coco_data, sample_coco_minibatch
+from recap.captions.encode import encode_captions
+from recap.captions.files import read_captions
 from recap.core.errors import InputError
-from recap.data import list_images, load_coco_data, read_captions, sample_coco_minibatch
+from recap.datasets.list_images import list_images
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat"]
 COUNTS = {"train": 6, "val": 4}

@@ -6,7 +6,7 @@ import torch
 
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.stepwise import Ensemble, NumpySteps, make_stepwise
-from recap.captions.vocabulary import SPECIAL_WORDS, START
+from recap.captions.words import SPECIAL_WORDS, START
 from recap.core.errors import InputError
 from recap.evaluation.decoders import read_decoder
 from recap.evaluation.search import search_captions

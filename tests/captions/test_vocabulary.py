@@ -7,17 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from recap.captions import vocabulary as vocabulary_module
+from recap.captions import encode
+from recap.captions.encode import encode_captions
+from recap.captions.files import read_vocabulary, write_vocabulary
 from recap.captions.python2_dict import python2_hash
-from recap.captions.vocabulary import (
-    build_vocabulary,
-    decode_captions,
-    encode_caption,
-    encode_captions,
-    read_vocabulary,
-    tokenize,
-    write_vocabulary,
-)
+from recap.captions.vocabulary import build_vocabulary
+from recap.captions.words import decode_captions, encode_caption, tokenize
 from recap.core.errors import InputError
 
 SPECIAL = ["<NULL>", "<START>", "<END>", "<UNK>"]
@@ -256,7 +251,7 @@ def test_files_of_encode_captions(tmp_path):
 
 @pytest.mark.parametrize("block", [1, 2, 3])
 def test_captions_that_do_not_fill_a_block(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(vocabulary_module, "BLOCK", block)
+    monkeypatch.setattr(encode, "BLOCK", block)
     vocabulary = write_words(tmp_path / "vocab.json", ["dog", "cat"])
     captions = [(1, "dog"), (2, "x " * 16), (3, "?"), (2, "cat"), (3, "dog cat")]
     train = write_annotations(tmp_path / "t.json", captions)

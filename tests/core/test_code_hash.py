@@ -52,10 +52,10 @@ def test_a_copy_has_the_same_fingerprint(package):
     ("edited", "yes", "no"),
     [
         (
-            "captions/vocabulary.py",
+            "captions/words.py",
             {
                 "recap.captions.vocabulary",
-                "recap.data",
+                "recap.captions.encode",
                 "recap.captioners.verify",
                 "recap.training.train",
                 "recap.evaluation.generate",
@@ -70,7 +70,7 @@ def test_a_copy_has_the_same_fingerprint(package):
         (
             "training/train.py",
             {"recap.training.train"},
-            {"recap.features.extract", "recap.captions.vocabulary", "recap.data"},
+            {"recap.features.extract", "recap.captions.vocabulary", "recap.captions.encode"},
         ),
         (
             "backbones/vgg16.py",
@@ -126,7 +126,7 @@ def test_editing_what_all_use_changes_every_stage(package):
 def test_editing_what_never_gets_into_results_changes_no_stage(package, path, monkeypatch):
     assert changed_by(package / path) == set()
     # All stages use it: they would change, were it not left out.
-    monkeypatch.setattr(module, "WITHOUT_RESULTS", set())
+    monkeypatch.setattr(module, "EXCLUDED", set())
     assert changed_by(package / path) >= {"recap.features.extract", "recap.training.train"}
 
 
@@ -177,3 +177,37 @@ def test_a_renamed_module_is_another_code(package):
 def test_an_unknown_module():
     with pytest.raises(ValueError, match=r"there is no module recap\.featurs"):
         code_hash("recap.featurs")
+
+
+def test_an_excluded_module_that_is_no_more(monkeypatch):
+    monkeypatch.setattr(module, "EXCLUDED", {"recap", "recap.errors"})
+    with pytest.raises(ValueError, match=r"there is no module recap\.errors to exclude"):
+        code_hash("recap.features.pca")
+
+
+def test_every_data_file_belongs_to_a_stage():
+    data = {path for path in PACKAGE.rglob("*.*") if path.suffix not in {".py", ".pyc"}}
+    assert {path for stage in STAGES for path in module._sources(stage)} >= data != set()
+
+
+def test_a_template_in_a_folder_of_its_own(package):
+    folder = package / "report/templates"
+    folder.mkdir()
+    (package / "report/style.css").rename(folder / "style.css")
+    assert changed_by(folder / "style.css") == {"recap.report.compare"}
+
+
+@pytest.mark.parametrize(
+    ("edited", "stage"),
+    [
+        ("datasets/list_images.py", "recap.training.train"),
+        ("features/gather.py", "recap.features.extract"),
+        ("features/pca.py", "recap.training.train"),
+        ("captions/encode.py", "recap.training.train"),
+    ],
+)
+def test_a_step_that_another_does_not_use(package, edited, stage):
+    """Each makes a file that the other reads, at most: the bytes decide, not the code."""
+    changed = changed_by(package / edited)
+    assert changed
+    assert stage not in changed

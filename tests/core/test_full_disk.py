@@ -12,7 +12,8 @@ import pytest
 
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import build_vocabulary, encode_captions
+from recap.captions.encode import encode_captions
+from recap.captions.vocabulary import build_vocabulary
 from recap.core.errors import InputError
 from recap.datasets.shapes.draw import draw_shapes
 from recap.evaluation.scoring.submission import write_submission

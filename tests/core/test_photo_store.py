@@ -9,7 +9,8 @@ import pytest
 
 from recap.core import photo_store as module
 from recap.core.errors import InputError
-from recap.core.photo_store import BrokenImageError, PhotoStore, describe_photos, read_photo
+from recap.core.photo_store import BrokenImageError, PhotoStore, read_photo
+from recap.datasets.describe_photos import describe_photos
 
 CAFE, DECOMPOSED = "caf\u00e9.jpg", "cafe\u0301.jpg"
 

@@ -9,8 +9,7 @@ import pytest
 
 from recap.core.errors import InputError
 from recap.datasets import coco, flickr8k, karpathy
-from recap.datasets.annotations import read_annotations
-from recap.datasets.caption_file import caption_file
+from recap.datasets.annotations import caption_file, read_annotations
 from recap.datasets.download import download_dataset
 from recap.datasets.registry import DATASETS, find_dataset, prepare_annotations
 

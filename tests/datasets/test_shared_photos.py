@@ -5,7 +5,9 @@ import json
 import h5py
 import pytest
 
-from recap.captions.vocabulary import SPECIAL_WORDS, encode_captions, write_vocabulary
+from recap.captions.encode import encode_captions
+from recap.captions.files import write_vocabulary
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.evaluation import generate as module
 from recap.evaluation.decoders import read_decoder

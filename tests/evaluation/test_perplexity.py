@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recap.captioners.stepwise import make_stepwise
-from recap.captions.vocabulary import END, NULL, SPECIAL_WORDS, START
+from recap.captions.words import END, NULL, SPECIAL_WORDS, START
 from recap.core.errors import InputError
 from recap.evaluation.perplexity import caption_log_probabilities, measure_perplexity
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recap.captioners.stepwise import make_stepwise
-from recap.captions.vocabulary import END, NULL, SPECIAL_WORDS, START, UNK
+from recap.captions.words import END, NULL, SPECIAL_WORDS, START, UNK
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.perplexity import caption_log_probabilities
 from recap.evaluation.search import Choices, search_captions

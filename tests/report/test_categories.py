@@ -3,7 +3,7 @@ import json
 import pytest
 
 from recap.core.errors import InputError
-from recap.report.categories import read_categories
+from recap.datasets.categories import read_categories
 
 
 def test_images_by_what_they_show(fake):

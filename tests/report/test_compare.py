@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import h5py
 import pytest
 
-from recap.captions.vocabulary import LEARNT_FROM
+from recap.captions.encode import LEARNT_FROM
 from recap.core.errors import InputError
 from recap.datasets.annotations import Annotations
 from recap.report.anchors import ANCHORS, same_images

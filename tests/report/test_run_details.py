@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import recap
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.report.run_details import (
     FEATURES,

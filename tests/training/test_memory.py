@@ -12,7 +12,7 @@ import pytest
 
 from recap.captioners.folder import save_captioner
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.evaluation.generate import generate_captions
 from recap.evaluation.perplexity import measure_perplexity
 from recap.training.train import train_captioner

@@ -12,7 +12,7 @@ from pycocoevalcap.cider.cider import Cider
 
 from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.training import epochs
 from recap.training.batches import CaptionedImages

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.report.verify_study import verify_study
 from recap.training import epochs, trainers

@@ -7,7 +7,7 @@ import torch
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import END, SPECIAL_WORDS
+from recap.captions.words import END, SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder
 from recap.evaluation.generate import caption_features

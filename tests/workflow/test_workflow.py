@@ -15,7 +15,7 @@ import pytest
 import yaml
 from miniatures import PHOTOS, photo
 
-from recap.data import load_coco_data
+from recap.captioners.loader import load_coco_data
 from recap.report.verify_study import verify_study
 
 pytestmark = pytest.mark.slow

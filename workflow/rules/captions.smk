@@ -41,7 +41,7 @@ rule list_images:
         mem_mb=500,
     params:
         needs=lambda wildcards: components_to_find(wildcards.split),
-        code=code_hash("recap.data"),
+        code=code_hash("recap.datasets.list_images"),
     shell:
         """
         python -m recap list-images \
@@ -109,7 +109,7 @@ rule encode_captions:
         max_words=config["max_words"],
         dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
         photos=options(photos=places_of_own_photos()),
-        code=code_hash("recap.captions.vocabulary"),
+        code=code_hash("recap.captions.encode"),
     shell:
         """
         python -m recap encode-captions \

@@ -19,7 +19,7 @@ from recap.config import check_config
 from recap.datasets.categories import READERS
 from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
 from recap.core.errors import InputError
-from recap.core.photo_store import describe_photos
+from recap.datasets.describe_photos import describe_photos
 from recap.core.remote_file import RemoteFile
 from recap.verify_download import DOWNLOADS
 

@@ -9,7 +9,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from recap.captioners.recipe import Recipe
-from recap.captions.vocabulary import SPECIAL_WORDS
+from recap.captions.words import SPECIAL_WORDS
 from recap.core.checks import require
 from recap.core.errors import InputError
 from recap.core.files import atomic_path

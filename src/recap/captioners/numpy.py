@@ -24,8 +24,8 @@ from recap.captioners.layers import (
     word_embedding_backward,
     word_embedding_forward,
 )
+from recap.captioners.loader import sample_coco_minibatch
 from recap.captioners.packing import pack_captions
-from recap.data import sample_coco_minibatch
 
 CELLS = {
     "rnn": (1, rnn_recurrence_forward, rnn_recurrence_backward),
@@ -260,7 +260,7 @@ class CaptioningSolver:
     model : CaptioningRNN
         The model; its `params` are replaced step by step.
     data : dict
-        From `recap.data.load_coco_data`.
+        From `recap.captioners.loader.load_coco_data`.
     update_rule : {"sgd", "sgd_momentum", "rmsprop", "adam"}
         A function of `recap.captioners.optim`.
     optim_config : dict, optional

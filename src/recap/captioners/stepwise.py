@@ -11,7 +11,7 @@ import torch
 from recap.captioners.folder import TrainedCaptioner, load_captioner
 from recap.captioners.layers import affine_forward, lstm_step_forward, rnn_step_forward
 from recap.captioners.torch import Captioner
-from recap.captions.vocabulary import NULL
+from recap.captions.words import NULL
 from recap.core.errors import InputError
 
 State = tuple[torch.Tensor, ...]

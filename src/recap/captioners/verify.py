@@ -7,20 +7,19 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from recap.captions.vocabulary import (
+from recap.captions.files import read_captions, read_vocabulary
+from recap.captions.words import (
     END,
     NULL,
     SPECIAL_WORDS,
     START,
     decode_captions,
     encode_caption,
-    read_vocabulary,
     tokenize,
 )
 from recap.core.errors import InputError
 from recap.core.files import file_hash
 from recap.core.hdf5 import open_hdf5, read_table
-from recap.data import read_captions
 from recap.datasets.annotations import iterate_captions, iterate_images, number_images
 from recap.features.files import FEATURES, open_features
 

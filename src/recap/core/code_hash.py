@@ -7,18 +7,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-# What they hold is seen or said while a stage runs, and never gets into its results.
-WITHOUT_RESULTS = {"recap", "recap.core.errors", "recap.core.progress"}
+# Errors and progress bars never get into results.
+EXCLUDED = {"recap", "recap.core.errors", "recap.core.progress"}
 
 
 def code_hash(*modules: str) -> str:
     """Return a digest of the modules' source and of every module of recap that they import.
 
-    Left out are errors and progress bars, which never get into results.
-
     Imports are read from the source and followed without running it, so this is quick and needs
-    none of the packages that the modules use. Data files beside a package's modules count as part
-    of it.
+    none of the packages that the modules use. Data files of a module's package, such as templates,
+    count where the module names them in quotes, or one of them names another.
 
     Parameters
     ----------
@@ -40,6 +38,9 @@ def code_hash(*modules: str) -> str:
 
 def _sources(module: str) -> set[Path]:
     """Return the source files of a module and of what it imports from recap."""
+    for name in EXCLUDED:
+        if _source(name) is None:
+            raise ValueError(f"there is no module {name} to exclude")
     found: dict[str, set[Path]] = {}
     waiting = [module]
     while waiting:
@@ -52,7 +53,7 @@ def _sources(module: str) -> set[Path]:
         found[name] = {path, *_data_files(path)}
         # Importing a.b.c runs a and a.b too; recap itself holds nothing that changes a result.
         parents = [name.rpartition(".")[0]] if name.count(".") > 1 else []
-        waiting += parents + [other for other in _imports(path) if other not in WITHOUT_RESULTS]
+        waiting += parents + [other for other in _imports(path) if other not in EXCLUDED]
     return set().union(*found.values())
 
 
@@ -64,10 +65,19 @@ def _source(module: str) -> Path | None:
     return None
 
 
-def _data_files(path: Path) -> list[Path]:
+def _data_files(path: Path) -> set[Path]:
+    """Return the data files of a module's package that it names, and those that they name."""
     if path.parent == PACKAGE:
-        return []
-    return [other for other in path.parent.iterdir() if other.suffix in {".html", ".css", ".js"}]
+        return set()
+    there = [other for other in path.parent.rglob("*.*") if other.suffix not in {".py", ".pyc"}]
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        text = waiting.pop().read_bytes()
+        named = {other for other in there if f'"{other.name}"'.encode() in text}
+        waiting += named - found
+        found |= named
+    return found
 
 
 @cache

@@ -14,7 +14,6 @@ import numpy as np
 
 from recap.core.errors import InputError
 from recap.core.zip_files import ENCRYPTED, open_zip
-from recap.datasets.annotations import iterate_images
 
 # Bytes of a photo's file at most: as many as 89 megapixels have that are not compressed at all. A
 # small zip entry can unpack to more than any memory holds.
@@ -307,29 +306,3 @@ def _spellings(raw: bytes) -> list[str]:
             with suppress(UnicodeDecodeError):
                 names.append(raw.decode(page))
         return names
-
-
-def describe_photos(sources: Sequence[Path], annotations: Path) -> str:
-    """Return a digest that changes when a listed photo is replaced in its folder, or added.
-
-    Parameters
-    ----------
-    sources : sequence of Path
-        Zip archives or folders.
-    annotations : Path
-        COCO caption file; its `images` list the photos.
-
-    Returns
-    -------
-    str
-        Of the photos' paths, sizes and times of change. Empty where all sources are archives,
-        which are files with a time of their own, or where something is missing.
-    """
-    if not any(Path(source).is_dir() for source in sources):
-        return ""
-    try:
-        names = [record["file_name"] for record in iterate_images(annotations)]
-        with PhotoStore(*sources) as store:
-            return hashlib.sha256(store.states(names)).hexdigest()[:16]
-    except InputError:
-        return ""

@@ -205,3 +205,32 @@ def _not_coco(path: Path, error: Exception) -> InputError:
         f"{path} is not in COCO's caption format ({error!r}): it needs `images` with `id` and"
         " `file_name`, and `annotations` with `image_id` and `caption`."
     )
+
+
+def caption_file(
+    info: dict, images: Iterable[dict], annotations: Iterable[dict]
+) -> Iterator[bytes]:
+    """Yield a COCO caption file in pieces: what `json.dumps` gives, without its ever being whole.
+
+    Parameters
+    ----------
+    info : dict
+        What the data set is.
+    images, annotations : iterable of dict
+        COCO's records.
+
+    Yields
+    ------
+    bytes
+        The whole is one JSON object.
+    """
+    encode = json.JSONEncoder().encode
+    yield f'{{"info": {encode(info)}, "licenses": []'.encode()
+    for name, records in (("images", images), ("annotations", annotations)):
+        yield f', "{name}": ['.encode()
+        separator = ""
+        for record in records:
+            yield f"{separator}{encode(record)}".encode()
+            separator = ", "
+        yield b"]"
+    yield b"}"

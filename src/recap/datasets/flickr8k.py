@@ -6,8 +6,8 @@ from pathlib import Path
 
 from recap.core.errors import InputError
 from recap.core.remote_file import RemoteFile
+from recap.datasets.annotations import caption_file
 from recap.datasets.archive import read_member
-from recap.datasets.caption_file import caption_file
 
 RELEASE = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
 # Archives of the same photos, scaled down, are in use too.

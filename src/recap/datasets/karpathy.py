@@ -11,8 +11,8 @@ from pathlib import Path
 
 from recap.core.errors import InputError
 from recap.core.remote_file import RemoteFile
+from recap.datasets.annotations import caption_file
 from recap.datasets.archive import iterate_member
-from recap.datasets.caption_file import caption_file
 from recap.datasets.coco import SERVER
 from recap.datasets.flickr8k import flickr_url
 

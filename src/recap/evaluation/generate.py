@@ -17,7 +17,7 @@ from recap.core.progress import progress
 from recap.datasets.annotations import read_annotations
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.search import FoundCaption, search_captions
-from recap.training.batches import open_usable_features
+from recap.features.files import open_usable_features
 
 BATCH = 750  # partial captions at a time
 

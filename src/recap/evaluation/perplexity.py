@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from recap.captioners.stepwise import StepwiseCaptioner, load_captioners, make_stepwise
-from recap.captions.vocabulary import NULL, UNK, encode_caption, tokenize
+from recap.captions.words import NULL, UNK, encode_caption, tokenize
 from recap.core.devices import Device, choose_device, use_threads
 from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
 from recap.datasets.annotations import read_annotations
-from recap.training.batches import open_usable_features
+from recap.features.files import open_usable_features
 
 BATCH = 500  # captions at a time
 POOL = 8  # batches among which captions are ordered by length

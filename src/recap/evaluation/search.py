@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from recap.captioners.stepwise import StepwiseCaptioner
-from recap.captions.vocabulary import END, NULL, START, UNK
+from recap.captions.words import END, NULL, START, UNK
 from recap.evaluation.decoders import Decoder
 
 MAX_WORDS = 30

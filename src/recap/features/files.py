@@ -11,6 +11,7 @@ import numpy as np
 
 from recap.core.errors import InputError
 from recap.core.hdf5 import create_hdf5, open_hdf5, read_attributes, read_table
+from recap.datasets.annotations import Annotations
 
 FEATURES = "features"
 SKIPPED = "skipped"
@@ -174,3 +175,38 @@ def skipped_rows(features: h5py.Dataset) -> np.ndarray:
         Row numbers; empty for most files.
     """
     return read_attributes(features).get(SKIPPED, np.array([], dtype=np.int64))
+
+
+@contextmanager
+def open_usable_features(
+    features: Path, annotations: Path, split: Annotations
+) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
+    """Open the features of a split's images, and tell which of the images could be read.
+
+    Parameters
+    ----------
+    features, annotations : Path
+        HDF5 file, and where the split's annotations come from.
+    split : Annotations
+        Lists the images in the features' order.
+
+    Yields
+    ------
+    rows : h5py.Dataset of shape (I, F), float32
+        Still in the file.
+    usable : array of shape (U,), int64
+        Numbers of the rows of images that could be read, rising.
+
+    Raises
+    ------
+    InputError
+        If the features are missing or damaged, or are of other images.
+    """
+    with open_features(features) as file:
+        rows = file[FEATURES]
+        if len(rows) != len(split.images):
+            raise InputError(
+                f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)}"
+                " images: make the features from these annotations."
+            )
+        yield rows, np.setdiff1d(np.arange(len(rows)), skipped_rows(rows))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recap.captions.vocabulary import LEARNT_FROM
+from recap.captions.encode import LEARNT_FROM
 from recap.core.hdf5 import open_hdf5, read_attributes
 from recap.datasets.annotations import read_annotations
 from recap.report.anchors import ANCHORS, Anchor, same_images

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recap.captions.vocabulary import tokenize
+from recap.captions.words import tokenize
 from recap.report.comparison import Comparison
 
 

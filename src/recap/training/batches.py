@@ -1,18 +1,19 @@
 """Captions with the features of their images, and minibatches of them."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from recap.captions.files import read_captions
 from recap.core.errors import InputError
-from recap.data import read_captions
-from recap.datasets.annotations import Annotations
-from recap.features.files import FEATURES, open_features, regions_of, skipped_rows
+from recap.features.files import (
+    FEATURES,
+    open_features,
+    regions_of,
+    skipped_rows,
+)
 
 POOL = 32  # batches among which captions are ordered by length
 PIECE = 32  # images whose features are looked at together
@@ -107,41 +108,6 @@ def read_captioned_images(
     if not usable.any():
         raise InputError(f"{captions} has no caption of an image that could be read.")
     return CaptionedImages(rows, encoded[usable], image_idxs[usable], regions)
-
-
-@contextmanager
-def open_usable_features(
-    features: Path, annotations: Path, split: Annotations
-) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
-    """Open the features of a split's images, and tell which of the images could be read.
-
-    Parameters
-    ----------
-    features, annotations : Path
-        HDF5 file, and where the split's annotations come from.
-    split : Annotations
-        Lists the images in the features' order.
-
-    Yields
-    ------
-    rows : h5py.Dataset of shape (I, F), float32
-        Still in the file.
-    usable : array of shape (U,), int64
-        Numbers of the rows of images that could be read, rising.
-
-    Raises
-    ------
-    InputError
-        If the features are missing or damaged, or are of other images.
-    """
-    with open_features(features) as file:
-        rows = file[FEATURES]
-        if len(rows) != len(split.images):
-            raise InputError(
-                f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)}"
-                " images: make the features from these annotations."
-            )
-        yield rows, np.setdiff1d(np.arange(len(rows)), skipped_rows(rows))
 
 
 def hold_out(

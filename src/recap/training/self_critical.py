@@ -17,7 +17,7 @@ import numpy as np
 from recap.captioners.recipe import Recipe
 from recap.captions.metrics.cider import CiderD
 from recap.captions.metrics.ngrams import References
-from recap.captions.vocabulary import NULL, START
+from recap.captions.words import NULL, START
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages
 from recap.training.epochs import end_epoch, every_half_minute, learning_rate, take_steps

@@ -11,7 +11,8 @@ import torch
 import recap
 from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import OF_REGIONS, Recipe
-from recap.captions.vocabulary import NULL, read_vocabulary
+from recap.captions.files import read_vocabulary
+from recap.captions.words import NULL
 from recap.core.checks import require, require_seed
 from recap.core.code_hash import code_hash
 from recap.core.devices import (

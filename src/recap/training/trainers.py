@@ -11,7 +11,7 @@ from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.optim import adam
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
-from recap.captions.vocabulary import END, NULL, START, UNK
+from recap.captions.words import END, NULL, START, UNK
 
 
 class Trainer(Protocol):

@@ -1,0 +1,91 @@
+"""Where modules stand: a package a stage, and imports that point one way."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import recap
+
+PACKAGE = Path(recap.__file__).parent
+ROOT = PACKAGE.parents[1]
+
+# In the order in which data flows. A stage uses its own modules and those of the lines above it;
+# stages of one line do not use each other.
+ORDER = [
+    ["core"],
+    ["datasets"],
+    ["backbones"],
+    ["features", "captions"],
+    ["captioners"],
+    ["training"],
+    ["evaluation"],
+    ["report"],
+]
+STAGES = [stage for line in ORDER for stage in line]
+
+# What knows all stages, and is imported by none.
+ABOVE = {"cli", "__main__", "config", "config_schema", "sweeps", "verify_download"}
+
+# Names under which users import what lies in a stage.
+ALIASES = {"data", "layers", "optim"}
+
+
+def modules():
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def imports(path):
+    """Return the modules of recap that a file imports, and refuse relative imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import, which code_hash does not follow"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "recap"}
+
+
+def stage_of(name):
+    return name.split(".")[0]
+
+
+def test_every_module_stands_in_a_stage():
+    assert {stage_of(name) for name in modules()} == {*STAGES, *ABOVE, *ALIASES, "__init__"}
+
+
+def test_every_stage_is_a_package():
+    assert [stage for stage in STAGES if not (PACKAGE / stage / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if stage_of(name) in STAGES])
+def test_a_module_imports_only_from_its_stage_and_those_before(name):
+    stage = stage_of(name)
+    (line,) = [number for number, stages in enumerate(ORDER) if stage in stages]
+    allowed = {stage, "__version__"}.union(*ORDER[:line])
+    used = {[*other.split("."), "__version__"][1] for other in imports(modules()[name])}
+    assert used - allowed == set()
+
+
+@pytest.mark.parametrize("folder", STAGES)
+def test_the_tests_of_a_stage_stand_in_its_folder(folder):
+    assert list((ROOT / "tests" / folder).rglob("test_*.py"))
+
+
+def test_contributing_tells_the_stages():
+    rows = [
+        line.split("|")[1].strip(" `/")
+        for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    assert rows == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_says_what_it_is(stage):
+    assert importlib.import_module(f"recap.{stage}").__doc__
