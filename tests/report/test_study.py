@@ -84,7 +84,7 @@ def test_what_is_asked_for_but_was_not_scored_is_named(fake, choice, missing):
 
 
 def test_nothing_scored_names_the_folder_and_the_command(tmp_path):
-    with pytest.raises(InputError, match=r"empty.*snakemake evaluate"):
+    with pytest.raises(InputError, match=r"empty.*snakemake evaluation"):
         read_study(tmp_path / "empty")
 
 

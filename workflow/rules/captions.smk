@@ -1,6 +1,6 @@
 # Number the words, and write the captions in numbers.
 #
-# Needs: the captions of each split (download.smk); no photos and no features
+# Needs: the captions of each split (datasets.smk); no photos and no features
 # Makes: results/{study}/coco_captioning/coco2014_vocab.json
 #        results/{study}/coco_captioning/coco2014_captions.h5
 #        results/{study}/coco_captioning/dev2014_captions.h5, if there is a dev split
@@ -9,7 +9,7 @@
 DEV_CAPTIONS = ["results/{study}/coco_captioning/dev2014_captions.h5"] if HAS_DEV else []
 
 
-rule encode:
+rule captions:
     input:
         expand("results/{study}/coco_captioning/coco2014_captions.h5", study=STUDY),
         expand(

@@ -217,7 +217,11 @@ def settings_to_tell():
 def closing_words():
     """Return the scores and the path of the report, if the report was asked for."""
     summary = Path(f"results/{STUDY}/report/summary.txt")
-    if not summary.exists() or not set(workflow.dag_settings.targets) <= {"all", "report"}:
+    if not summary.exists() or not set(workflow.dag_settings.targets) <= {
+        "all",
+        "captioning",
+        "report",
+    }:
         return ""
     words = f"\n{summary.read_text(encoding='utf-8')}\nReport: {summary.with_name('index.html')}\n"
     if config["dataset"] == "shapes":

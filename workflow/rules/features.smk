@@ -1,6 +1,6 @@
 # Turn photos into features, and reduce them by PCA.
 #
-# Needs: the photos and captions of each split, and the backbone's weights (download.smk)
+# Needs: the photos and captions of each split, and the backbone's weights (datasets.smk)
 # Makes: results/{study}/features/{split}/{scatteritem}.h5, until they are gathered
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5

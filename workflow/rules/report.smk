@@ -1,7 +1,7 @@
 # Record what the study was made from, and compare its captioners on one page.
 #
-# Needs: scores and captions (evaluate.smk), trainings (train.smk), features (features.smk), the
-#        photos and captions of each split (download.smk)
+# Needs: scores and captions (evaluation.smk), trainings (training.smk), features (features.smk), the
+#        photos and captions of each split (datasets.smk)
 # Makes: results/{study}/provenance.json
 #        results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt
 
@@ -49,7 +49,7 @@ rule record_provenance:
         train_annotations=annotations_of("train"),
         categories=categories_of("val"),
         features=rules.features.input,
-        encoded=rules.encode.input,
+        encoded=rules.captions.input,
         pca="results/{study}/features/pca.h5",
         models=runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
         scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),

@@ -50,7 +50,7 @@ def load_coco_data(
             data[f"{split}_features"] = file[FEATURES][:]
         urls = base_dir / f"{split}2014_urls.txt"
         if not urls.exists():
-            raise InputError(f"{urls} does not exist: `snakemake encode` makes it.")
+            raise InputError(f"{urls} does not exist: `snakemake captions` makes it.")
         data[f"{split}_urls"] = np.array(urls.read_text(encoding="utf-8").split("\n")[:-1])
     if max_train is not None:
         mask = np.random.randint(len(data["train_captions"]), size=max_train)  # noqa: NPY002

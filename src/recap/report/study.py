@@ -240,7 +240,7 @@ def _score_paths(
     paths = sorted(path for path in found if not path.name.startswith("."))
     if not paths:
         raise InputError(
-            f"{folder} holds no scores to compare: make them with `snakemake evaluate`."
+            f"{folder} holds no scores to compare: make them with `snakemake evaluation`."
         )
     seed_folders = None if seeds is None else [f"seed{seed}" for seed in seeds]
     choices = [
@@ -256,7 +256,7 @@ def _score_paths(
             if name not in map(name_of, paths):
                 raise InputError(
                     f"{folder / 'scores'} holds no scores of {name} for what is to be compared:"
-                    f" make them with `snakemake evaluate`, or leave {name} out."
+                    f" make them with `snakemake evaluation`, or leave {name} out."
                 )
     return sorted(paths, key=lambda path: decoder_order(path.stem))
 
@@ -344,5 +344,5 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
 
 def _broken_scores(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path} is not a whole score file ({error!r}): remove it and run `snakemake evaluate`."
+        f"{path} is not a whole score file ({error!r}): remove it and run `snakemake evaluation`."
     )

@@ -8,7 +8,7 @@
 #        {file}.verified.json beside each download
 
 
-rule download:
+rule datasets:
     input:
         sources(),
         verified(sources()),

@@ -1,7 +1,7 @@
 # Caption the photos of the val split with each captioner, and score the captions. A run is a seed's
 # captioner, or the ensemble of all seeds.
 #
-# Needs: trained captioners (train.smk) and the val split's reduced features (features.smk)
+# Needs: trained captioners (training.smk) and the val split's reduced features (features.smk)
 # Makes: results/{study}/captions/{model}/{run}/{decoder}.json, {decoder}.words.json, perplexity.json
 #        results/{study}/scores/{model}/{run}/{decoder}.json
 #        results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip
@@ -9,7 +9,7 @@
 SPICE = ["resources/spice/stanford-corenlp-full-2015-12-09.zip"] if config["spice"] else []
 
 
-rule evaluate:
+rule evaluation:
     input:
         decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         decodings("results/{study}/captions/{model}/{run}/perplexity.json"),

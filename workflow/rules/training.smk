@@ -6,7 +6,7 @@
 DEV_FEATURES = ["results/{study}/coco_captioning/dev2014_vgg16_fc7_pca.h5"] if HAS_DEV else []
 
 
-rule train:
+rule training:
     input:
         runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
         verified(sources()),
