@@ -126,6 +126,23 @@ def read_damaged(path, damages, tell):
     tell.close()
 
 
+def assert_refused(path, damages, reason):
+    """Read in a process of its own: HDF5 may crash, and only a kill ends its search."""
+    told, tell = multiprocessing.Pipe(duplex=False)
+    reader = multiprocessing.get_context("fork").Process(
+        target=read_damaged, args=(path, damages, tell)
+    )
+    reader.start()
+    tell.close()
+    try:
+        for damage in damages:
+            assert told.poll(20), damage
+            assert f"damaged.h5 is damaged ({reason}): make it again." in told.recv()
+    finally:
+        reader.kill()
+        reader.join()
+
+
 def test_a_heap_of_texts_that_is_damaged_does_not_hang(tmp_path):
     """HDF5 goes from text to text by their sizes, and never ends where one is zero."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -133,21 +150,18 @@ def test_a_heap_of_texts_that_is_damaged_does_not_hang(tmp_path):
     heap = (tmp_path / "a.h5").read_bytes().find(b"GCOL")
     sizes = [heap + 24, heap + 48, heap + 72]  # of the texts, and of what is free behind them
     changes = [bytes(8), b"\xff" * 8, (2**64 - 16).to_bytes(8, "little"), b"\x13\0"]
-    told, tell = multiprocessing.Pipe(duplex=False)
     damages = [(place, change) for place in sizes for change in changes]
-    damages.append((heap + 64, b"\1\0"))
-    # In a process that can be ended: nothing else ends HDF5's search.
-    reader = multiprocessing.get_context("fork").Process(
-        target=read_damaged, args=(tmp_path / "a.h5", damages, tell)
-    )
-    reader.start()
-    try:
-        for damage in damages:
-            assert told.poll(20), damage
-            assert "damaged.h5 is damaged (a heap of its texts): make it again." in told.recv()
-    finally:
-        reader.kill()
-        reader.join()
+    assert_refused(tmp_path / "a.h5", [*damages, (heap + 64, b"\1\0")], "a heap of its texts")
+
+
+def test_a_text_that_became_a_list_does_not_crash(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["first"] = "a name"
+    # Class and version, the kind of variable length, padding and encoding.
+    text = (tmp_path / "a.h5").read_bytes().find(b"\x19\x01\x01\x00")
+    assert text > 0
+    damages = [(text + 1, kind) for kind in (b"\0", b"\5")]
+    assert_refused(tmp_path / "a.h5", damages, "an attribute's type")
 
 
 @pytest.mark.parametrize(

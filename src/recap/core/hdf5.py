@@ -13,6 +13,9 @@ import h5py
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
 
+# What attributes hold. HDF5 crashes where damage makes lists of a text.
+ATTRIBUTE_CLASSES = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING}
+
 # NumPy's kinds of numbers that serve as one.
 KINDS = {"f": "f", "i": "iu"}
 
@@ -128,7 +131,8 @@ def read_table(file: h5py.File, name: str, dimensions: int, kind: str) -> h5py.D
 def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, Any]:
     """Return the attributes of an open file, or of a table in it.
 
-    HDF5 never ends to read some that are damaged: all attributes are to be read by this function.
+    HDF5 crashes on some that are damaged, or never ends to read them: all attributes are to be read
+    by this function.
 
     Parameters
     ----------
@@ -141,7 +145,11 @@ def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, Any]:
         Texts, numbers and arrays of numbers by their names, as h5py gives them.
     """
     with _CheckedFile(holder.file.filename) as raw, h5py.File(raw, "r") as file:
-        attributes = dict(file[holder.name].attrs)
+        stored = file[holder.name].attrs
+        for name in stored:
+            if stored.get_id(name).get_type().get_class() not in ATTRIBUTE_CLASSES:
+                raise InputError(f"{raw.name} is damaged (an attribute's type): make it again.")
+        attributes = dict(stored)
     # h5py gives a name that is no text as bytes.
     if not all(isinstance(name, str) for name in attributes):
         raise InputError(f"{raw.name} is damaged (an attribute's name): make it again.")
