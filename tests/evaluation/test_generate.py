@@ -34,6 +34,14 @@ def test_skipped_images_get_no_caption(decoding_study):
     assert all(result["caption"] for result in results)
 
 
+def test_no_image_that_could_be_read(decoding_study):
+    with h5py.File(decoding_study / "features.h5", "a") as file:
+        file["features"].attrs["skipped"] = np.arange(len(file["features"]))
+    with pytest.raises(InputError, match="None of the 3 images could be read"):
+        run(decoding_study)
+    assert not (decoding_study / "results.json").exists()
+
+
 def test_how_sure_each_word_was(decoding_study, capsys):
     results = run(decoding_study, words_output=decoding_study / "words.json", decoder="beam2")
     words = json.loads((decoding_study / "words.json").read_text())

@@ -579,6 +579,16 @@ def test_shards_that_do_not_fit(study, tmp_path):
         assert not output.exists()
 
 
+@pytest.mark.parametrize("name", ["first_row", "all_rows"])
+def test_a_shard_with_no_place(study, tmp_path, name):
+    images, annotations, _, _ = study
+    paths = extract_shards(images, annotations, tmp_path, 2)
+    with h5py.File(paths[0], "a") as file:
+        file.attrs[name] = [1, 2]
+    with pytest.raises(InputError, match="is damaged: its attributes do not fit; extract"):
+        gather_features(*paths, output=tmp_path / "features.h5")
+
+
 @pytest.mark.parametrize(("setting", "values"), [("precision", PRECISIONS), ("batch", (16, 32))])
 def test_shards_of_machines_that_compute_otherwise_are_refused(study, tmp_path, setting, values):
     images, _, _, _ = study

@@ -200,7 +200,7 @@ def open_usable_features(
     Raises
     ------
     InputError
-        If the features are missing or damaged, or are of other images.
+        If the features are missing or damaged, are of other images, or none could be read.
     """
     with open_features(features) as file:
         rows = file[FEATURES]
@@ -209,4 +209,6 @@ def open_usable_features(
                 f"{features} has {len(rows)} rows but {annotations} lists {len(split.images)}"
                 " images: make the features from these annotations."
             )
-        yield rows, np.setdiff1d(np.arange(len(rows)), skipped_rows(rows))
+        skipped = skipped_rows(rows)
+        refuse_all_skipped(skipped, len(rows))
+        yield rows, np.setdiff1d(np.arange(len(rows)), skipped)

@@ -94,14 +94,20 @@ def _read_shard(path: Path) -> _Shard:
         table, attributes = file[FEATURES], read_attributes(file)
         return _Shard(
             path=path,
-            first=attributes.pop(FIRST_ROW, 0),
+            first=_place(path, attributes.pop(FIRST_ROW, 0)),
             rows=table.shape[0],
-            all_rows=attributes.pop(ALL_ROWS, len(table)),
+            all_rows=_place(path, attributes.pop(ALL_ROWS, len(table))),
             columns=table.shape[1],
             skipped=skipped_rows(table),
             photos=file[PHOTOS][:] if PHOTOS in file else None,
             attributes=attributes,
         )
+
+
+def _place(path: Path, value: object) -> int:
+    if isinstance(value, int | np.integer):
+        return int(value)
+    raise InputError(f"{path} is damaged: its attributes do not fit; extract the shard again.")
 
 
 def _check_fit(shard: _Shard, first: _Shard, end: int) -> None:
