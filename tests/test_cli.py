@@ -207,13 +207,10 @@ def test_a_missing_option_is_named(annotations, call):
     ("error", "expected"), [(InputError("Mend it."), 1), (KeyboardInterrupt(), 130)]
 )
 def test_exit_status(monkeypatch, capsys, error, expected):
-    def app():
-        def run():
-            raise error
+    def command():
+        raise error
 
-        return run
-
-    monkeypatch.setattr(cli, "make_app", app)
+    monkeypatch.setattr(cli, "run_command", command)
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == expected
@@ -221,10 +218,10 @@ def test_exit_status(monkeypatch, capsys, error, expected):
 
 
 def test_a_programming_error_keeps_its_traceback(monkeypatch):
-    def app():
+    def command():
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "make_app", lambda: app)
+    monkeypatch.setattr(cli, "run_command", command)
     with pytest.raises(ZeroDivisionError):
         cli.main()
 
@@ -301,6 +298,26 @@ def test_an_output_is_refused_before_a_missing_input(tmp_path, call):
     assert errors == f"error: The output {tmp_path} is a folder: name a file.\n"
 
 
+@pytest.mark.parametrize("output", ["a.json", "../{}/a.json", "link.json"])
+def test_an_output_that_is_an_input(tmp_path, output):
+    path = tmp_path / "a.json"
+    path.write_text("{}")
+    (tmp_path / "link.json").symlink_to(path)
+    done = run("build-vocabulary", path, "--output", tmp_path / output.format(tmp_path.name))
+    assert done.returncode == 1
+    assert "is an input, too: name another file." in done.stderr
+    assert path.read_text() == "{}"
+
+
+def test_an_output_that_is_one_of_several_inputs(tmp_path):
+    paths = [tmp_path / "1.h5", tmp_path / "2.h5"]
+    for path in paths:
+        path.write_text("")
+    done = run("gather-features", *paths, "--output", paths[1])
+    assert (done.returncode, paths[1].read_text()) == (1, "")
+    assert "2.h5 is an input, too" in done.stderr
+
+
 @pytest.fixture
 def results(tmp_path):
     """Return the arguments of a scoring that prints much."""
@@ -374,7 +391,7 @@ def test_an_output_that_is_redirected_to_a_full_disk(tmp_path, arguments):
 def test_a_terminal_that_lacks_the_characters(monkeypatch, encoding):
     """A minus sign, names of photos, and a name that is no text at all."""
     said = "difference \N{MINUS SIGN}1.5 at caf\xe9/\u72ac.jpg and \udcff.jpg"
-    code = f"from recap import cli; cli.make_app = lambda: lambda: print({said!a}); cli.main()"
+    code = f"from recap import cli; cli.run_command = lambda: print({said!a}); cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(PYTHONIOENCODING=encoding),

@@ -5,12 +5,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import recap
 from recap.core.errors import NO_ROOM, InputError
 
 if TYPE_CHECKING:
+    from inspect import BoundArguments
+
     from cyclopts import App, Token
 
 # Modules are imported only when their command runs, so that help comes at once.
@@ -74,6 +77,29 @@ def _convert(wanted: Any, tokens: Sequence["Token"]) -> Any:
     return convert(wanted, tokens)
 
 
+def run_command() -> None:
+    """Run the command that the command line names."""
+    command, given, _ = make_app().parse_args()
+    _refuse_overwriting(given)
+    command(*given.args, **given.kwargs)
+
+
+def _refuse_overwriting(given: "BoundArguments") -> None:
+    """Refuse an output that is an input, too: it would be lost before it is read."""
+    from recap.core.outputs import OutputFile
+
+    values = {"input": [], "output": []}
+    for name, value in given.arguments.items():
+        annotation = given.signature.parameters[name].annotation
+        kind = "output" if annotation in (OutputFile, OutputFile | None) else "input"
+        listed = value if isinstance(value, list | tuple) else [value]
+        values[kind] += [path for path in listed if isinstance(path, Path)]
+    inputs = {os.path.realpath(path) for path in values["input"]}
+    for path in values["output"]:
+        if os.path.realpath(path) in inputs:
+            raise InputError(f"The output {path} is an input, too: name another file.")
+
+
 def main() -> None:
     """Run the command line; an `InputError` becomes one sentence and exit status 1."""
     streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
@@ -103,7 +129,7 @@ def main() -> None:
 def _run() -> int | str | None:
     """Run the command, tell what is wrong, and return the exit status."""
     try:
-        make_app()()
+        run_command()
     except SystemExit as stop:
         return stop.code
     except InputError as error:

@@ -128,7 +128,7 @@ def test_ctrl_c_while_photos_are_decoded(photos):
         "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 2\n"
         "def read():\n"
         "    list(photo_batches.read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))\n"
-        "cli.make_app = lambda: read\n"
+        "cli.run_command = read\n"
         "cli.main()"
     )
     with subprocess.Popen(
