@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 
 from recap.backbones.layer_names import LAYERS, choose_layer, regions_in
-from recap.captioners.recipe import OF_REGIONS, Recipe
-from recap.config_schema import fill_in
+from recap.captioners.recipe import Recipe
+from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.scoring.corenlp import require_digest
@@ -20,6 +20,9 @@ from recap.sweeps import expand_lists, expand_models
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
 LONGEST_NAME = 200
+
+# Definitions of the schema that are made from the options of a dataclass.
+OPTIONS = {"recipe": Recipe, "decoder": Decoder}
 
 
 def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
@@ -33,7 +36,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
     config : dict
         As the config files and the command line give it.
     schema : Path
-        JSON schema, as YAML.
+        JSON schema, as YAML; the definitions of `OPTIONS` are added to it.
     typed : sequence of str
         What the command line set, such as `study=2024_01`, as it was typed.
 
@@ -49,6 +52,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         names that do not fit together.
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
+    rules["$defs"] |= {name: schema_of(options) for name, options in OPTIONS.items()}
     config = fill_in(config, rules, typed)
     try:
         layer = choose_layer(config["backbone"], config["layer"])
@@ -120,18 +124,10 @@ def _check_layer(config: dict, layer: str) -> None:
     """Refuse captioners and components that the features cannot serve."""
     numbers, regions = LAYERS[config["backbone"]][layer], regions_in(layer)
     for name in config["train"]:
-        recipe = config["models"][name]
-        for key in OF_REGIONS:
-            if recipe[key] and regions == 1:
-                raise InputError(
-                    f"`models.{name}` asks for `{key}`, which needs features of regions; set"
-                    " `layer: grid`."
-                )
-        if recipe["backend"] == "numpy" and regions > 1:
-            raise InputError(
-                f"`models.{name}` has `backend: numpy`, which needs features of whole images; set"
-                " another `layer`, or `backend: torch`."
-            )
+        try:
+            Recipe(**config["models"][name]).require_regions(regions)
+        except InputError as error:
+            raise InputError(f"`models.{name}`: {error}") from None
     components = config["pca_components"]
     if components > numbers:
         raise InputError(

@@ -1,15 +1,17 @@
 """Hold a configuration against its JSON schema: read its values, fill in its defaults."""
 
+import inspect
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from recap.core.checks import is_finite
+from recap.core.checks import BOUNDS, bounds_in_words, is_finite
 from recap.core.errors import InputError
 
 TYPES = {
@@ -21,8 +23,51 @@ TYPES = {
     "string": "text",
 }
 
+NAMES = {int: "integer", float: "number", bool: "boolean"}
+
 # As YAML reads them.
 TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
+
+
+def schema_of(options: type) -> dict:
+    """Return the JSON schema of a dataclass of options. A list stands for each of its items.
+
+    Parameters
+    ----------
+    options : type
+        Dataclass, as `require_options` takes it.
+    """
+    properties = {}
+    for field in fields(options):
+        choices = get_args(field.type)
+        single = {"enum": choices} if choices else {"type": NAMES[field.type], **field.metadata}
+        properties[field.name] = {
+            "if": {"type": "array"},
+            "then": {"items": single, "minItems": 1, "uniqueItems": True},
+            "else": single,
+            "default": field.default,
+        }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def table_of(options: type) -> str:
+    """Return a dataclass of options as a Markdown table, described by its docstring.
+
+    Parameters
+    ----------
+    options : type
+        Dataclass with a NumPy docstring.
+    """
+    attributes = inspect.cleandoc(options.__doc__).partition("Attributes\n")[2].partition("\n\n")[0]
+    described = re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", attributes, re.MULTILINE)
+    descriptions = {name: " ".join(text.split()) for name, text in described}
+    lines = ["| key | default | values | |", "|---|---|---|---|"]
+    for field in fields(options):
+        choices = [f"`{choice}`" for choice in get_args(field.type)]
+        values = bounds_in_words(field.metadata) or ", ".join(choices) or "`true`, `false`"
+        default = f"{field.default}".lower()
+        lines.append(f"| `{field.name}` | {default} | {values} | {descriptions[field.name]} |")
+    return "\n".join(lines)
 
 
 def fill_in(config: dict, rules: dict, typed: Sequence[str] = ()) -> dict:
@@ -50,7 +95,6 @@ def fill_in(config: dict, rules: dict, typed: Sequence[str] = ()) -> dict:
     InputError
         With a sentence for each mistake.
     """
-    rules = _allow_lists(rules)
     config = _copy(config)
     validator = _VALIDATOR(rules)
     _restore_text(config, rules, typed)
@@ -61,20 +105,6 @@ def fill_in(config: dict, rules: dict, typed: Sequence[str] = ()) -> dict:
     if mistakes:
         raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
     return config
-
-
-def _allow_lists(rules: dict) -> dict:
-    """Return the schema with lists, too, where models and decoders have single values."""
-    for definition in ("recipe", "decoder"):
-        properties = rules["$defs"][definition]["properties"]
-        for name, single in properties.items():
-            properties[name] = {
-                "if": {"type": "array"},
-                "then": {"items": single, "minItems": 1, "uniqueItems": True},
-                "else": single,
-                "default": single["default"],
-            }
-    return rules
 
 
 def _copy(value: Any) -> Any:
@@ -186,12 +216,9 @@ def _in_words(mistake: ValidationError) -> str:
             return told
         case "enum":
             return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
-        case "minimum" | "exclusiveMinimum":
-            than = "at least" if mistake.validator == "minimum" else "more than"
-            return f"{key} must be {than} {value}, not {mistake.instance!r}"
-        case "maximum" | "exclusiveMaximum":
-            than = "at most" if mistake.validator == "maximum" else "less than"
-            return f"{key} must be {than} {value}, not {mistake.instance!r}"
+        case keyword if keyword in BOUNDS:
+            wanted = bounds_in_words({keyword: value})
+            return f"{key} must be {wanted}, not {mistake.instance!r}"
         case "multipleOf":
             return f"{key} must be a multiple of {value}, not {mistake.instance!r}"
         case "required":

@@ -138,7 +138,7 @@ def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, a
 
 
 def test_attention_needs_regions(tmp_path):
-    with pytest.raises(InputError, match=r"features of regions, .* set `layer: grid`"):
+    with pytest.raises(InputError, match=r"features\.h5: `attention` needs features of regions"):
         write_study(tmp_path, regions=1)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from recap.core.checks import require, require_types
+from recap.core.checks import bounded, require_options
 from recap.core.errors import InputError
 
 # Of a hidden state; its weight matrix has the square of it.
@@ -68,39 +68,50 @@ class Recipe:
 
     cell: Literal["rnn", "lstm"] = "lstm"
     backend: Literal["torch", "numpy"] = "torch"
-    wordvec_dim: int = 256
-    hidden_dim: int = 512
+    wordvec_dim: int = bounded(256, minimum=1, maximum=LARGEST_DIM)
+    hidden_dim: int = bounded(512, minimum=1, maximum=LARGEST_DIM)
     attention: bool = False
-    dropout: float = 0.0
-    region_dropout: float = 0.0
-    epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
+    region_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
+    epochs: int = bounded(10, minimum=1)
+    batch_size: int = bounded(128, minimum=1)
+    learning_rate: float = bounded(1e-3, exclusiveMinimum=0)
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
-    weight_decay: float = 0.0
-    gradient_clip: float = 5.0
-    patience: int = 0
-    self_critical_epochs: int = 0
-    self_critical_learning_rate: float = 2e-4
+    weight_decay: float = bounded(0.0, minimum=0)
+    gradient_clip: float = bounded(5.0, exclusiveMinimum=0)
+    patience: int = bounded(0, minimum=0)
+    self_critical_epochs: int = bounded(0, minimum=0)
+    self_critical_learning_rate: float = bounded(2e-4, exclusiveMinimum=0)
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
-        require_types(self)
-        for name in ("wordvec_dim", "hidden_dim"):
-            value = getattr(self, name)
-            wanted = f"at least 1 and at most {LARGEST_DIM}"
-            require(1 <= value <= LARGEST_DIM, name, wanted, value)
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("patience", "self_critical_epochs", "weight_decay"):
-            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
-        for name in ("learning_rate", "self_critical_learning_rate", "gradient_clip"):
-            require(getattr(self, name) > 0, name, "more than 0", getattr(self, name))
-        for name in ("dropout", "region_dropout"):
-            value = getattr(self, name)
-            require(0 <= value < 1, name, "at least 0 and less than 1", value)
+        """Refuse what is out of range, and what the captioner in NumPy does not have."""
+        require_options(self)
         for name in NOT_IN_NUMPY:
             if self.backend == "numpy" and getattr(self, name):
                 raise InputError(
                     f"The captioner in NumPy has no `{name}`: leave it out or set `backend: torch`."
                 )
+
+    def require_regions(self, regions: int) -> None:
+        """Refuse features that a captioner cannot be trained on.
+
+        Parameters
+        ----------
+        regions : int
+            Regions of an image that have features of their own; 1 for those of whole images.
+
+        Raises
+        ------
+        InputError
+            If the recipe needs features of regions and there are none, or the other way round.
+        """
+        for name in OF_REGIONS:
+            if getattr(self, name) and regions == 1:
+                raise InputError(
+                    f"`{name}` needs features of regions: set `layer: grid`, or leave it out."
+                )
+        if self.backend == "numpy" and regions > 1:
+            raise InputError(
+                "The captioner in NumPy needs features of whole images: set another `layer`, or"
+                " `backend: torch`."
+            )

@@ -1,13 +1,22 @@
 """Checks of the values that options are given."""
 
+import operator
 import sys
-from dataclasses import fields
+from dataclasses import field, fields
 from typing import Any, get_args
 
 from recap.core.errors import InputError
 
 # NumPy's first generator, which the course's code draws from, takes no larger seed.
 LARGEST_SEED = 2**32 - 1
+
+# By its keyword in JSON schema, a bound in words, and how a value is held against it.
+BOUNDS = {
+    "minimum": ("at least", operator.ge),
+    "exclusiveMinimum": ("more than", operator.gt),
+    "maximum": ("at most", operator.le),
+    "exclusiveMaximum": ("less than", operator.lt),
+}
 
 IN_WORDS = {int: "a whole number", float: "a finite number", bool: "true or false"}
 
@@ -53,29 +62,49 @@ def require_seed(seed: int, name: str = "seed") -> None:
     require(0 <= seed <= LARGEST_SEED, name, f"at least 0 and at most {LARGEST_SEED}", seed)
 
 
-def require_types(options: Any) -> None:
-    """Refuse values of a dataclass that are of another type than its fields.
+def bounded(default: Any, **bounds: float) -> Any:
+    """Return a dataclass's field of a number, with its default and bounds.
+
+    Parameters
+    ----------
+    default : int or float
+        Its default.
+    **bounds : float
+        By keywords of JSON schema: `minimum`, `exclusiveMinimum`, `maximum`, `exclusiveMaximum`.
+    """
+    return field(default=default, metadata=bounds)
+
+
+def bounds_in_words(bounds: dict[str, float]) -> str:
+    """Return bounds as `bounded` takes them in words, such as `at least 0 and less than 1`."""
+    return " and ".join(f"{BOUNDS[keyword][0]} {bound}" for keyword, bound in bounds.items())
+
+
+def require_options(options: Any) -> None:
+    """Refuse values of a dataclass that are of another type than its fields, or out of bounds.
 
     Parameters
     ----------
     options : dataclass instance
-        With fields of `int`, `float`, `bool` or `Literal`. A whole number serves as a float;
-        truths are no numbers.
+        With fields of `int`, `float`, `bool` or `Literal`, with the bounds that `bounded` gave
+        them. A whole number serves as a float; truths are no numbers.
 
     Raises
     ------
     InputError
-        If a value is of another type, or a number is not finite.
+        If a value is of another type or out of bounds, or a number is not finite.
     """
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if choices := get_args(field.type):
-            require(value in choices, field.name, f"one of {', '.join(choices)}", value)
+    for entry in fields(options):
+        value = getattr(options, entry.name)
+        if choices := get_args(entry.type):
+            require(value in choices, entry.name, f"one of {', '.join(choices)}", value)
             continue
-        types = int | float if field.type is float else field.type
-        holds = isinstance(value, types) and isinstance(value, bool) == (field.type is bool)
+        types = int | float if entry.type is float else entry.type
+        holds = isinstance(value, types) and isinstance(value, bool) == (entry.type is bool)
         holds = holds and is_finite(value)
-        require(holds, field.name, IN_WORDS[field.type], value)
+        require(holds, entry.name, IN_WORDS[entry.type], value)
+        holds = all(BOUNDS[keyword][1](value, bound) for keyword, bound in entry.metadata.items())
+        require(holds, entry.name, bounds_in_words(entry.metadata), value)
 
 
 def is_finite(number: float) -> bool:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, fields
 
-from recap.core.checks import require, require_seed, require_types
+from recap.core.checks import LARGEST_SEED, bounded, require_options
 from recap.core.errors import InputError
 
 # Bounds of what can be computed: a beam in memory, and float32 numbers over the temperature.
@@ -34,7 +34,7 @@ class Decoder:
     nucleus : float
         Words are drawn from the likeliest that together have this probability.
     seed : int
-        Of what is drawn.
+        Seed of what is drawn.
 
     Raises
     ------
@@ -43,27 +43,17 @@ class Decoder:
         decoder.
     """
 
-    beam_width: int = 1
-    length_penalty: float = 0.8
-    block_ngrams: int = 0
+    beam_width: int = bounded(1, minimum=1, maximum=WIDEST)
+    length_penalty: float = bounded(0.8, minimum=0, maximum=10)
+    block_ngrams: int = bounded(0, minimum=0)
     sample: bool = False
-    temperature: float = 1.0
-    nucleus: float = 1.0
-    seed: int = 0
+    temperature: float = bounded(1.0, minimum=COLDEST)
+    nucleus: float = bounded(1.0, exclusiveMinimum=0, maximum=1)
+    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and options without meaning."""
-        require_types(self)
-        ranges = {
-            "beam_width": (1 <= self.beam_width <= WIDEST, f"at least 1 and at most {WIDEST}"),
-            "length_penalty": (0 <= self.length_penalty <= 10, "at least 0 and at most 10"),
-            "block_ngrams": (self.block_ngrams >= 0, "at least 0"),
-            "temperature": (self.temperature >= COLDEST, f"at least {COLDEST}"),
-            "nucleus": (0 < self.nucleus <= 1, "more than 0 and at most 1"),
-        }
-        for name, (holds, wanted) in ranges.items():
-            require(holds, name, wanted, getattr(self, name))
-        require_seed(self.seed)
+        require_options(self)
         if self.sample and self.beam_width > 1:
             raise InputError("A decoder either samples or has a `beam_width`: give one of them.")
         unused = [] if self.sample else list(OF_SAMPLES)

@@ -10,7 +10,7 @@ import torch
 
 import recap
 from recap.captioners.folder import TrainedCaptioner, save_captioner
-from recap.captioners.recipe import OF_REGIONS, Recipe
+from recap.captioners.recipe import Recipe
 from recap.captions.files import read_vocabulary
 from recap.captions.words import NULL
 from recap.core.checks import require, require_seed
@@ -128,17 +128,10 @@ def train_captioner(
         )
         print(f"warning: {warnings[0]}")
 
-    for name in OF_REGIONS:
-        if getattr(recipe, name) and train.regions == 1:
-            raise InputError(
-                f"`{name}` needs features of regions, but those in {features} are of whole images:"
-                f" set `layer: grid`, or leave `{name}` out."
-            )
-    if recipe.backend == "numpy" and train.regions > 1:
-        raise InputError(
-            f"The captioner in NumPy needs features of whole images, but those in {features} are of"
-            f" {train.regions} regions: set another `layer`, or `backend: torch`."
-        )
+    try:
+        recipe.require_regions(train.regions)
+    except InputError as error:
+        raise InputError(f"{features}: {error}") from None
 
     # Adam's steps have the size of the learning rate whatever the features' scale, so they are
     # trained on at scale 1; the scale then goes into the weights that the features meet.
