@@ -34,7 +34,7 @@ from usual_training import NETWORKS, UsualCaptioner, usual_epoch
 from recap.captioners.recipe import Recipe
 from recap.core.devices import choose_device, choose_precision, keep_freed_memory
 from recap.training.batches import CaptionedImages, draw_batches
-from recap.training.trainers import make_trainer
+from recap.training.trainer import make_trainer
 
 BATCHES = 8
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", *(f"word{n}" for n in range(VOCABULARY - 4))]

@@ -16,8 +16,8 @@ from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder
 from recap.evaluation.search import search_captions
+from recap.training.torch_trainer import TorchTrainer
 from recap.training.train import train_captioner
-from recap.training.trainers import TorchTrainer
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
 REGIONS, REGION_DIM, HIDDEN_DIM = 49, 4, 6

@@ -12,10 +12,10 @@ from recap.training import epochs
 from recap.training.batches import CaptionedImages
 from recap.training.epochs import (
     check_finite,
-    every_half_minute,
     learning_rate,
     run_epochs,
     take_steps,
+    throttled,
     validate,
 )
 from recap.training.state import TrainingState
@@ -160,7 +160,7 @@ def test_a_step_whose_loss_is_no_number_ends_the_training():
 
 def test_it_is_saved_when_half_a_minute_is_over_and_no_sooner(clock):
     saved = []
-    save_now_and_then = every_half_minute(lambda: saved.append(clock.now))
+    save_now_and_then = throttled(lambda: saved.append(clock.now))
     for clock.now in (1000.0, 1029.5, 1030.5, 1040.0, 1060.4, 1060.6, 1091.0):
         save_now_and_then()
     assert saved == [1030.5, 1060.6, 1091.0]

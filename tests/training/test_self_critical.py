@@ -18,8 +18,8 @@ from recap.training import epochs
 from recap.training.batches import CaptionedImages
 from recap.training.epochs import learning_rate
 from recap.training.self_critical import SAMPLES, Critic, advantages
+from recap.training.torch_trainer import TorchTrainer
 from recap.training.train import train_captioner
-from recap.training.trainers import TorchTrainer
 
 WORDS = [*SPECIAL_WORDS, *"abcd"]
 END, UNK = WORDS.index("<END>"), WORDS.index("<UNK>")

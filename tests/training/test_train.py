@@ -21,8 +21,10 @@ from recap.captioners.torch import Captioner
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.report.verify_study import verify_study
-from recap.training import epochs, trainers
+from recap.training import epochs
 from recap.training.batches import CaptionedImages, draw_batches, hold_out
+from recap.training.numpy_trainer import NumpyTrainer
+from recap.training.torch_trainer import TorchTrainer
 from recap.training.train import CHECKPOINT, train_captioner
 
 WORDS = [*SPECIAL_WORDS, *"abcdefgh"]
@@ -339,7 +341,7 @@ class Interrupted(Exception):
 
 def interrupt_after(monkeypatch, steps, backend):
     """Have a checkpoint written after each step, and the training die after some."""
-    trainer = {"torch": trainers.TorchTrainer, "numpy": trainers.NumpyTrainer}[backend]
+    trainer = {"torch": TorchTrainer, "numpy": NumpyTrainer}[backend]
     step, taken = trainer.step, 0
 
     def dying_step(*arguments):

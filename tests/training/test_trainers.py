@@ -11,7 +11,9 @@ from recap.captions.words import END, SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder
 from recap.evaluation.generate import caption_features
-from recap.training.trainers import NumpyTrainer, TorchTrainer, make_trainer
+from recap.training.numpy_trainer import NumpyTrainer
+from recap.training.torch_trainer import TorchTrainer
+from recap.training.trainer import make_trainer
 
 WORDS = [*SPECIAL_WORDS, *(f"word{number}" for number in range(20))]
 FEATURE_DIM, WORDVEC_DIM, HIDDEN_DIM = 7, 5, 6

@@ -10,10 +10,10 @@ from recap.core.errors import InputError
 LARGEST_DIM = 65_536
 
 # What only the captioner in PyTorch has.
-NOT_IN_NUMPY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
+TORCH_ONLY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
 
 # What needs the features of an image's regions.
-OF_REGIONS = ("attention", "region_dropout")
+NEEDS_REGIONS = ("attention", "region_dropout")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse what is out of range, and what the captioner in NumPy does not have."""
         require_options(self)
-        for name in NOT_IN_NUMPY:
+        for name in TORCH_ONLY:
             if self.backend == "numpy" and getattr(self, name):
                 raise InputError(
                     f"The captioner in NumPy has no `{name}`: leave it out or set `backend: torch`."
@@ -105,7 +105,7 @@ class Recipe:
         InputError
             If the recipe needs features of regions and there are none, or the other way round.
         """
-        for name in OF_REGIONS:
+        for name in NEEDS_REGIONS:
             if getattr(self, name) and regions == 1:
                 raise InputError(
                     f"`{name}` needs features of regions: set `layer: grid`, or leave it out."

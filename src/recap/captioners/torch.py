@@ -110,7 +110,7 @@ class Captioner(nn.Module):
         features: torch.Tensor,
         captions: np.ndarray,
         factors: np.ndarray | None = None,
-        unsaid: Sequence[int] = (),
+        banned_tokens: Sequence[int] = (),
     ) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
 
@@ -126,8 +126,8 @@ class Captioner(nn.Module):
             Each `<START>`, words, `<END>`, `<NULL>`s.
         factors : array of shape (N,), optional
             What each caption's loss is multiplied by.
-        unsaid : sequence of int
-            Words that have no chance to be said, whatever their scores.
+        banned_tokens : sequence of int
+            Words whose probability is zero, whatever their scores.
 
         Returns
         -------
@@ -156,8 +156,8 @@ class Captioner(nn.Module):
             h = h + self._look(h, regions.to(h.dtype), sizes)
         h = dropout(h, self.dropout, self.training)
         W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
-        if unsaid:
-            b = b.index_fill(0, torch.tensor(unsaid, device=b.device), -math.inf)
+        if banned_tokens:
+            b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), -math.inf)
         return VocabularyLoss.apply(h, W, b, targets, weights)
 
     def _affine(self, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -73,12 +73,12 @@ def generate_captions(
     with open_usable_features(features, annotations, split) as (table, usable):
         found = caption_features(captioners, table, chosen, choose_device(device), rows=usable)
     idx_to_word = captioners[0].idx_to_word
-    results, sureness = [], []
+    results, confidence = [], []
     for row, caption in zip(usable, found, strict=True):
         image_id = split.images[row]["id"]
         words = [idx_to_word[number] for number in caption.words]
         results.append({"image_id": image_id, "caption": " ".join(words)})
-        sureness.append(
+        confidence.append(
             {
                 "image_id": image_id,
                 "words": words,
@@ -89,7 +89,7 @@ def generate_captions(
             }
         )
     if words_output is not None:
-        write_json(words_output, sureness, record_digest=True, ensure_ascii=False)
+        write_json(words_output, confidence, record_digest=True, ensure_ascii=False)
     write_json(output, results, record_digest=True, ensure_ascii=False, indent=0)
     lengths = [len(caption.words) for caption in found]
     print(

@@ -12,7 +12,7 @@ from recap.core.errors import InputError
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages, draw_batches
 from recap.training.state import HistoryRow, TrainingState
-from recap.training.trainers import Trainer
+from recap.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 30
 ROWS_AN_EPOCH = 20
@@ -54,7 +54,7 @@ def run_epochs(
     generator = np.random.default_rng()
     total = len(train) * recipe.epochs
     done = min(state.epoch * len(train) + state.batches * recipe.batch_size, total)
-    save_now_and_then = every_half_minute(save)
+    save_now_and_then = throttled(save)
 
     def take(wanted: np.ndarray, rate: float) -> float:
         return trainer.step(*train.batch(wanted, null), rate)
@@ -81,8 +81,8 @@ def run_epochs(
             save()
 
 
-def every_half_minute(save: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that saves if it is long since it did.
+def throttled(save: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that saves, unless it did so less than half a minute ago.
 
     Parameters
     ----------

@@ -20,13 +20,13 @@ from recap.captions.metrics.ngrams import References
 from recap.captions.words import NULL, START
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages
-from recap.training.epochs import end_epoch, every_half_minute, learning_rate, take_steps
+from recap.training.epochs import end_epoch, learning_rate, take_steps, throttled
 from recap.training.state import TrainingState
-from recap.training.trainers import TorchTrainer
+from recap.training.torch_trainer import TorchTrainer
 
 SAMPLES = 5  # captions drawn for an image
 TEMPERATURE = 0.5  # that they are drawn at
-PEOPLE = 0.3  # weight of the loss of people's captions beside them
+REFERENCE_WEIGHT = 0.3  # of the loss of people's captions beside that of drawn ones
 
 
 class Critic:
@@ -43,10 +43,10 @@ class Critic:
     """
 
     def __init__(self, train: CaptionedImages, idx_to_word: list[str]):
-        self._silent = [idx_to_word.index(word) for word in (NULL, START)]
+        self._padding = [idx_to_word.index(word) for word in (NULL, START)]
         self._images, rows = np.unique(train.image_idxs, return_inverse=True)
         references: list[list[list[int]]] = [[] for _ in self._images]
-        for row, words in zip(rows, self._spoken(train.captions), strict=True):
+        for row, words in zip(rows, self._words(train.captions), strict=True):
             references[row].append(words)
         self._cider = CiderD(References(references))
 
@@ -65,11 +65,11 @@ class Critic:
         array of shape (N,), float64
             From 0 to 10.
         """
-        return self._cider(np.searchsorted(self._images, images), self._spoken(captions))
+        return self._cider(np.searchsorted(self._images, images), self._words(captions))
 
-    def _spoken(self, captions: np.ndarray) -> list[list[int]]:
-        spoken = ~np.isin(captions, self._silent)
-        return [row[said].tolist() for row, said in zip(captions, spoken, strict=True)]
+    def _words(self, captions: np.ndarray) -> list[list[int]]:
+        words = ~np.isin(captions, self._padding)
+        return [row[kept].tolist() for row, kept in zip(captions, words, strict=True)]
 
 
 def advantages(rewards: np.ndarray) -> np.ndarray:
@@ -140,9 +140,9 @@ def train_self_critically(
         captions = trainer.sample(views, max_words, TEMPERATURE)
         rewards = critic(np.repeat(photos, SAMPLES), captions)
         rows = np.flatnonzero(np.isin(train.image_idxs, photos))
-        said = seen[np.searchsorted(photos, train.image_idxs[rows])], train.captions[rows]
+        references = seen[np.searchsorted(photos, train.image_idxs[rows])], train.captions[rows]
         loss = trainer.self_critical_step(
-            (views, captions), advantages(rewards), said, PEOPLE, rate
+            (views, captions), advantages(rewards), references, REFERENCE_WEIGHT, rate
         )
         return float(rewards.mean()) if math.isfinite(loss) else loss
 
@@ -151,7 +151,7 @@ def train_self_critically(
     total = SAMPLES * len(images) * recipe.self_critical_epochs
     epochs_done = state.epoch - state.rewarded_from
     done = SAMPLES * (epochs_done * len(images) + state.batches * size)
-    save_now_and_then = every_half_minute(save)
+    save_now_and_then = throttled(save)
     with progress(desc="self-critical", total=total, initial=done, unit="caption") as bar:
         while state.epoch < end:
             generator.bit_generator.state = state.order

@@ -11,7 +11,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from recap.core.files import atomic_path
-from recap.training.trainers import Trainer
+from recap.training.trainer import Trainer
 
 # What a training depends on beside its inputs and settings: how sums are rounded.
 ENVIRONMENT = ("torch", "numpy", "threads")

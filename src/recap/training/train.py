@@ -32,7 +32,7 @@ from recap.training.epochs import run_epochs
 from recap.training.self_critical import train_self_critically
 from recap.training.state import TrainingState, resume, write_checkpoint, write_history
 from recap.training.tensorboard import open_events
-from recap.training.trainers import make_trainer
+from recap.training.trainer import make_trainer
 
 HISTORY = "history.csv"
 EVENTS = "tensorboard"

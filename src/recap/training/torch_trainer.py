@@ -1,70 +1,14 @@
-"""Take training steps: the captioner in PyTorch or in NumPy, with one interface."""
+"""Take training steps with the captioner in PyTorch."""
 
 import math
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from recap.captioners.numpy import CaptioningRNN
-from recap.captioners.optim import adam
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.captions.words import END, NULL, START, UNK
-
-
-class Trainer(Protocol):
-    """A captioner that can be trained, whatever the schedule and the order of the captions.
-
-    Features are arrays of shape (N, F), float32; captions of shape (N, T), int32, each `<START>`,
-    words, `<END>`, `<NULL>`s. Losses are in nats a caption.
-    """
-
-    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
-        """Take one step of Adam and return the loss before it."""
-
-    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
-        """Return the loss without dropout."""
-
-    def parameters(self) -> dict[str, np.ndarray]:
-        """Return a copy of the parameters under CS231n's names and layouts, float32."""
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all that later steps depend on: parameters, moments, generators."""
-
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from what `state` returned."""
-
-
-def make_trainer(
-    recipe: Recipe,
-    feature_dim: int,
-    idx_to_word: list[str],
-    seed: int,
-    device: torch.device,
-    precision: torch.dtype,
-) -> Trainer:
-    """Make a captioner with initial weights drawn from a seed, ready to be trained.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Architecture, backend, weight decay and gradient clipping.
-    feature_dim : int
-        Numbers an image, F.
-    idx_to_word : list of str
-        Vocabulary.
-    seed : int
-        Seed of the initial weights and of dropout.
-    device : torch.device
-        Where PyTorch computes; NumPy always computes on the CPU.
-    precision : torch.dtype
-        Number format of PyTorch's matrix products; NumPy's are float32.
-    """
-    if recipe.backend == "numpy":
-        return NumpyTrainer(recipe, feature_dim, idx_to_word, seed)
-    return TorchTrainer(recipe, feature_dim, idx_to_word, seed, device, precision)
 
 
 def draw(probabilities: torch.Tensor) -> torch.Tensor:
@@ -86,7 +30,7 @@ def draw(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 class TorchTrainer:
-    """Trains `recap.captioners.torch.Captioner`; parameters as in `make_trainer`."""
+    """Trains `recap.captioners.torch.Captioner`; parameters as in `trainer.make_trainer`."""
 
     def __init__(
         self,
@@ -103,7 +47,7 @@ class TorchTrainer:
         torch.utils.deterministic.fill_uninitialized_memory = False
         null = idx_to_word.index(NULL)
         self._start, self._end = idx_to_word.index(START), idx_to_word.index(END)
-        self._unsaid = [idx_to_word.index(word) for word in (NULL, START, UNK)]
+        self._banned = [idx_to_word.index(word) for word in (NULL, START, UNK)]
         self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
         self._device = device
@@ -129,7 +73,7 @@ class TorchTrainer:
         self,
         drawn: tuple[np.ndarray, np.ndarray],
         advantages: np.ndarray,
-        said: tuple[np.ndarray, np.ndarray],
+        references: tuple[np.ndarray, np.ndarray],
         weight: float,
         learning_rate: float,
     ) -> float:
@@ -141,19 +85,19 @@ class TorchTrainer:
             Features as the captioner saw them, and the captions that it drew by `sample`.
         advantages : array of shape (N,), float64
             By how much each of these captions is to get likelier.
-        said : tuple of arrays of shape (M, F), float32, and (M, T), int32
+        references : tuple of arrays of shape (M, F), float32, and (M, T), int32
             Features, and captions of people.
         weight : float
-            Of the loss of what people said.
+            Of the loss of the references.
         learning_rate : float
             Adam's step size.
         """
         # No dropout, as there was none when they were drawn. What is never drawn must have no
         # chance: else it would gain by all that is not rewarded.
         self.captioner.eval()
-        own = self._loss(*drawn, advantages, self._unsaid)
+        own = self._loss(*drawn, advantages, self._banned)
         self.captioner.train()
-        return self._descend(own + weight * self._loss(*said), learning_rate)
+        return self._descend(own + weight * self._loss(*references), learning_rate)
 
     def _loss(self, features: np.ndarray, captions: np.ndarray, *how: object) -> torch.Tensor:
         return self.captioner(torch.from_numpy(features).to(self._device), captions, *how)
@@ -222,7 +166,7 @@ class TorchTrainer:
             state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
             for place in range(1, max_words + 2):
                 log_probabilities, state = self.captioner.step(words, state)
-                log_probabilities[:, self._unsaid] = -math.inf
+                log_probabilities[:, self._banned] = -math.inf
                 if place == 1:
                     log_probabilities[:, self._end] = -math.inf
                 words = draw((log_probabilities.float() / temperature).exp())
@@ -271,55 +215,3 @@ class TorchTrainer:
             torch.cuda.set_rng_state(torch.from_numpy(state["cuda_generator"]), self._device)
         elif self._device.type == "mps":
             torch.mps.set_rng_state(torch.from_numpy(state["mps_generator"]))
-
-
-class NumpyTrainer:
-    """Trains `recap.captioners.numpy.CaptioningRNN`; parameters as in `make_trainer`."""
-
-    def __init__(self, recipe: Recipe, feature_dim: int, idx_to_word: list[str], seed: int):
-        np.random.seed(seed)  # noqa: NPY002  (CaptioningRNN draws as the course's code does)
-        self.captioner = CaptioningRNN(
-            {word: number for number, word in enumerate(idx_to_word)},
-            input_dim=feature_dim,
-            wordvec_dim=recipe.wordvec_dim,
-            hidden_dim=recipe.hidden_dim,
-            cell_type=recipe.cell,
-        )
-        self._recipe = recipe
-        self._adam: dict[str, dict] = {name: {} for name in self.captioner.params}
-
-    def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
-        """Take one step of Adam and return the loss before it."""
-        loss, gradients = self.captioner.loss(features, captions)
-        norm = np.sqrt(sum(np.vdot(gradient, gradient) for gradient in gradients.values()))
-        shrink = min(1.0, self._recipe.gradient_clip / (norm + 1e-6))
-        for name, weights in self.captioner.params.items():
-            if weights.ndim == 2:
-                weights *= 1 - learning_rate * self._recipe.weight_decay
-            self._adam[name]["learning_rate"] = learning_rate
-            self.captioner.params[name], self._adam[name] = adam(
-                weights, gradients[name] * weights.dtype.type(shrink), self._adam[name]
-            )
-        return float(loss)
-
-    def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
-        """Return the loss."""
-        return float(self.captioner.loss(features, captions)[0])
-
-    def parameters(self) -> dict[str, np.ndarray]:
-        """Return a copy of the parameters under CS231n's names and layouts, float32."""
-        return {name: weights.copy() for name, weights in self.captioner.params.items()}
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all that later steps depend on: parameters and moments."""
-        state = self.parameters()
-        for name, config in self._adam.items():
-            state |= {f"{name}.{moment}": np.asarray(config[moment]) for moment in ("t", "m", "v")}
-        return state
-
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from what `state` returned."""
-        for name in self.captioner.params:
-            self.captioner.params[name] = state[name]
-            self._adam[name] = {moment: state[f"{name}.{moment}"] for moment in ("m", "v")}
-            self._adam[name]["t"] = int(state[f"{name}.t"])
