@@ -14,6 +14,7 @@ from recap.features.files import IMAGES_BYTES, IMAGES_SHA256
 from recap.report.compare import compare_captioners
 from recap.report.comparison import Comparison, lay_side_by_side
 from recap.report.provenance import record_provenance
+from recap.report.selection import Selection
 from recap.report.study import METRICS, read_study
 
 IMAGES = 20
@@ -38,7 +39,7 @@ class FakeStudy:
 
     def compared(self, **choice) -> Comparison:
         """Return the study as it is compared when it stands alone."""
-        (comparison,) = lay_side_by_side([read_study(self.folder, **choice)])
+        (comparison,) = lay_side_by_side([read_study(self.folder, Selection(**choice))])
         return comparison
 
 

@@ -6,10 +6,13 @@ import pytest
 
 import recap
 from recap.captions.words import SPECIAL_WORDS
+from recap.cli import COMMANDS
 from recap.core.errors import InputError
 from recap.report.run_details import (
     FEATURES,
+    GROWS_WITH,
     PCA,
+    STAGES_OF_A_CAPTIONER,
     file_attributes,
     machine_rows,
     read_stages,
@@ -18,6 +21,7 @@ from recap.report.run_details import (
     training_rows,
     version_rows,
 )
+from recap.report.selection import Selection
 from recap.report.study import read_study
 
 
@@ -159,7 +163,7 @@ def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):
         path = benchmarks / f"{name}.tsv"
         path.parent.mkdir(exist_ok=True)
         path.write_text(line)
-    study = read_study(fake.folder, models=["lstm"], decoders=["beam3"])
+    study = read_study(fake.folder, Selection(models=["lstm"], decoders=["beam3"]))
     assert {stage.rule: stage.jobs for stage in read_stages(study)} == {
         "train_captioner": 1,
         "generate_captions": 1,
@@ -176,3 +180,7 @@ def test_a_file_that_is_no_benchmark_is_named(fake):
     path.write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match=r"file\.tsv"):
         read_stages(read_study(fake.folder))
+
+
+def test_stages_bear_the_names_of_commands():
+    assert {*GROWS_WITH, *STAGES_OF_A_CAPTIONER} <= {path.split(":")[1] for path in COMMANDS}

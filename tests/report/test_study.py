@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from recap.core.errors import InputError
+from recap.report.selection import Selection
 from recap.report.study import decoder_order, read_study
 
 
@@ -60,7 +61,7 @@ def test_only_what_is_asked_for_is_read_in_that_order(fake):
     (fake.folder / "scores/dropped/seed0").mkdir(parents=True)
     (fake.folder / "scores/dropped/seed0/beam3.json").write_text("stale")
     study = read_study(
-        fake.folder, models=["rnn", "lstm"], seeds=[1, 0], decoders=["beam3", "greedy"]
+        fake.folder, Selection(["rnn", "lstm"], seeds=[1, 0], decoders=["beam3", "greedy"])
     )
     assert list(study.models) == ["rnn", "lstm"]
     assert [run.seed for run in study.models["lstm"]] == [1, 0]
@@ -80,7 +81,7 @@ def test_only_what_is_asked_for_is_read_in_that_order(fake):
 def test_what_is_asked_for_but_was_not_scored_is_named(fake, choice, missing):
     (fake.folder / "scores/lstm/seed0").rename(fake.folder / "scores/lstm/seed2")
     with pytest.raises(InputError, match=f"holds no scores of {missing} "):
-        read_study(fake.folder, **choice)
+        read_study(fake.folder, Selection(**choice))
 
 
 def test_nothing_scored_names_the_folder_and_the_command(tmp_path):
@@ -154,14 +155,14 @@ def test_a_folder_without_its_record_is_told(fake):
 def test_an_ensemble_is_a_model_of_its_own(fake):
     for part in ("scores", "captions"):
         shutil.copytree(fake.folder / part / "rnn/seed0", fake.folder / part / "rnn/ensemble")
-    study = read_study(fake.folder, models=["rnn", "lstm"], seeds=[1, 0])
+    study = read_study(fake.folder, Selection(models=["rnn", "lstm"], seeds=[1, 0]))
     assert list(study.models) == ["rnn", "lstm", "rnn ensemble"]
     (run,) = study.models["rnn ensemble"]
     assert (run.seed, run.config, run.history) == (None, {}, None)
     assert list(run.decodings) == ["greedy", "beam3"]
-    assert list(read_study(fake.folder, ensembles=False).models) == ["lstm", "rnn"]
-    assert list(read_study(fake.folder, models=["lstm"]).models) == ["lstm"]
-    chosen = read_study(fake.folder, decoders=["greedy"]).models["rnn ensemble"]
+    assert list(read_study(fake.folder, Selection(ensembles=False)).models) == ["lstm", "rnn"]
+    assert list(read_study(fake.folder, Selection(models=["lstm"])).models) == ["lstm"]
+    chosen = read_study(fake.folder, Selection(decoders=["greedy"])).models["rnn ensemble"]
     assert list(chosen[0].decodings) == ["greedy"]
 
 
@@ -185,3 +186,33 @@ def test_scores_that_are_computed_now_and_then_are_read_where_they_are(fake):
     assert decodings[0].scores["SPICE"] == 0.2
     assert decodings[0].per_image["SPICE"].mean() == pytest.approx(0.2)
     assert "SPICE" not in decodings[1].scores
+
+
+def test_an_ensemble_whose_seeds_were_not_scored_by_a_decoder_is_left_out(fake):
+    for part in ("scores", "captions"):
+        shutil.copytree(fake.folder / part / "rnn/seed0", fake.folder / part / "rnn/ensemble")
+    for path in fake.folder.glob("scores/rnn/seed*/beam3.json"):
+        path.unlink()
+    (run,) = read_study(fake.folder).models["rnn ensemble"]
+    assert list(run.decodings) == ["greedy"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "kept"),
+    [
+        (Selection(), 4),
+        (Selection(models=["rnn"]), 3),
+        (Selection(seeds=[1]), 2),
+        (Selection(seeds=[1], ensembles=False), 1),
+        (Selection(decoders=["greedy"]), 3),
+        (Selection(decoders=[]), 1),
+    ],
+)
+def test_a_selection_holds_runs_and_decoders(selection, kept):
+    asked = [
+        ("rnn", "seed0", "greedy"),
+        ("rnn", "ensemble", "greedy"),
+        ("rnn", "seed1", None),
+        ("lstm", "seed0", "beam3"),
+    ]
+    assert sum(selection.holds(*one) for one in asked) == kept

@@ -10,6 +10,7 @@ from recap.report.chapter import write_chapter
 from recap.report.comparison import lay_side_by_side
 from recap.report.curves import learning_curves
 from recap.report.page import render_page
+from recap.report.selection import Selection
 from recap.report.study import read_study
 from recap.report.tables import comparison_csv, notes, summary_text
 
@@ -57,8 +58,8 @@ def compare_captioners(
     if not studies:
         raise InputError("No study is given: name folders such as results/shapes.")
     require_seed(seed)
-    choice = {"models": models, "seeds": seeds, "decoders": decoders, "ensembles": ensembles}
-    read = [read_study(study, **choice) for study in studies]
+    selection = Selection(models, seeds, decoders, ensembles)
+    read = [read_study(study, selection) for study in studies]
     comparisons = lay_side_by_side(read)
     chapters = [
         write_chapter(comparison, number=number, seed=seed)

@@ -17,12 +17,12 @@ from recap.core.progress import progress
 from recap.core.threads import available_threads
 from recap.datasets.annotations import read_annotations
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
+from recap.report.selection import RUNS, Selection
 
 RECORD = "provenance.json"
 PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 FEATURE_FILE = "2014_vgg16_fc7.h5"
-RUNS = ("seed*", "ensemble")
 PERPLEXITY = "perplexity.json"
 IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
 
@@ -147,7 +147,7 @@ def record_provenance(
     }
     given = [path for path in [*named.values(), *(inputs or [])] if path is not None]
     inputs = list(dict.fromkeys(map(Path, given)))
-    outputs = _outputs(study, models, seeds, decoders, ensembles)
+    outputs = _outputs(study, Selection(models, seeds, decoders, ensembles))
     for path in [study, *inputs]:
         if not path.exists():
             raise InputError(f"{path} does not exist: check the path.")
@@ -211,27 +211,14 @@ def read_record(study: Path) -> Record:
         ) from None
 
 
-def _outputs(
-    study: Path,
-    models: list[str] | None,
-    seeds: list[int] | None,
-    decoders: list[str] | None,
-    ensembles: bool,
-) -> list[Path]:
-    """Return the files that a study made, those of the chosen trainings and decoders only."""
+def _outputs(study: Path, selection: Selection) -> list[Path]:
+    """Return the files that a study made, those of the selected runs and decoders only."""
 
-    def chosen(path: Path) -> bool:
+    def selected(path: Path) -> bool:
         part, model, run, name = path.relative_to(study).parts
-        if models is not None and model not in models:
-            return False
-        if run == "ensemble":
-            if not ensembles:
-                return False
-        elif seeds is not None and run not in [f"seed{seed}" for seed in seeds]:
-            return False
-        decoder = name.removesuffix(".json").removesuffix(".words")
         of_all_decoders = part == "models" or name == PERPLEXITY
-        return of_all_decoders or decoders is None or decoder in decoders
+        decoder = name.removesuffix(".json").removesuffix(".words")
+        return selection.holds(model, run, None if of_all_decoders else decoder)
 
     shared = [*study.glob("coco_captioning/*"), *study.glob("features/*.h5")]
     trained = [
@@ -239,7 +226,7 @@ def _outputs(
         *(path for run in RUNS for path in study.glob(f"captions/*/{run}/*.json")),
         *(path for run in RUNS for path in study.glob(f"scores/*/{run}/*.json")),
     ]
-    found = [*shared, *filter(chosen, trained)]
+    found = [*shared, *filter(selected, trained)]
     # A killed job may leave a scratch file, whose name begins with a dot.
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 

@@ -13,10 +13,11 @@ from recap.core.json_files import read_json
 from recap.evaluation.decoders import beam_width
 from recap.report.history import History, read_history
 from recap.report.provenance import Record, read_record
+from recap.report.selection import ENSEMBLE, RUNS, Selection
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
-ENSEMBLE = "ensemble"
 MORE_METRICS = ("SPICE",)  # told of where they were computed
+ALL = Selection()
 
 
 @dataclass(frozen=True)
@@ -151,28 +152,15 @@ def decoder_order(decoder: str) -> tuple[int, str]:
     return beam_width(decoder), decoder
 
 
-def read_study(
-    folder: Path,
-    *,
-    models: list[str] | None = None,
-    seeds: list[int] | None = None,
-    decoders: list[str] | None = None,
-    ensembles: bool = True,
-) -> Study:
+def read_study(folder: Path, selection: Selection = ALL) -> Study:
     """Read the models, seeds and decoders of a study that have a score file.
 
     Parameters
     ----------
     folder : Path
         `results/S`, with `models`, `captions` and `scores`.
-    models : list of str, optional
-        Read only these, in this order; all by default.
-    seeds : list of int, optional
-        Read only these, in this order; all by default.
-    decoders : list of str, optional
-        Read only these, in this order; all by default.
-    ensembles : bool
-        Whether to read what the seeds of a model say together, as a model of its own.
+    selection : Selection
+        What to read, in which order; all by default.
 
     Raises
     ------
@@ -180,12 +168,7 @@ def read_study(
         If nothing was scored, what is named was not, a file is missing or lacks what it should
         hold, or the score files are not about the same images.
     """
-    score_paths = _score_paths(folder, models, seeds, decoders)
-    if ensembles:
-        found = {(path.parts[-3], path.stem) for path in score_paths}
-        everywhere = folder.glob(f"scores/*/{ENSEMBLE}/*.json")
-        theirs = [path for path in everywhere if (path.parts[-3], path.stem) in found]
-        score_paths += sorted(theirs, key=lambda path: decoder_order(path.stem))
+    score_paths = _score_paths(folder, selection)
     record = read_record(folder)
     image_ids = _image_ids(score_paths[0])
     decodings: dict[tuple[str, int | None], dict[str, Decoding]] = {}
@@ -201,7 +184,11 @@ def read_study(
 
     def place(run: tuple[str, int | None]) -> tuple:
         model, seed = run
-        return seed is None, _place(model, models), 0 if seed is None else _place(seed, seeds)
+        return (
+            seed is None,
+            _place(model, selection.models),
+            0 if seed is None else _place(seed, selection.seeds),
+        )
 
     runs: dict[str, list[Run]] = {}
     for model, seed in sorted(decodings, key=place):
@@ -218,8 +205,7 @@ def read_study(
                 decodings=decodings[model, seed],
             )
         )
-    if decoders is None:
-        decoders = sorted({path.stem for path in score_paths}, key=decoder_order)
+    decoders = selection.decoders or [path.stem for path in score_paths]
     return Study(folder, record, image_ids, runs, list(dict.fromkeys(decoders)))
 
 
@@ -228,37 +214,43 @@ def _read_if_there(path: Path, read: Callable[[Path], Any]) -> Any:
     return read(path) if path.exists() else None
 
 
-def _score_paths(
-    folder: Path,
-    models: list[str] | None,
-    seeds: list[int] | None,
-    decoders: list[str] | None,
-) -> list[Path]:
-    """Return the score files to read, those of the narrowest beam first."""
-    found = folder.glob("scores/*/seed*/*.json")
+def _score_paths(folder: Path, selection: Selection) -> list[Path]:
+    """Return the score files to read, those of the narrowest beam first.
+
+    Of a decoder by which no seed of a model was scored, the ensemble's are left out, too.
+    """
+    scores = folder / "scores"
     # A killed job may leave a scratch file, whose name begins with a dot.
-    paths = sorted(path for path in found if not path.name.startswith("."))
-    if not paths:
+    of_seeds, of_ensembles = (
+        [path for path in sorted(scores.glob(f"*/{run}/*.json")) if not path.name.startswith(".")]
+        for run in RUNS
+    )
+    if not of_seeds:
         raise InputError(
             f"{folder} holds no scores to compare: make them with `snakemake evaluation`."
         )
-    seed_folders = None if seeds is None else [f"seed{seed}" for seed in seeds]
-    choices = [
-        (models, lambda path: path.parts[-3]),
-        (seed_folders, lambda path: path.parts[-2]),
-        (decoders, lambda path: path.stem),
-    ]
-    for names, name_of in choices:
-        if names is not None:
-            paths = [path for path in paths if name_of(path) in names]
-    for names, name_of in choices:
+    paths = [path for path in of_seeds if selection.holds(*_run_and_decoder(path))]
+    asked = (selection.models, selection.seed_folders, selection.decoders)
+    for part, names in enumerate(asked):
+        found = {_run_and_decoder(path)[part] for path in paths}
         for name in names or []:
-            if name not in map(name_of, paths):
+            if name not in found:
                 raise InputError(
-                    f"{folder / 'scores'} holds no scores of {name} for what is to be compared:"
-                    f" make them with `snakemake evaluation`, or leave {name} out."
+                    f"{scores} holds no scores of {name} for what is to be compared: make them"
+                    f" with `snakemake evaluation`, or leave {name} out."
                 )
+    scored = {(path.parts[-3], path.stem) for path in paths}
+    paths += [
+        path
+        for path in of_ensembles
+        if selection.holds(*_run_and_decoder(path)) and (path.parts[-3], path.stem) in scored
+    ]
     return sorted(paths, key=lambda path: decoder_order(path.stem))
+
+
+def _run_and_decoder(path: Path) -> tuple[str, str, str]:
+    """Return whose scores or captions a file holds: model, folder of the run, decoder."""
+    return path.parts[-3], path.parts[-2], path.stem
 
 
 def _place(name: str | int, order: list[str] | list[int] | None) -> str | int:
