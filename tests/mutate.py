@@ -50,6 +50,7 @@ TESTS = {
         "training/test_self_critical.py",
     ],
     "training/state": ["training/test_train.py"],
+    "core/checkpoint": ["core/test_checkpoint.py", "training/test_train.py"],
     "training/batches": ["training/test_train.py"],
     "training/self_critical": ["training/test_self_critical.py"],
     "core/text": ["core/test_text.py", "captions/test_vocabulary.py"],

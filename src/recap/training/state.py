@@ -1,20 +1,15 @@
-"""The state of a training: its history, and the checkpoints that it goes on from."""
+"""The state of a captioner's training: its history, and what its checkpoints hold."""
 
 import csv
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError, safe_open
 
+from recap.core.checkpoint import read_checkpoint, write_checkpoint
 from recap.core.files import atomic_path
 from recap.training.trainer import Trainer
-
-# What a training depends on beside its inputs and settings: how sums are rounded.
-ENVIRONMENT = ("torch", "numpy", "threads")
 
 
 @dataclass(kw_only=True)
@@ -70,35 +65,21 @@ class TrainingState:
     rewarded_from_step: int | None = None
 
 
-def write_checkpoint(path: Path, training: dict, trainer: Trainer, state: TrainingState) -> None:
-    """Keep a training's state.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    training : dict
-        What the training depends on: recipe, seed, hashes of its files and code, and its
-        `ENVIRONMENT`.
-    trainer : Trainer
-    state : TrainingState
-    """
+def save_state(path: Path, identity: dict, trainer: Trainer, state: TrainingState) -> None:
+    """Keep a training's state in a checkpoint; parameters as in `resume`."""
     facts = asdict(state)
     arrays = {f"best.{name}": value for name, value in facts.pop("best_parameters").items()}
-    metadata = {"facts": json.dumps({"training": training, "state": facts})}
-    with atomic_path(path) as scratch:
-        # Python does the writing: it tells what is wrong with a disk as an OSError.
-        scratch.write_bytes(safetensors.numpy.save(arrays | trainer.state(), metadata))
+    write_checkpoint(path, identity, arrays | trainer.state(), facts)
 
 
-def resume(path: Path, training: dict, trainer: Trainer) -> TrainingState | None:
+def resume(path: Path, identity: dict, trainer: Trainer) -> TrainingState | None:
     """Bring the trainer to where an interrupted training was.
 
     Parameters
     ----------
     path : Path
-        File that `write_checkpoint` may have written.
-    training : dict
+        File that `save_state` may have written.
+    identity : dict
         What this training depends on; a checkpoint of another one is refused.
     trainer : Trainer
         Newly made; its state is replaced.
@@ -108,18 +89,18 @@ def resume(path: Path, training: dict, trainer: Trainer) -> TrainingState | None
     TrainingState or None
         None where there is nothing to go on from.
     """
-    checkpoint = load_checkpoint(path, training)
+    checkpoint = read_checkpoint(path, identity)
     if checkpoint is None:
         return None
     arrays, facts = checkpoint
     trainer.load_state(arrays)
-    state = TrainingState(**facts["state"])
-    state.history = [HistoryRow(**row) for row in facts["state"]["history"]]
-    state.best_parameters = {
+    facts["history"] = [HistoryRow(**row) for row in facts["history"]]
+    best = {
         name.removeprefix("best."): array
         for name, array in arrays.items()
         if name.startswith("best.")
     }
+    state = TrainingState(**facts, best_parameters=best)
     print(f"training goes on from step {state.step}, where it was interrupted")
     return state
 
@@ -141,41 +122,3 @@ def write_history(path: Path, history: list[HistoryRow]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(HistoryRow.__annotations__))
         writer.writeheader()
         writer.writerows(asdict(row) for row in history)
-
-
-def load_checkpoint(path: Path, training: dict) -> tuple[dict[str, np.ndarray], dict] | None:
-    """Read a checkpoint, unless it is of another training.
-
-    Parameters
-    ----------
-    path : Path
-        From `write_checkpoint`; it need not exist.
-    training : dict
-        What the training depends on. A checkpoint whose fact `training` differs is refused: the
-        reason is printed, and the training starts anew.
-
-    Returns
-    -------
-    tuple of dict of arrays and dict, or None
-        Arrays and facts; None where there is nothing to go on from.
-    """
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            facts = json.loads(file.metadata()["facts"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        print(f"{path} cannot be read ({error}): training starts anew.")
-        return None
-    other = [name for name, value in training.items() if facts["training"].get(name) != value]
-    if other:
-        told = [
-            f"{name} ({facts['training'].get(name)}, now {training[name]})"
-            if name in ENVIRONMENT
-            else name
-            for name in other
-        ]
-        print(f"{path} belongs to a training with other {', '.join(told)}: training starts anew.")
-        return None
-    return arrays, facts

@@ -13,6 +13,7 @@ from recap.captioners.folder import TrainedCaptioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captions.files import read_vocabulary
 from recap.captions.words import NULL
+from recap.core.checkpoint import environment
 from recap.core.checks import require, require_seed
 from recap.core.code_hash import code_hash
 from recap.core.devices import (
@@ -27,12 +28,12 @@ from recap.core.errors import InputError
 from recap.core.files import file_hash
 from recap.core.outputs import OutputFolder
 from recap.core.sole_owner import sole_owner
-from recap.training.batches import hold_out, read_captioned_images
+from recap.training.batches import CaptionedImages, hold_out, read_captioned_images
 from recap.training.epochs import run_epochs
 from recap.training.self_critical import train_self_critically
-from recap.training.state import TrainingState, resume, write_checkpoint, write_history
+from recap.training.state import TrainingState, resume, save_state, write_history
 from recap.training.tensorboard import open_events
-from recap.training.trainer import make_trainer
+from recap.training.trainer import Trainer, make_trainer
 
 HISTORY = "history.csv"
 EVENTS = "tensorboard"
@@ -111,39 +112,6 @@ def train_captioner(
         raise InputError("A dev split needs both its features and its captions: give the other.")
     threads = use_threads(threads)
     keep_freed_memory()
-    idx_to_word = read_vocabulary(vocabulary)
-    generator = np.random.default_rng(seed)
-    train = read_captioned_images(features, captions, "train", len(idx_to_word))
-    if dev_features and dev_captions:
-        dev = read_captioned_images(dev_features, dev_captions, "dev", len(idx_to_word))
-        validation = f"the dev split: {len(dev)} captions"
-    else:
-        train, dev = hold_out(train, dev_share, generator)
-        validation = f"{dev_share:.0%} of the training images, drawn by seed: {len(dev)} captions"
-    warnings = []
-    if len(dev) < FEW_CAPTIONS:
-        warnings.append(
-            f"the epoch to keep is chosen on {len(dev)} captions, hardly better than by chance:"
-            " raise `dev_share`, or give a dev split"
-        )
-        print(f"warning: {warnings[0]}")
-
-    try:
-        recipe.require_regions(train.regions)
-    except InputError as error:
-        raise InputError(f"{features}: {error}") from None
-
-    # Adam's steps have the size of the learning rate whatever the features' scale, so they are
-    # trained on at scale 1; the scale then goes into the weights that the features meet.
-    size = train.feature_size()
-    if not 0 < size < math.inf:
-        raise InputError(f"The features in {features} are all zero or not finite: make them again.")
-    train.scale = dev.scale = 1 / size
-
-    place = choose_device(device)
-    number_format = choose_precision(place, precision)
-    region_dim = train.features.shape[1] // train.regions
-    trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
     files = {
         "features": features,
         "captions": captions,
@@ -151,7 +119,17 @@ def train_captioner(
         "dev features": dev_features,
         "dev captions": dev_captions,
     }
-    training = {
+    idx_to_word = read_vocabulary(vocabulary)
+    generator = np.random.default_rng(seed)
+    train, dev, validation = _read_splits(files, len(idx_to_word), dev_share, generator)
+    warnings = _check_splits(train, dev, recipe, features)
+    _scale(train, dev, features)
+
+    place = choose_device(device)
+    number_format = choose_precision(place, precision)
+    region_dim = train.features.shape[1] // train.regions
+    trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
+    identity = {
         **{name: path and file_hash(path) for name, path in files.items()},
         "recipe": asdict(recipe),
         "seed": seed,
@@ -159,39 +137,12 @@ def train_captioner(
         "device": place.type,
         "precision": str(number_format),
         "code": code_hash("recap.training.train"),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "threads": threads,
+        **environment(threads),
     }
-    checkpoint = output / CHECKPOINT
-    with sole_owner(checkpoint):
-        state = resume(checkpoint, training, trainer) or TrainingState(
-            order=generator.bit_generator.state
-        )
-
-        write_events = open_events(output / EVENTS)
-
-        def save_history() -> None:
-            write_history(output / HISTORY, state.history)
-            write_events(state.history)
-
-        def save() -> None:
-            save_history()
-            write_checkpoint(checkpoint, training, trainer, state)
-
-        run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
-        last_loss = state.history[-1].validation_loss
-        if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
-            print(
-                f"warning: after epoch {state.best_epoch} the validation loss rose to"
-                f" {last_loss:.3f}: the captioner learns its captions by heart; more `dropout` or"
-                " `weight_decay`, or fewer `epochs`, may help"
-            )
-        if recipe.self_critical_epochs:
-            train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
-
-        for name in {"W_proj", "W_query", "W_context"} & state.best_parameters.keys():
-            state.best_parameters[name] *= np.float32(train.scale)
+    with sole_owner(output / CHECKPOINT):
+        state = TrainingState(order=generator.bit_generator.state)
+        state = resume(output / CHECKPOINT, identity, trainer) or state
+        _run(trainer, recipe, train, dev, idx_to_word, state, output, identity)
         facts = {
             "seed": seed,
             "dataset": dataset,
@@ -208,7 +159,97 @@ def train_captioner(
                 "recap": recap.__version__,
             },
         }
-        save_history()
-        save_captioner(output, TrainedCaptioner(recipe, idx_to_word, state.best_parameters, facts))
-        checkpoint.unlink(missing_ok=True)
+        parameters = _unscaled(state.best_parameters, train.scale)
+        save_captioner(output, TrainedCaptioner(recipe, idx_to_word, parameters, facts))
+        (output / CHECKPOINT).unlink(missing_ok=True)
     print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")
+
+
+def _read_splits(
+    files: dict[str, Path | None],
+    vocabulary_size: int,
+    dev_share: float,
+    generator: np.random.Generator,
+) -> tuple[CaptionedImages, CaptionedImages, str]:
+    """Return what is trained on, what is validated on, and what the latter is in words."""
+    train = read_captioned_images(files["features"], files["captions"], "train", vocabulary_size)
+    if files["dev features"]:
+        dev = read_captioned_images(
+            files["dev features"], files["dev captions"], "dev", vocabulary_size
+        )
+        return train, dev, f"the dev split: {len(dev)} captions"
+    train, dev = hold_out(train, dev_share, generator)
+    share = f"{dev_share:.0%} of the training images, drawn by seed"
+    return train, dev, f"{share}: {len(dev)} captions"
+
+
+def _check_splits(
+    train: CaptionedImages, dev: CaptionedImages, recipe: Recipe, features: Path
+) -> list[str]:
+    """Refuse features that the recipe cannot be trained on; print and return what to warn of."""
+    warnings = []
+    if len(dev) < FEW_CAPTIONS:
+        warnings.append(
+            f"the epoch to keep is chosen on {len(dev)} captions, hardly better than by chance:"
+            " raise `dev_share`, or give a dev split"
+        )
+        print(f"warning: {warnings[0]}")
+    try:
+        recipe.require_regions(train.regions)
+    except InputError as error:
+        raise InputError(f"{features}: {error}") from None
+    return warnings
+
+
+def _scale(train: CaptionedImages, dev: CaptionedImages, features: Path) -> None:
+    """Have features read at scale 1.
+
+    Adam's steps have the size of the learning rate whatever the features' scale.
+    """
+    size = train.feature_size()
+    if not 0 < size < math.inf:
+        raise InputError(f"The features in {features} are all zero or not finite: make them again.")
+    train.scale = dev.scale = 1 / size
+
+
+def _unscaled(parameters: dict[str, np.ndarray], scale: float) -> dict[str, np.ndarray]:
+    """Return parameters for features as they lie in the file, from those for scaled ones."""
+    meets_features = {"W_proj", "W_query", "W_context"}
+    return {
+        name: value * np.float32(scale) if name in meets_features else value
+        for name, value in parameters.items()
+    }
+
+
+def _run(
+    trainer: Trainer,
+    recipe: Recipe,
+    train: CaptionedImages,
+    dev: CaptionedImages,
+    idx_to_word: list[str],
+    state: TrainingState,
+    output: Path,
+    identity: dict,
+) -> None:
+    """Train from a state to the end; the history and a checkpoint are written meanwhile."""
+    write_events = open_events(output / EVENTS)
+
+    def save_history() -> None:
+        write_history(output / HISTORY, state.history)
+        write_events(state.history)
+
+    def save() -> None:
+        save_history()
+        save_state(output / CHECKPOINT, identity, trainer, state)
+
+    run_epochs(trainer, recipe, train, dev, idx_to_word.index(NULL), state, save)
+    last_loss = state.history[-1].validation_loss
+    if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
+        print(
+            f"warning: after epoch {state.best_epoch} the validation loss rose to"
+            f" {last_loss:.3f}: the captioner learns its captions by heart; more `dropout` or"
+            " `weight_decay`, or fewer `epochs`, may help"
+        )
+    if recipe.self_critical_epochs:
+        train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
+    save_history()
