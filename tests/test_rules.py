@@ -19,7 +19,9 @@ SAFE = re.compile(
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
 def test_no_option_vanishes_or_shifts(path):
     commands = re.findall(
-        r"python -m recap [a-z-]+ \\\n(.*?)2>&1 \| tee {log:q}", path.read_text(), re.S
+        r"PYTHONPATH={params.package:q} python -m recap [a-z-]+ \\\n(.*?)2>&1 \| tee {log:q}",
+        path.read_text(),
+        re.S,
     )
     lines = [
         line.strip().removesuffix("\\") for command in commands for line in command.splitlines()

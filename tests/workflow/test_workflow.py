@@ -10,6 +10,8 @@ import time
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 import yaml
@@ -404,17 +406,86 @@ def test_a_training_job_asks_for_memory_by_the_size_of_its_features(workflow):
     assert {8300 < int(wanted) < 12_000 for wanted in memory} == {True}
 
 
-def test_the_workflow_as_a_module_of_another(workflow):
-    """As the workflow catalog deploys it: elsewhere, with a configuration of its own."""
-    other = workflow.folder.parent / "other"
-    (other / "config").mkdir(parents=True)
-    shutil.copy(workflow.folder / "config/config.yaml", other / "config")
-    shutil.copy(workflow.folder / "tiny.yaml", other)
-    (other / "Snakefile").write_text(
-        'configfile: "config/config.yaml"\n'
-        "module recap:\n"
-        f"    snakefile: {str(workflow.folder / 'workflow/Snakefile')!r}\n"
-        "    config: config\n"
-        "use rule * from recap\n"
-    )
-    assert {"draw_shapes", "compare_captioners"} <= replace(workflow, folder=other).planned()
+MODULE = """
+configfile: "config/config.yaml"
+
+
+rule own:
+    output:
+        "own.txt",
+    shell:
+        "printenv PYTHONPATH > {{output}} || true"
+
+
+module recap:
+    snakefile: {snakefile!r}
+    config: config
+
+
+use rule * from recap as recap_*
+"""
+
+
+@pytest.fixture
+def other(workflow):
+    """Another workflow, elsewhere, that takes ours as a module and configures it itself."""
+
+    def make(snakefile):
+        folder = workflow.folder.parent / "other"
+        (folder / "config").mkdir(parents=True)
+        shutil.copy(workflow.folder / "config/config.yaml", folder / "config")
+        (folder / "tiny.yaml").write_text(TINY_OF_OTHER)
+        (folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+        return replace(workflow, folder=folder)
+
+    return make
+
+
+TINY_OF_OTHER = """
+backbone: squeezenet1_0
+pca_components: 4
+shapes: {train_scenes: 8, val_scenes: 2}
+models:
+  rnn: {cell: rnn, wordvec_dim: 8, hidden_dim: 8, epochs: 1}
+train: [rnn]
+decoders: [greedy]
+meteor: false
+"""
+
+
+def test_the_workflow_as_a_module_of_another(workflow, other, monkeypatch):
+    """As the workflow catalog deploys it. What it runs is its own, and so is what others run."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    deployed = other(str(workflow.folder / "workflow/Snakefile"))
+    # The other's first rule stays the default.
+    assert deployed.planned() == {"own"}
+    (deployed.folder / "broken.safetensors").write_text("no weights")
+    words = ["recap_all", "own", "--cores", "2", "--config"]
+    output = deployed.run(*words, "weights=broken.safetensors", fails=True)
+    assert "error: broken.safetensors is" in output
+    assert re.search(r"log: results/shapes/logs/extract_features/\w+-1-of-1.log \(check", output)
+    output = deployed.run(*words[:-1])
+    assert "localrules" not in output  # of which Snakemake warns where rules are renamed
+    assert re.search(r"^rnn +greedy +\d", output, re.MULTILINE)
+    assert (deployed.folder / "results/shapes/report/index.html").exists()
+    assert (deployed.folder / "own.txt").read_text() == ""
+
+
+def test_a_remote_module_runs_the_installed_package(workflow, other):
+    """Snakemake brings the workflow's files alone, not the package beside them."""
+
+    class Files(SimpleHTTPRequestHandler):
+        def __init__(self, *words):
+            super().__init__(*words, directory=workflow.folder)
+
+        def log_message(self, *words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}/workflow/Snakefile"
+            planned = other(address).planned("recap_all")
+        finally:
+            server.shutdown()
+    assert {"recap_draw_shapes", "recap_compare_captioners"} <= planned

@@ -40,11 +40,12 @@ rule list_images:
     resources:
         mem_mb=500,
     params:
+        package=package,
         needs=lambda wildcards: components_to_find(wildcards.split),
         code=code_hash("recap.datasets.list_images"),
     shell:
         """
-        python -m recap list-images \
+        PYTHONPATH={params.package:q} python -m recap list-images \
             --annotations={input:q} \
             --images={output.images:q} \
             --urls={output.urls:q} \
@@ -71,11 +72,12 @@ rule build_vocabulary:
         mem_mb=500,
     params:
         **config["vocabulary"],
+        package=package,
         max_words=config["max_words"],
         code=code_hash("recap.captions.vocabulary"),
     shell:
         """
-        python -m recap build-vocabulary \
+        PYTHONPATH={params.package:q} python -m recap build-vocabulary \
             --annotations={input:q} \
             --output={output:q} \
             --size={params.size:q} \
@@ -106,13 +108,14 @@ rule encode_captions:
     resources:
         mem_mb=500,
     params:
+        package=package,
         max_words=config["max_words"],
         dev=lambda wildcards, input, output: options(dev=input.dev, dev_output=output.dev),
         photos=options(photos=places_of_own_photos()),
         code=code_hash("recap.captions.encode"),
     shell:
         """
-        python -m recap encode-captions \
+        PYTHONPATH={params.package:q} python -m recap encode-captions \
             --vocabulary={input.vocabulary:q} \
             --train={input.train:q} \
             --val={input.val:q} \

@@ -2,14 +2,13 @@
 
 import json
 import re
-import shlex
 import sys
 from functools import cache
 from pathlib import Path
 
-# Where this file lies, not the main Snakefile: that is another's where this workflow is its module.
-WORKFLOW = Path(workflow.current_basedir).parent
-SOURCE = WORKFLOW.parent / "src"
+# The package serves from src/ without being installed. The path goes out from this file, not from the
+# main Snakefile: that is another's where this workflow is its module.
+SOURCE = Path(str(workflow.current_basedir)).parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 
 from recap.backbones.layer_names import choose_layer, regions_in
@@ -27,7 +26,7 @@ try:
     config.update(
         check_config(
             config,
-            WORKFLOW / "schemas/config.schema.yaml",
+            workflow.source_path("../schemas/config.schema.yaml"),
             typed=workflow.config_settings.config_args,
         )
     )
@@ -37,9 +36,6 @@ try:
     DATASET = None if OWN else find_dataset(config["dataset"], config["split"])
 except InputError as error:
     sys.exit(f"error: {error}")
-
-# The package serves from src/ without being installed.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(SOURCE))}; ")
 
 STUDY = config["study"]
 SPLITS = list(config["own"]) if OWN else list(DATASET.images)
@@ -73,6 +69,14 @@ def images_of(split):
         # A folder's time tells of files that nobody lists, and not of all that are listed.
         return [ancient(images) if Path(images).is_dir() else images]
     return [f"resources/{config['dataset']}/{archive}" for archive in DATASET.images[split]]
+
+
+def package(wildcards, output):
+    """Return where the package lies.
+
+    Snakemake compares no parameter that is made from the output: a clone that is moved reruns nothing.
+    """
+    return str(SOURCE)
 
 
 def dataset_of(wildcards):
@@ -214,15 +218,11 @@ def settings_to_tell():
     return json.dumps({key: value for key, value in config.items() if key not in untold})
 
 
-def closing_words():
-    """Return the scores and the path of the report, if the report was asked for."""
-    summary = Path(f"results/{STUDY}/report/summary.txt")
-    if not summary.exists() or not set(workflow.dag_settings.targets) <= {
-        "all",
-        "captioning",
-        "report",
-    }:
+def closing_words(logs):
+    """Return the scores and the path of the report, if Snakemake's logs say that it was made."""
+    if not re.search(r"^\w+ compare_captioners:", "".join(map(content_of, logs)), re.M):
         return ""
+    summary = Path(f"results/{STUDY}/report/summary.txt")
     words = f"\n{summary.read_text(encoding='utf-8')}\nReport: {summary.with_name('index.html')}\n"
     if config["dataset"] == "shapes":
         words += (

@@ -31,10 +31,11 @@ rule draw_shapes:
         mem_mb=500,
     params:
         **config["shapes"],
+        package=package,
         code=code_hash("recap.datasets.shapes.draw"),
     shell:
         """
-        python -m recap draw-shapes \
+        PYTHONPATH={params.package:q} python -m recap draw-shapes \
             --train-images={output.train_images:q} \
             --val-images={output.val_images:q} \
             --annotations={output.annotations:q} \
@@ -70,10 +71,11 @@ rule download_dataset:
         urls=json.dumps(config["urls"]),
         checksums=json.dumps(config["checksums"]),
     params:
+        package=package,
         source=source_of_downloads,
     shell:
         """
-        python -m recap download-dataset \
+        PYTHONPATH={params.package:q} python -m recap download-dataset \
             --dataset={wildcards.dataset:q} \
             --file={wildcards.file:q} \
             --output={output:q} \
@@ -102,12 +104,13 @@ rule download_weights:
         urls=json.dumps(config["urls"]),
         checksums=json.dumps(config["checksums"]),
     params:
+        package=package,
         backbone=config["backbone"],
         weights=config["weights"],
         source=source_of_downloads,
     shell:
         """
-        python -m recap download-weights \
+        PYTHONPATH={params.package:q} python -m recap download-weights \
             --backbone={params.backbone:q} \
             --weights={params.weights:q} \
             --output={output:q} \
@@ -134,10 +137,11 @@ rule download_spice:
         urls=json.dumps(config["urls"]),
         checksums=json.dumps(config["checksums"]),
     params:
+        package=package,
         source=source_of_downloads,
     shell:
         """
-        python -m recap download-spice \
+        PYTHONPATH={params.package:q} python -m recap download-spice \
             --output={output:q} \
             {params.source:q} \
             2>&1 | tee {log:q}
@@ -167,11 +171,12 @@ rule verify_download:
     resources:
         mem_mb=500,
     params:
+        package=package,
         checksum=lambda wildcards: options(checksum=config["checksums"].get(wildcards.file, "")),
         code=code_hash("recap.verify_download"),
     shell:
         """
-        python -m recap verify-download \
+        PYTHONPATH={params.package:q} python -m recap verify-download \
             --file={input:q} \
             {params.checksum:q} \
             --output={output:q} \
@@ -195,10 +200,11 @@ rule prepare_annotations:
     resources:
         mem_mb=500,
     params:
+        package=package,
         code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),
     shell:
         """
-        python -m recap prepare-annotations \
+        PYTHONPATH={params.package:q} python -m recap prepare-annotations \
             --dataset={wildcards.dataset:q} \
             --archive={input:q} \
             --splits={wildcards.splits:q} \

@@ -43,12 +43,13 @@ rule generate_captions:
     resources:
         mem_mb=4000,
     params:
+        package=package,
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
         code=code_hash("recap.evaluation.generate"),
     shell:
         """
-        python -m recap generate-captions \
+        PYTHONPATH={params.package:q} python -m recap generate-captions \
             --features={input.features:q} \
             --annotations={input.annotations:q} \
             {params.folders:q} \
@@ -80,12 +81,13 @@ rule measure_perplexity:
     resources:
         mem_mb=4000,
     params:
+        package=package,
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
         device=config["device"],
         code=code_hash("recap.evaluation.perplexity"),
     shell:
         """
-        python -m recap measure-perplexity \
+        PYTHONPATH={params.package:q} python -m recap measure-perplexity \
             --features={input.features:q} \
             --annotations={input.annotations:q} \
             {params.folders:q} \
@@ -116,12 +118,13 @@ rule score_captions:
     resources:
         mem_mb=10000 if config["spice"] else 4000,
     params:
+        package=package,
         meteor=config["meteor"],
         spice=lambda wildcards, input: options(spice=input.spice),
         code=code_hash("recap.evaluation.scoring.score"),
     shell:
         """
-        python -m recap score-captions \
+        PYTHONPATH={params.package:q} python -m recap score-captions \
             --results={input.captions:q} \
             --annotations={input.annotations:q} \
             --output={output:q} \
@@ -156,7 +159,7 @@ rule write_submission:
         code=code_hash("recap.evaluation.scoring.submission"),
     shell:
         """
-        python -m recap write-submission \
+        PYTHONPATH={params.package:q} python -m recap write-submission \
             --results={input.captions:q} \
             --images={input.annotations:q} \
             --algorithm={params.algorithm:q} \

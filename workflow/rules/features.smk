@@ -48,6 +48,7 @@ rule extract_features:
         # What to do on a broken image is no property of the features: changing it reruns nothing.
         broken_images=config["broken_images"],
     params:
+        package=package,
         more_images=lambda wildcards, input: options(more_images=input.images[1:]),
         backbone=config["backbone"],
         weights=lambda wildcards, input: str(input.weights) or "random",
@@ -59,7 +60,7 @@ rule extract_features:
         code=code_hash("recap.features.extract"),
     shell:
         """
-        python -m recap extract-features \
+        PYTHONPATH={params.package:q} python -m recap extract-features \
             --images={input.images[0]:q} \
             --annotations={input.annotations:q} \
             {params.more_images:q} \
@@ -93,10 +94,11 @@ rule gather_features:
     resources:
         mem_mb=1000,
     params:
+        package=package,
         code=code_hash("recap.features.gather"),
     shell:
         """
-        python -m recap gather-features \
+        PYTHONPATH={params.package:q} python -m recap gather-features \
             {input:q} \
             --output={output:q} \
             2>&1 | tee {log:q}
@@ -119,12 +121,13 @@ rule fit_pca:
     resources:
         mem_mb=1500,
     params:
+        package=package,
         components=config["pca_components"],
         device=config["device"],
         code=code_hash("recap.features.pca"),
     shell:
         """
-        python -m recap fit-pca \
+        PYTHONPATH={params.package:q} python -m recap fit-pca \
             --features={input:q} \
             --output={output:q} \
             --components={params.components:q} \
@@ -151,10 +154,11 @@ rule apply_pca:
     resources:
         mem_mb=1500,
     params:
+        package=package,
         code=code_hash("recap.features.pca"),
     shell:
         """
-        python -m recap apply-pca \
+        PYTHONPATH={params.package:q} python -m recap apply-pca \
             --features={input.features:q} \
             --pca={input.pca:q} \
             --output={output:q} \

@@ -27,10 +27,11 @@ rule prepare_categories:
     resources:
         mem_mb=500,
     params:
+        package=package,
         code=code_hash("recap.datasets.categories"),
     shell:
         """
-        python -m recap prepare-categories \
+        PYTHONPATH={params.package:q} python -m recap prepare-categories \
             --dataset={wildcards.dataset:q} \
             --archive={input:q} \
             --split={wildcards.split:q} \
@@ -66,6 +67,7 @@ rule record_provenance:
     resources:
         mem_mb=2000,
     params:
+        package=package,
         study=subpath(output[0], parent=True),
         categories=lambda wildcards, input: options(categories=input.categories),
         inputs=lambda wildcards, input: options(inputs=input.sources),
@@ -75,7 +77,7 @@ rule record_provenance:
         code=code_hash("recap.report.provenance"),
     shell:
         """
-        python -m recap record-provenance \
+        PYTHONPATH={params.package:q} python -m recap record-provenance \
             --study={params.study:q} \
             --images={input.images:q} \
             --annotations={input.annotations:q} \
@@ -137,6 +139,7 @@ rule compare_captioners:
     resources:
         mem_mb=2000,
     params:
+        package=package,
         study=subpath(output.page, ancestor=2),
         folder=subpath(output.page, parent=True),
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
@@ -144,7 +147,7 @@ rule compare_captioners:
         code=code_hash("recap.report.compare"),
     shell:
         """
-        python -m recap compare-captioners \
+        PYTHONPATH={params.package:q} python -m recap compare-captioners \
             {params.study:q} \
             --output={params.folder:q} \
             {params.compared:q} \

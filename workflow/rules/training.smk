@@ -35,6 +35,7 @@ rule train_captioner:
         # The features are held once.
         mem_mb=lambda wildcards, input: 2000 + round(1.1 * input.size_mb),
     params:
+        package=package,
         folder=subpath(output.model, parent=True),
         recipe=lambda wildcards: json.dumps(config["models"][wildcards.model]),
         dev_share=config["dev_share"],
@@ -47,7 +48,7 @@ rule train_captioner:
         code=code_hash("recap.training.train"),
     shell:
         """
-        python -m recap train-captioner \
+        PYTHONPATH={params.package:q} python -m recap train-captioner \
             --features={input.features:q} \
             --captions={input.captions:q} \
             --vocabulary={input.vocabulary:q} \
