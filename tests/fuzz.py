@@ -53,7 +53,7 @@ from recap.evaluation.scoring.score import score_captions
 from recap.features.files import FEATURES, open_features, skipped_rows
 from recap.features.gather import gather_features
 from recap.features.pca import fit_pca, read_pca
-from recap.report.history import read_history
+from recap.report.captioning.history import read_history
 
 SECONDS, MEMORY, CASES = 30, 3 << 30, 200
 WORDS = [*SPECIAL_WORDS, "a", "dog", "cat"]

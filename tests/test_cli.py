@@ -430,7 +430,7 @@ def test_ctrl_c_while_a_command_imports_what_it_needs(tmp_path):
 
 # Of these the study is looked for first.
 LATE = {
-    ("recap.report.provenance:record_provenance", "threads"),
+    ("recap.report.captioning.record:record_provenance", "threads"),
     ("recap.report.verify_study:verify_study", "threads"),
 }
 

@@ -37,8 +37,10 @@ COMMANDS = {
     "recap.evaluation.scoring.corenlp:download_spice": "Download the parser that SPICE uses.",
     "recap.evaluation.scoring.score:score_captions": "Score captions: BLEU to SPICE.",
     "recap.evaluation.scoring.submission:write_submission": "Pack captions for COCO's server.",
-    "recap.report.provenance:record_provenance": "Write down what a study is made from.",
-    "recap.report.compare:compare_captioners": "Write the report that compares captioners.",
+    "recap.report.captioning.record:record_provenance": "Write down what a study is made from.",
+    "recap.report.captioning.compare:compare_captioners": (
+        "Write the report that compares captioners."
+    ),
     "recap.evaluation.caption:caption": "Print a caption for any photo.",
     "recap.captioners.verify:verify": "Check the files of a coco_captioning folder.",
     "recap.report.verify_study:verify_study": "Hold a study's files against their digests.",

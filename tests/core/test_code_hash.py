@@ -89,18 +89,18 @@ def test_a_copy_has_the_same_fingerprint(package):
         ),
         (
             "report/style.css",
-            {"recap.report.compare"},
+            {"recap.report.captioning.compare"},
             {"recap.training.train", "recap.features.extract"},
         ),
         (
-            "report/page.html",
-            {"recap.report.compare"},
-            {"recap.training.train", "recap.report.provenance"},
+            "report/captioning/page.html",
+            {"recap.report.captioning.compare"},
+            {"recap.training.train", "recap.report.captioning.record"},
         ),
         (
-            "report/page.js",
-            {"recap.report.compare"},
-            {"recap.training.train", "recap.report.provenance"},
+            "report/captioning/page.js",
+            {"recap.report.captioning.compare"},
+            {"recap.training.train", "recap.report.captioning.record"},
         ),
         (
             "captioners/layers/__init__.py",
@@ -194,7 +194,7 @@ def test_a_template_in_a_folder_of_its_own(package):
     folder = package / "report/templates"
     folder.mkdir()
     (package / "report/style.css").rename(folder / "style.css")
-    assert changed_by(folder / "style.css") == {"recap.report.compare"}
+    assert changed_by(folder / "style.css") == {"recap.report.captioning.compare"}
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256
-from recap.report.compare import compare_captioners
-from recap.report.comparison import Comparison, lay_side_by_side
-from recap.report.provenance import record_provenance
-from recap.report.selection import Selection
-from recap.report.study import METRICS, read_study
+from recap.report.captioning.compare import compare_captioners
+from recap.report.captioning.comparison import Comparison, lay_side_by_side
+from recap.report.captioning.record import record_provenance
+from recap.report.captioning.selection import Selection
+from recap.report.captioning.study import METRICS, read_study
 
 IMAGES = 20
 HOSTILE = [

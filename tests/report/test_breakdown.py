@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recap.report.breakdown import Slice, by_category, by_reference_length
+from recap.report.captioning.breakdown import Slice, by_category, by_reference_length
 
 
 def with_references(fake, *lengths):

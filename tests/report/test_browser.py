@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from recap.report.compare import compare_captioners
+from recap.report.captioning.compare import compare_captioners
 
 STYLE = Path(importlib.resources.files("recap.report") / "style.css")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -14,11 +14,11 @@ import pytest
 from recap.captions.encode import LEARNT_FROM
 from recap.core.errors import InputError
 from recap.datasets.annotations import Annotations
-from recap.report.anchors import ANCHORS, same_images
-from recap.report.chapter import data_in_words, features_in_words
-from recap.report.compare import compare_captioners
-from recap.report.page import duration, scale_of, size
-from recap.report.study import read_study
+from recap.report.captioning.anchors import ANCHORS, same_images
+from recap.report.captioning.chapter import data_in_words, features_in_words
+from recap.report.captioning.compare import compare_captioners
+from recap.report.captioning.page import duration, scale_of, size
+from recap.report.captioning.study import read_study
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from recap.core.errors import InputError
-from recap.report.comparison import lay_side_by_side
-from recap.report.judge import judge
-from recap.report.study import read_study
+from recap.report.captioning.comparison import lay_side_by_side
+from recap.report.captioning.judge import judge
+from recap.report.captioning.study import read_study
 
 
 def test_a_study_alone_keeps_the_names_of_its_models(fake):

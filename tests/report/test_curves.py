@@ -1,8 +1,8 @@
 import re
 import xml.etree.ElementTree as ElementTree
 
-from recap.report.curves import INK, colour_of, learning_curves, shape_of
-from recap.report.study import read_study
+from recap.report.captioning.curves import INK, colour_of, learning_curves, shape_of
+from recap.report.captioning.study import read_study
 
 
 def test_svg_is_whole_self_contained_and_the_same_each_time(fake):

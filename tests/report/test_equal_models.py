@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recap.report import judge, statistics
+from recap.report import statistics
+from recap.report.captioning import judge
 
 DRAWS = 200
 MOST = 16  # an exact test at 5% exceeds it in 2% of trials; over 2,000 draws it was 4.0 to 5.2%

@@ -1,6 +1,6 @@
 import numpy as np
 
-from recap.report.failures import failure, failures
+from recap.report.captioning.failures import failure, failures
 
 PEOPLE = [f"people see thing {number}" for number in range(20)]
 SCORES = np.full(20, 0.3)

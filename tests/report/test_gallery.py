@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from recap.core.errors import InputError
-from recap.report.gallery import MOST_IMAGES, build_gallery, choose_images
-from recap.report.judge import judge
+from recap.report.captioning.gallery import MOST_IMAGES, build_gallery, choose_images
+from recap.report.captioning.judge import judge
 
 
 def test_the_groups_are_what_they_say():

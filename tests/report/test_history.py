@@ -1,7 +1,7 @@
 import pytest
 
 from recap.core.errors import InputError
-from recap.report.history import read_history
+from recap.report.captioning.history import read_history
 
 
 def test_history_without_a_column_or_rows_is_named(tmp_path):

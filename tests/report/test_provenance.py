@@ -6,7 +6,7 @@ import pytest
 
 from recap.core.errors import InputError
 from recap.features.files import create_features
-from recap.report.provenance import read_record, record_provenance
+from recap.report.captioning.record import read_record, record_provenance
 
 
 def annotate(path, images, captions):

@@ -8,7 +8,7 @@ import recap
 from recap.captions.words import SPECIAL_WORDS
 from recap.cli import COMMANDS
 from recap.core.errors import InputError
-from recap.report.run_details import (
+from recap.report.captioning.run_details import (
     FEATURES,
     GROWS_WITH,
     PCA,
@@ -21,8 +21,8 @@ from recap.report.run_details import (
     training_rows,
     version_rows,
 )
-from recap.report.selection import Selection
-from recap.report.study import read_study
+from recap.report.captioning.selection import Selection
+from recap.report.captioning.study import read_study
 
 
 def test_attributes_of_features_and_components(fake):

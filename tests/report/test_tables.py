@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from recap.captions.metrics.bleu import bleu_of_counts
-from recap.report.judge import judge
-from recap.report.statistics import interval
-from recap.report.study import METRICS
-from recap.report.tables import (
+from recap.report.captioning.judge import judge
+from recap.report.captioning.study import METRICS
+from recap.report.captioning.tables import (
     ScoreRow,
     best_values,
     comparison_csv,
@@ -21,6 +20,7 @@ from recap.report.tables import (
     score_rows,
     summary_text,
 )
+from recap.report.statistics import interval
 
 
 def test_rows_hold_means_and_deviations(fake):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from recap.core.errors import InputError
-from recap.report.judge import judge, judge_scores, shared_decoders
+from recap.report.captioning.judge import judge, judge_scores, shared_decoders
+from recap.report.captioning.verdict import Lead, Standing, Verdict
 from recap.report.statistics import Difference
-from recap.report.verdict import Lead, Standing, Verdict
 
 
 def shift(folder, model, amounts, decoder="*"):

@@ -13,7 +13,7 @@ from recap.evaluation.perplexity import measure_perplexity
 from recap.evaluation.scoring.score import score_captions
 from recap.evaluation.scoring.submission import write_submission
 from recap.features.gather import gather_features
-from recap.report.provenance import record_provenance
+from recap.report.captioning.record import record_provenance
 from recap.report.verify_study import verify_study
 from recap.training.train import train_captioner
 

@@ -1,4 +1,4 @@
-from recap.report.wording import (
+from recap.report.captioning.wording import (
     Wording,
     describe_wording,
     wording_of_models,

@@ -74,7 +74,7 @@ rule record_provenance:
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
         settings=lambda wildcards: settings_to_tell(),
-        code=code_hash("recap.report.provenance"),
+        code=code_hash("recap.report.captioning.record"),
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap record-provenance \
@@ -144,7 +144,7 @@ rule compare_captioners:
         folder=subpath(output.page, parent=True),
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
-        code=code_hash("recap.report.compare"),
+        code=code_hash("recap.report.captioning.compare"),
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap compare-captioners \

@@ -15,7 +15,7 @@ def code_hash(*modules: str) -> str:
     """Return a digest of the modules' source and of every module of recap that they import.
 
     Imports are read from the source and followed without running it, so this is quick and needs
-    none of the packages that the modules use. Data files of a module's package, such as templates,
+    none of the packages that the modules use. Data files of a module's stage, such as templates,
     count where the module names them in quotes, or one of them names another.
 
     Parameters
@@ -66,10 +66,9 @@ def _source(module: str) -> Path | None:
 
 
 def _data_files(path: Path) -> set[Path]:
-    """Return the data files of a module's package that it names, and those that they name."""
-    if path.parent == PACKAGE:
-        return set()
-    there = [other for other in path.parent.rglob("*.*") if other.suffix not in {".py", ".pyc"}]
+    """Return the data files of a module's stage that it names, and those that they name."""
+    stage = PACKAGE / path.relative_to(PACKAGE).parts[0]
+    there = [other for other in stage.rglob("*.*") if other.suffix not in {".py", ".pyc"}]
     found: set[Path] = set()
     waiting = [path]
     while waiting:

@@ -1,1 +1,1 @@
-"""The comparison of a study's captioners: one page, one table, one figure, one summary."""
+"""What the pages of all studies share, and a package a page."""

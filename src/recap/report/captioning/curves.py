@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recap.report.history import History
-from recap.report.study import Run
+from recap.report.captioning.history import History
+from recap.report.captioning.study import Run
 
 # Mid-tones, each 3:1 or more against white and against near-black, and apart for the colour-blind.
 COLOURS = ("#2f81d6", "#d0702a", "#1f9a70", "#b5679d", "#8a7a2c", "#6f7fd8")

@@ -11,9 +11,9 @@ from recap.captioners.folder import read_config
 from recap.core.errors import InputError
 from recap.core.json_files import read_json
 from recap.evaluation.decoders import beam_width
-from recap.report.history import History, read_history
-from recap.report.provenance import Record, read_record
-from recap.report.selection import ENSEMBLE, RUNS, Selection
+from recap.report.captioning.history import History, read_history
+from recap.report.captioning.record import Record, read_record
+from recap.report.captioning.selection import ENSEMBLE, RUNS, Selection
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 MORE_METRICS = ("SPICE",)  # told of where they were computed

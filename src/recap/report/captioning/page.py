@@ -8,10 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import recap
-from recap.report.breakdown import FEWEST_IMAGES
-from recap.report.chapter import Chapter
-from recap.report.curves import colour_of, shape_of
-from recap.report.run_details import (
+from recap.report.captioning.breakdown import FEWEST_IMAGES
+from recap.report.captioning.chapter import Chapter
+from recap.report.captioning.curves import colour_of, shape_of
+from recap.report.captioning.run_details import (
     FEATURES,
     PCA,
     feature_rows,
@@ -22,10 +22,10 @@ from recap.report.run_details import (
     training_rows,
     version_rows,
 )
+from recap.report.captioning.study import Study
+from recap.report.captioning.tables import best_values, metrics_of, notes, percent
+from recap.report.captioning.verdict import decoder_in_words
 from recap.report.statistics import LEVEL, RESAMPLES
-from recap.report.study import Study
-from recap.report.tables import best_values, metrics_of, notes, percent
-from recap.report.verdict import decoder_in_words
 
 HERE = Path(__file__).parent
 
@@ -96,7 +96,7 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
         Seed of bootstrap, permutations and gallery, to be told.
     """
     environment = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader([HERE, HERE.parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recap.captions.words import tokenize
-from recap.report.comparison import Comparison
+from recap.report.captioning.comparison import Comparison
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recap.report.comparison import Comparison
-from recap.report.judge import by_image
-from recap.report.tables import ZERO, percent
-from recap.report.wording import words_of
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.judge import by_image
+from recap.report.captioning.tables import ZERO, percent
+from recap.report.captioning.wording import words_of
 
 LENGTH_CLASSES = 5
 FEWEST_IMAGES = 10  # a mean over fewer says little

@@ -6,13 +6,13 @@ from recap.core.checks import require_seed
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.outputs import OutputFolder
-from recap.report.chapter import write_chapter
-from recap.report.comparison import lay_side_by_side
-from recap.report.curves import learning_curves
-from recap.report.page import render_page
-from recap.report.selection import Selection
-from recap.report.study import read_study
-from recap.report.tables import comparison_csv, notes, summary_text
+from recap.report.captioning.chapter import write_chapter
+from recap.report.captioning.comparison import lay_side_by_side
+from recap.report.captioning.curves import learning_curves
+from recap.report.captioning.page import render_page
+from recap.report.captioning.selection import Selection
+from recap.report.captioning.study import read_study
+from recap.report.captioning.tables import comparison_csv, notes, summary_text
 
 
 def compare_captioners(

@@ -11,10 +11,10 @@ from PIL import Image
 from recap.core.errors import InputError
 from recap.core.images import ImageStore, open_images
 from recap.core.json_files import read_json
-from recap.report.comparison import Comparison
-from recap.report.judge import TIE
-from recap.report.study import Decoding
-from recap.report.verdict import Verdict
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.judge import TIE
+from recap.report.captioning.study import Decoding
+from recap.report.captioning.verdict import Verdict
 
 MOST_IMAGES = 240
 PER_GROUP = 60

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from recap.core.errors import InputError
-from recap.report.comparison import Comparison
-from recap.report.failures import failures
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.failures import failures
+from recap.report.captioning.study import decoder_order
+from recap.report.captioning.verdict import Lead, Standing, Verdict
 from recap.report.statistics import (
     compare_over_images,
     compare_over_seeds,
@@ -16,8 +18,6 @@ from recap.report.statistics import (
     resampled_means,
     variance_of_seeds,
 )
-from recap.report.study import decoder_order
-from recap.report.verdict import Lead, Standing, Verdict
 
 TIE = 1e-9  # a difference in CIDEr-D that is none but for rounding
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recap.evaluation.decoders import read_decoder
-from recap.report.selection import ENSEMBLE
+from recap.report.captioning.selection import ENSEMBLE
 from recap.report.statistics import LEVEL, Difference, fewest_images
 
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from recap.captions.encode import LEARNT_FROM
 from recap.core.hdf5 import open_hdf5, read_attributes
 from recap.datasets.annotations import read_annotations
-from recap.report.anchors import ANCHORS, Anchor, same_images
-from recap.report.breakdown import Slice, by_category, by_reference_length
-from recap.report.comparison import Comparison
-from recap.report.curves import learning_curves
-from recap.report.gallery import Gallery, build_gallery
-from recap.report.judge import judge
-from recap.report.run_details import FEATURES, file_attributes
+from recap.report.captioning.anchors import ANCHORS, Anchor, same_images
+from recap.report.captioning.breakdown import Slice, by_category, by_reference_length
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.curves import learning_curves
+from recap.report.captioning.gallery import Gallery, build_gallery
+from recap.report.captioning.judge import judge
+from recap.report.captioning.run_details import FEATURES, file_attributes
+from recap.report.captioning.study import Study
+from recap.report.captioning.tables import ScoreRow, people_scores, score_rows
+from recap.report.captioning.verdict import Verdict
+from recap.report.captioning.wording import Wording, wording_of_models, wording_of_people, words_of
 from recap.report.statistics import mean_and_deviation
-from recap.report.study import Study
-from recap.report.tables import ScoreRow, people_scores, score_rows
-from recap.report.verdict import Verdict
-from recap.report.wording import Wording, wording_of_models, wording_of_people, words_of
 
 CAPTIONS = "coco_captioning/coco2014_captions.h5"
 

@@ -11,9 +11,9 @@ import numpy as np
 from recap.core.errors import InputError
 from recap.core.hdf5 import open_hdf5, read_attributes, read_table
 from recap.core.progress import seconds_of_work
-from recap.report.comparison import Comparison
-from recap.report.selection import ENSEMBLE
-from recap.report.study import Run, Study
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.selection import ENSEMBLE
+from recap.report.captioning.study import Run, Study
 
 FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
 PCA = "features/pca.h5"

@@ -17,7 +17,7 @@ from recap.core.progress import progress
 from recap.core.threads import available_threads
 from recap.datasets.annotations import read_annotations
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
-from recap.report.selection import RUNS, Selection
+from recap.report.captioning.selection import RUNS, Selection
 
 RECORD = "provenance.json"
 PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")

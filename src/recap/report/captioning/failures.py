@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from recap.report.comparison import Comparison
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.wording import words_of
 from recap.report.statistics import fewest_images
-from recap.report.wording import words_of
 
 MOST = 0.5  # of the captions
 FEWEST_WORDS = 4  # of a caption that can repeat itself

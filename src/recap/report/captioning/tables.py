@@ -10,9 +10,9 @@ import numpy as np
 from recap.captions.metrics.bleu import bleu_of_counts
 from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
-from recap.report.comparison import Comparison
+from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.study import METRICS, MORE_METRICS, Decoding
 from recap.report.statistics import interval, mean_and_deviation, resampled_means
-from recap.report.study import METRICS, MORE_METRICS, Decoding
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 SUMMARY_WIDTH = 88
