@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src/recap")
 TESTS = {
     "evaluation/search": ["evaluation/test_search.py", "evaluation/test_generate.py"],
+    "captioners/decoding": ["captioners/test_decoding.py", "evaluation/test_search.py"],
     "features/pca": ["features/test_pca.py"],
     "features/covariance": ["features/test_pca.py"],
     "captions/vocabulary": ["captions/test_vocabulary.py"],

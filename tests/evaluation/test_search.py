@@ -11,7 +11,7 @@ from recap.captioners.stepwise import make_stepwise
 from recap.captions.words import END, NULL, SPECIAL_WORDS, START, UNK
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.perplexity import caption_log_probabilities
-from recap.evaluation.search import Choices, search_captions
+from recap.evaluation.search import search_captions
 
 CPU = torch.device("cpu")
 WORDS = [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
@@ -248,19 +248,6 @@ def test_no_phrase_is_said_twice(make_captioner, kind, length):
 
     assert sum(repeats(kind)) > 0
     assert sum(repeats(f"{kind}-block_ngrams={length}")) == 0
-
-
-def test_phrases_are_blocked_where_they_would_be_repeated():
-    a, cat, dog = SPOKEN[:3]
-    spoken = torch.tensor([[a, cat, dog, a, cat], [a, a, a, cat, a]])
-    log_probabilities = torch.zeros(2, len(WORDS))
-    Choices(WORDS, 3, 30).allow(log_probabilities, spoken)
-    blocked = log_probabilities[:, SPOKEN].isinf()
-    assert blocked.tolist() == [[False, False, True, False], [False, False, False, False]]
-    log_probabilities = torch.zeros(2, len(WORDS))
-    Choices(WORDS, 2, 30).allow(log_probabilities, spoken)
-    blocked = log_probabilities[:, SPOKEN].isinf()
-    assert blocked.tolist() == [[False, False, True, False], [True, True, False, False]]
 
 
 class Fixed:

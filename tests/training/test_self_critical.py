@@ -47,6 +47,14 @@ def test_samples_are_captions():
         assert set(row[length + 1 :]) <= {0}
 
 
+def test_a_sample_ends_though_the_probability_of_its_end_underflows():
+    trainer = made_trainer()
+    trainer.captioner.b_vocab.data[END] = -1000
+    captions = trainer.sample(np.zeros((9, FEATURE_DIM), np.float32), 3, temperature=0.5)
+    assert (captions[:, 4] == END).all()
+    assert (captions[:, 1:4] > UNK).all()
+
+
 @pytest.mark.parametrize("temperature", [1, 0.5])
 def test_samples_are_drawn_by_their_probability(temperature):
     """Of all captions of at most two words, under the model without what is never said."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from recap.captioners.decoding import AllowedWords, Choose, decode
 from recap.captioners.stepwise import StepwiseCaptioner
-from recap.captions.words import END, NULL, START, UNK
 from recap.evaluation.decoders import Decoder
 
 MAX_WORDS = 30
@@ -32,53 +32,6 @@ class FoundCaption:
     def log_probability(self) -> float:
         """The log-probability of the whole caption, its `<END>` too."""
         return sum(self.log_probabilities)
-
-
-class Choices:
-    """Which words may come next, whatever the search.
-
-    `<NULL>`, `<START>` and `<UNK>` never, `<END>` not at once, nothing but `<END>` after
-    `max_words`, and no word that would repeat a phrase of `block_ngrams` words.
-
-    Parameters
-    ----------
-    idx_to_word : list of V str
-        Vocabulary.
-    block_ngrams : int
-        Length of the phrases that a caption may not repeat; 0 for none.
-    max_words : int
-        Words that a caption may have.
-    """
-
-    def __init__(self, idx_to_word: list[str], block_ngrams: int, max_words: int):
-        self.start, self.end = idx_to_word.index(START), idx_to_word.index(END)
-        self._forbidden = [idx_to_word.index(word) for word in (NULL, START, UNK)]
-        self._block_ngrams = block_ngrams
-        self._max_words = max_words
-
-    def allow(self, log_probabilities: torch.Tensor, spoken: torch.Tensor) -> None:
-        """Set the log-probability of every word that may not come next to minus infinity.
-
-        Parameters
-        ----------
-        log_probabilities : tensor of shape (N, V)
-            Changed in place.
-        spoken : tensor of shape (N, L), int64
-            The words so far.
-        """
-        length = spoken.shape[1]
-        log_probabilities[:, self._forbidden] = -math.inf
-        if length == 0:
-            log_probabilities[:, self.end] = -math.inf
-        if length == self._max_words:
-            log_probabilities[:, : self.end] = -math.inf
-            log_probabilities[:, self.end + 1 :] = -math.inf
-        if 0 < self._block_ngrams <= length:
-            phrases = spoken.unfold(1, self._block_ngrams, 1)
-            latest = spoken[:, length + 1 - self._block_ngrams :]
-            begun = (phrases[..., :-1] == latest[:, None]).all(dim=2)
-            rows, places = begun.nonzero(as_tuple=True)
-            log_probabilities[rows, phrases[rows, places, -1]] = -math.inf
 
 
 @torch.inference_mode()
@@ -116,53 +69,37 @@ def search_captions(
     -------
     list of N FoundCaption
     """
-    choices = Choices(idx_to_word, decoder.block_ngrams, max_words)
+    allowed = AllowedWords(idx_to_word, max_words, decoder.block_ngrams)
     if decoder.beam_width > 1:
-        return _beam_search(captioner, features, choices, decoder, max_words)
-    chances = None
-    if decoder.sample:
-        chances = torch.from_numpy(
-            np.stack(
-                [
-                    np.random.default_rng([decoder.seed, first_row + row]).random(max_words + 1)
-                    for row in range(len(features))
-                ]
-            )
-        ).to(features.device, torch.float32)
-    return _write(captioner, features, choices, decoder, chances)
-
-
-def _write(
-    captioner: StepwiseCaptioner,
-    features: torch.Tensor,
-    choices: Choices,
-    decoder: Decoder,
-    chances: torch.Tensor | None,
-) -> list[FoundCaption]:
-    """Write one caption an image, word by word: the likeliest word, or one drawn by chance."""
-    count, device = len(features), features.device
-    found: list[FoundCaption | None] = [None] * count
-    images = torch.arange(count, device=device)
-    state = captioner.first_state(features)
-    words = torch.full((count,), choices.start, device=device)
-    spoken = torch.zeros((count, 0), dtype=torch.long, device=device)
-    said = torch.zeros((count, 0), device=device)
-    while len(images):
-        log_probabilities, state = captioner.step(words, state)
-        choices.allow(log_probabilities, spoken)
-        if chances is None:
-            words = log_probabilities.argmax(dim=1)
-        else:
-            chance = chances[images, spoken.shape[1]]
-            words = _draw(log_probabilities, chance, decoder.temperature, decoder.nucleus)
-        said = torch.cat([said, log_probabilities.gather(1, words[:, None])], dim=1)
-        ends = words == choices.end
-        _keep(found, images[ends], spoken[ends], said[ends])
-        on = (~ends).nonzero()[:, 0]
-        spoken = torch.cat([spoken[on], words[on, None]], dim=1)
-        images, words, said = images[on], words[on], said[on]
-        state = tuple(part[on] for part in state)
+        captions, log_probabilities = _beam_search(captioner, features, allowed, decoder)
+    else:
+        choose = _sampler(features, decoder, first_row, max_words) if decoder.sample else _likeliest
+        captions, log_probabilities = decode(captioner, features, allowed, choose)
+    found = []
+    for words, values in zip(captions.tolist(), log_probabilities.tolist(), strict=True):
+        length = words.index(allowed.end)
+        found.append(FoundCaption(words[:length], values[: length + 1]))
     return found
+
+
+def _likeliest(log_probabilities: torch.Tensor, rows: torch.Tensor, length: int) -> torch.Tensor:
+    return log_probabilities.argmax(dim=1)
+
+
+def _sampler(features: torch.Tensor, decoder: Decoder, first_row: int, max_words: int) -> Choose:
+    """Return what draws words by chances that each image has of its own."""
+    chances = np.stack(
+        [
+            np.random.default_rng([decoder.seed, first_row + row]).random(max_words + 1)
+            for row in range(len(features))
+        ]
+    )
+    chances = torch.from_numpy(chances).to(features.device, torch.float32)
+
+    def choose(log_probabilities: torch.Tensor, rows: torch.Tensor, length: int) -> torch.Tensor:
+        return _draw(log_probabilities, chances[rows, length], decoder.temperature, decoder.nucleus)
+
+    return choose
 
 
 def _draw(
@@ -184,37 +121,33 @@ def _draw(
 
 
 def _beam_search(
-    captioner: StepwiseCaptioner,
-    features: torch.Tensor,
-    choices: Choices,
-    decoder: Decoder,
-    max_words: int,
-) -> list[FoundCaption]:
+    captioner: StepwiseCaptioner, features: torch.Tensor, allowed: AllowedWords, decoder: Decoder
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Find for each image the caption with the highest score that a beam meets.
 
     The score is the log-probability over the length, `<END>` counted, to the power of the length
     penalty. At each step the K likeliest partial captions of an image go on; those of the K best
     candidates that end are complete. An image is done when no partial caption can still beat the
     best complete one: a log-probability only falls, so the score of a partial caption is bounded
-    by what it would be if the rest were certain.
+    by what it would be if the rest were certain. Returned are
+    what `decode` returns; after a caption stand `<END>`s.
     """
     width, power = decoder.beam_width, decoder.length_penalty
     count, device = len(features), features.device
-    found: list[FoundCaption | None] = [None] * count
+    max_words = allowed.max_words
     best = torch.full((count,), -math.inf, device=device)
-    best_spoken = torch.zeros((count, max_words), dtype=torch.long, device=device)
-    best_said = torch.zeros((count, max_words + 1), device=device)
-    best_length = torch.zeros(count, dtype=torch.long, device=device)
+    best_captions = torch.full((count, max_words + 1), allowed.end, device=device)
+    best_log_probabilities = torch.zeros((count, max_words + 1), device=device)
 
     images = torch.arange(count, device=device)
     state = captioner.first_state(features)
-    words = torch.full((count,), choices.start, device=device)
-    spoken = torch.zeros((count, 1, 0), dtype=torch.long, device=device)
-    said = torch.zeros((count, 1, 0), device=device)
+    words = torch.full((count,), allowed.start, device=device)
+    before = torch.zeros((count, 1, 0), dtype=torch.long, device=device)
+    before_values = torch.zeros((count, 1, 0), device=device)
     scores = torch.zeros((count, 1), device=device)
     for length in range(max_words + 1):
         log_probabilities, state = captioner.step(words, state)
-        choices.allow(log_probabilities, spoken.flatten(0, 1))
+        allowed.mask(log_probabilities, before.flatten(0, 1))
         # The best of all are among the best of each partial caption. Of 2K candidates at most K
         # end, so that K are left to go on.
         values, words = log_probabilities.topk(min(2 * width, log_probabilities.shape[1]), dim=1)
@@ -224,17 +157,17 @@ def _beam_search(
         )
         beams = top // values.shape[2]
         values, words = values.flatten(1).gather(1, top), words.flatten(1).gather(1, top)
-        ends = words == choices.end
+        ends = words == allowed.end
 
         final = totals[:, :width].masked_fill(~ends[:, :width], -math.inf) / (length + 1) ** power
         score, rank = final.max(dim=1)
         better = (score > best[images]).nonzero()[:, 0]
         rank, winners = rank[better], images[better]
         best[winners] = score[better]
-        best_length[winners] = length
-        best_spoken[winners, :length] = spoken[better, beams[better, rank]]
-        best_said[winners, :length] = said[better, beams[better, rank]]
-        best_said[winners, length] = values[better, rank]
+        beam = beams[better, rank]
+        best_captions[winners, :length] = before[better, beam]
+        best_log_probabilities[winners, :length] = before_values[better, beam]
+        best_log_probabilities[winners, length] = values[better, rank]
 
         # A stable sort puts the candidates that go on first, in the order of their scores.
         going_on = ends.int().argsort(dim=1, stable=True)[:, :width]
@@ -244,25 +177,10 @@ def _beam_search(
             break
         going_on, scores, images = going_on[left], scores[left], images[left]
         beams, words, values = (part[left].gather(1, going_on) for part in (beams, words, values))
-        rows = left[:, None] * spoken.shape[1] + beams
-        spoken = torch.cat([spoken.flatten(0, 1)[rows], words[..., None]], dim=2)
-        said = torch.cat([said.flatten(0, 1)[rows], values[..., None]], dim=2)
+        rows = left[:, None] * before.shape[1] + beams
+        before = torch.cat([before.flatten(0, 1)[rows], words[..., None]], dim=2)
+        before_values = torch.cat([before_values.flatten(0, 1)[rows], values[..., None]], dim=2)
         state = tuple(part[rows.flatten()] for part in state)
         words = words.flatten()
 
-    _keep(found, torch.arange(count), best_spoken, best_said, best_length)
-    return found
-
-
-def _keep(
-    found: list[FoundCaption | None],
-    images: torch.Tensor,
-    spoken: torch.Tensor,
-    said: torch.Tensor,
-    lengths: torch.Tensor | None = None,
-) -> None:
-    """Put complete captions in their images' places; a length says where a row ends."""
-    rows = zip(images.tolist(), spoken.tolist(), said.tolist(), strict=True)
-    for row, (image, words, log_probabilities) in enumerate(rows):
-        length = len(words) if lengths is None else int(lengths[row])
-        found[image] = FoundCaption(words[:length], log_probabilities[: length + 1])
+    return best_captions, best_log_probabilities

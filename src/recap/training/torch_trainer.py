@@ -1,32 +1,13 @@
 """Take training steps with the captioner in PyTorch."""
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
 
+from recap.captioners.decoding import AllowedWords, banned_tokens, decode
 from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
-from recap.captions.words import END, NULL, START, UNK
-
-
-def draw(probabilities: torch.Tensor) -> torch.Tensor:
-    """Draw a number a row with PyTorch's generator.
-
-    Parameters
-    ----------
-    probabilities : tensor of shape (N, V), float32
-        Each row up to a factor.
-
-    Returns
-    -------
-    tensor of shape (N,), int64
-    """
-    total = probabilities.cumsum(dim=1)
-    chance = torch.rand(len(total), 1, device=total.device) * total[:, -1:]
-    last = probabilities.shape[1] - 1
-    return torch.searchsorted(total, chance, right=True)[:, 0].clamp(max=last)
+from recap.captions.words import NULL
 
 
 class TorchTrainer:
@@ -46,8 +27,7 @@ class TorchTrainer:
         # Nothing here reads what it has not written; to fill it first takes a thirtieth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False
         null = idx_to_word.index(NULL)
-        self._start, self._end = idx_to_word.index(START), idx_to_word.index(END)
-        self._banned = [idx_to_word.index(word) for word in (NULL, START, UNK)]
+        self._idx_to_word = idx_to_word
         self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
         self._device = device
@@ -95,7 +75,7 @@ class TorchTrainer:
         # No dropout, as there was none when they were drawn. What is never drawn must have no
         # chance: else it would gain by all that is not rewarded.
         self.captioner.eval()
-        own = self._loss(*drawn, advantages, self._banned)
+        own = self._loss(*drawn, advantages, banned_tokens(self._idx_to_word))
         self.captioner.train()
         return self._descend(own + weight * self._loss(*references), learning_rate)
 
@@ -157,28 +137,23 @@ class TorchTrainer:
             Each `<START>`, one word or more, `<END>`, `<NULL>`s; never `<UNK>`.
         """
         self.captioner.eval()
-        shape = len(features), max_words + 2
-        captions = torch.full(shape, self.captioner.null, device=self._device)
-        captions[:, 0] = words = torch.full(shape[:1], self._start, device=self._device)
-        running = torch.arange(len(features), device=self._device)
+        allowed = AllowedWords(self._idx_to_word, max_words)
+
+        def choose(
+            log_probabilities: torch.Tensor, rows: torch.Tensor, length: int
+        ) -> torch.Tensor:
+            total = (log_probabilities.float() / temperature).exp().cumsum(dim=1)
+            chance = torch.rand(len(rows), 1, device=rows.device) * total[:, -1:]
+            words = torch.searchsorted(total, chance, right=True)[:, 0]
+            # Where all probabilities underflow no word is found: then the likeliest.
+            return torch.where(words < total.shape[1], words, log_probabilities.argmax(dim=1))
+
         # Products in the number format of the steps that will be taken with these captions.
         with torch.autocast(self._device.type, self._precision, self._precision.itemsize == 2):
-            state = self.captioner.first_state(torch.from_numpy(features).to(self._device))
-            for place in range(1, max_words + 2):
-                log_probabilities, state = self.captioner.step(words, state)
-                log_probabilities[:, self._banned] = -math.inf
-                if place == 1:
-                    log_probabilities[:, self._end] = -math.inf
-                words = draw((log_probabilities.float() / temperature).exp())
-                if place == max_words + 1:
-                    words.fill_(self._end)
-                captions[running, place] = words
-                on = (words != self._end).nonzero()[:, 0]
-                running, words = running[on], words[on]
-                state = tuple(part[on] for part in state)
-                if not len(running):
-                    break
-        return captions.cpu().numpy()
+            seen = torch.from_numpy(features).to(self._device)
+            captions, _ = decode(self.captioner, seen, allowed, choose)
+        start = np.full((len(captions), 1), allowed.start)
+        return np.concatenate([start, captions.cpu().numpy()], axis=1)
 
     def restart(self, parameters: dict[str, np.ndarray]) -> None:
         """Take over parameters, and forget what the optimiser knows of earlier steps."""
