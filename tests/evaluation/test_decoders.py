@@ -3,7 +3,7 @@
 import pytest
 
 from recap.core.errors import InputError
-from recap.evaluation.decoders import Decoder, beam_width, read_decoder
+from recap.evaluation.decoders import Decoder, read_decoder
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,6 @@ def test_a_name_tells_all_of_a_decoder(name, decoder, in_words):
     assert read_decoder(name) == decoder
     assert decoder.name == name
     assert decoder.in_words == in_words
-    assert beam_width(name) == decoder.beam_width
 
 
 @pytest.mark.parametrize("given", [1, 1.0])

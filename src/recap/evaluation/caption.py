@@ -129,8 +129,8 @@ def caption(
         features = np.concatenate([extractor(np.stack(batch)) for batch in batches])[: len(pixels)]
         features = read_pca(pca).transform(features).astype(np.float32)
         found = caption_features(captioners, features, chosen_decoder, chosen_device)
-        for photo, said in zip(pixels, found, strict=True):
-            text = " ".join(captioners[0].idx_to_word[number] for number in said.words)
+        for photo, written in zip(pixels, found, strict=True):
+            text = " ".join(captioners[0].idx_to_word[number] for number in written.words)
             print(f"{photo}: {text}" if len(photos) > 1 else text)
     if lost:
         raise InputError(f"{lost} of {len(set(photos))} photos could not be captioned.")

@@ -133,19 +133,3 @@ def read_decoder(name: str) -> Decoder:
                 f"The decoder {name!r} gives {value!r} as `{key}`, which must be a number."
             ) from None
     return Decoder(beam_width=int(match[1] or 1), sample=kind == "sample", **given)
-
-
-def beam_width(name: str) -> int:
-    """Return the beam width of the decoder that has a name; 1 for one without a beam.
-
-    Parameters
-    ----------
-    name : str
-        As `read_decoder` takes it.
-
-    Raises
-    ------
-    InputError
-        If there is no such decoder.
-    """
-    return read_decoder(name).beam_width

@@ -170,6 +170,6 @@ def _of_batch(
         running = int((lengths > place).sum())
         state = tuple(part[:running] for part in state)
         log_probabilities, state = captioner.step(words[:running, place - 1], state)
-        said = log_probabilities.gather(1, words[:running, place, None])[:, 0]
-        total[:running] += said.cpu()
+        following = words[:running, place, None]
+        total[:running] += log_probabilities.gather(1, following)[:, 0].cpu()
     return total.numpy()

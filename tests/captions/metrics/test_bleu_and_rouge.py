@@ -7,7 +7,7 @@ import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.rouge.rouge import Rouge
 
-from recap.captions.metrics.bleu import bleu_counts, bleu_of_counts, bleu_scores
+from recap.captions.metrics.bleu import bleu_counts, bleu_of_counts
 from recap.captions.metrics.ngrams import References
 from recap.captions.metrics.rouge import rouge_l
 
@@ -38,10 +38,16 @@ def official(scorer, captions, references):
     return scorer.compute_score(truths, hypotheses, **options)
 
 
-def bleu(captions, references):
+def counts_of(captions, references):
     prepared = References([[text.split() for text in texts] for texts in references])
     words = [caption.split() for caption in captions]
-    return bleu_scores(prepared, prepared.match(range(len(captions)), words))
+    return bleu_counts(prepared, prepared.match(range(len(captions)), words))
+
+
+def bleu(captions, references):
+    """Return BLEU-1 to BLEU-4 of the corpus and of each caption."""
+    counts = counts_of(captions, references)
+    return bleu_of_counts(counts.sum(axis=1)), bleu_of_counts(counts)
 
 
 def test_bleu_equals_pycocoevalcap(corpus):
@@ -54,9 +60,7 @@ def test_bleu_equals_pycocoevalcap(corpus):
 
 def test_counts_add_up_to_bleu_of_any_choice_of_captions(corpus):
     captions, references = corpus
-    prepared = References([[text.split() for text in texts] for texts in references])
-    words = [caption.split() for caption in captions]
-    counts = bleu_counts(prepared, prepared.match(range(len(captions)), words))
+    counts = counts_of(captions, references)
     chosen = [3, 7, 7, 11]
     wanted, _ = official(
         Bleu(4), [captions[row] for row in chosen], [references[row] for row in chosen]

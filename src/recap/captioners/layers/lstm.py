@@ -10,8 +10,8 @@ CS231n's. (PyTorch's is i, f, g, o, with a bias for the input and another for th
 
 import numpy as np
 
-from recap.captioners.layers.affine import affine_backward, affine_forward
-from recap.captioners.packing import pack_full, previous_states, step_rows, unpack_full
+from recap.captioners.layers.sequence import sequence_backward, sequence_forward
+from recap.captioners.packing import previous_states, step_rows
 
 
 def sigmoid(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -255,10 +255,7 @@ def lstm_forward(
     cache : tuple
         For `lstm_backward`.
     """
-    rows, sizes = pack_full(x)
-    a, projection = affine_forward(rows, Wx, b)
-    h, recurrence = lstm_recurrence_forward(a, sizes, h0, Wh)
-    return unpack_full(h, len(x)), (projection, recurrence)
+    return sequence_forward(lstm_recurrence_forward, x, h0, Wx, Wh, b)
 
 
 def lstm_backward(
@@ -281,7 +278,4 @@ def lstm_backward(
     dWh : array of shape (H, 4H)
     db : array of shape (4H,)
     """
-    projection, recurrence = cache
-    da, dh0, dWh = lstm_recurrence_backward(pack_full(dh)[0], recurrence)
-    dx, dWx, db = affine_backward(da, projection)
-    return unpack_full(dx, len(dh)), dh0, dWx, dWh, db
+    return sequence_backward(lstm_recurrence_backward, dh, cache)

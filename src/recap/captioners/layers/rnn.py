@@ -6,8 +6,8 @@ P. J. Werbos, "Backpropagation through time: what it does and how to do it", Pro
 
 import numpy as np
 
-from recap.captioners.layers.affine import affine_backward, affine_forward
-from recap.captioners.packing import pack_full, previous_states, step_rows, unpack_full
+from recap.captioners.layers.sequence import sequence_backward, sequence_forward
+from recap.captioners.packing import previous_states, step_rows
 
 
 def rnn_step_forward(
@@ -169,10 +169,7 @@ def rnn_forward(
     cache : tuple
         For `rnn_backward`.
     """
-    rows, sizes = pack_full(x)
-    a, projection = affine_forward(rows, Wx, b)
-    h, recurrence = rnn_recurrence_forward(a, sizes, h0, Wh)
-    return unpack_full(h, len(x)), (projection, recurrence)
+    return sequence_forward(rnn_recurrence_forward, x, h0, Wx, Wh, b)
 
 
 def rnn_backward(
@@ -195,7 +192,4 @@ def rnn_backward(
     dWh : array of shape (H, H)
     db : array of shape (H,)
     """
-    projection, recurrence = cache
-    da, dh0, dWh = rnn_recurrence_backward(pack_full(dh)[0], recurrence)
-    dx, dWx, db = affine_backward(da, projection)
-    return unpack_full(dx, len(dh)), dh0, dWx, dWh, db
+    return sequence_backward(rnn_recurrence_backward, dh, cache)

@@ -8,32 +8,11 @@ from recap.captions.metrics.ngrams import ORDERS, Candidates, References
 TINY, SMALL = 1e-15, 1e-9
 
 
-def bleu_scores(references: References, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
-    """Return BLEU of the corpus and of each caption, as coco-caption computes them.
-
-    K. Papineni et al., ACL 2002. The brevity penalty takes the reference whose length is closest,
-    the shorter of two that are.
-
-    Parameters
-    ----------
-    references : References
-        Reference captions of images.
-    candidates : Candidates
-        Captions that were matched with them, one or more.
-
-    Returns
-    -------
-    corpus : ndarray of shape (4,), float64
-        BLEU-1 to BLEU-4 of all captions together, fractions; not the mean of:
-    captions : ndarray of shape (4, N), float64
-        BLEU-1 to BLEU-4 of each caption.
-    """
-    counts = bleu_counts(references, candidates)
-    return bleu_of_counts(counts.sum(axis=1)), bleu_of_counts(counts)
-
-
 def bleu_counts(references: References, candidates: Candidates) -> np.ndarray:
     """Return what BLEU is computed from; added up over captions, it gives BLEU of them together.
+
+    K. Papineni et al., ACL 2002, as coco-caption computes it. The brevity penalty takes the
+    reference whose length is closest, the shorter of two that are.
 
     Parameters
     ----------

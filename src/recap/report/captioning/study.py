@@ -10,7 +10,7 @@ import numpy as np
 from recap.captioners.folder import read_config
 from recap.core.errors import InputError
 from recap.core.json_files import read_json
-from recap.evaluation.decoders import beam_width
+from recap.evaluation.decoders import read_decoder
 from recap.report.captioning.history import History, read_history
 from recap.report.captioning.record import Record, read_record
 from recap.report.captioning.selection import ENSEMBLE, RUNS, Selection
@@ -149,7 +149,7 @@ class Study:
 
 def decoder_order(decoder: str) -> tuple[int, str]:
     """Return the key by which decoders are sorted: the narrowest beam first."""
-    return beam_width(decoder), decoder
+    return read_decoder(decoder).beam_width, decoder
 
 
 def read_study(folder: Path, selection: Selection = ALL) -> Study:
