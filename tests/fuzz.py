@@ -55,8 +55,8 @@ from recap.features.gather import gather_features
 from recap.features.pca import fit_pca, read_pca
 from recap.report.captioning.history import read_history
 
-# HDF5 makes room for a text of as many bytes as a damaged attribute says, up to 4 GB, before it finds
-# that there are fewer.
+# HDF5 makes room for a text of as many bytes as a damaged attribute says, up to 4 GB, before it
+# finds that there are fewer.
 SECONDS, MEMORY, CASES = 30, 5 << 30, 200
 WORDS = [*SPECIAL_WORDS, "a", "dog", "cat"]
 JSON_VALUES = [
