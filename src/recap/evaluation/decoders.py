@@ -10,8 +10,8 @@ from recap.core.errors import InputError
 WIDEST = 1000
 COLDEST = 1e-6
 
-OF_BEAMS = ("length_penalty",)
-OF_SAMPLES = ("temperature", "nucleus", "seed")
+BEAM_ONLY = ("length_penalty",)
+SAMPLING_ONLY = ("temperature", "nucleus", "seed")
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Decoder:
         require_options(self)
         if self.sample and self.beam_width > 1:
             raise InputError("A decoder either samples or has a `beam_width`: give one of them.")
-        unused = [] if self.sample else list(OF_SAMPLES)
-        unused += [] if self.beam_width > 1 else list(OF_BEAMS)
+        unused = [] if self.sample else list(SAMPLING_ONLY)
+        unused += [] if self.beam_width > 1 else list(BEAM_ONLY)
         for field in fields(self):
             if field.name in unused and getattr(self, field.name) != field.default:
-                needed = "`sample`" if field.name in OF_SAMPLES else "a `beam_width` over 1"
+                needed = "`sample`" if field.name in SAMPLING_ONLY else "a `beam_width` over 1"
                 raise InputError(
                     f"A decoder's `{field.name}` means something only with {needed}: give both or"
                     " neither."

@@ -82,13 +82,7 @@ def run_epochs(
 
 
 def throttled(save: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that saves, unless it did so less than half a minute ago.
-
-    Parameters
-    ----------
-    save : callable
-        Keeps the state of the training.
-    """
+    """Return a function that saves, unless it did so less than half a minute ago."""
     saved = time.monotonic()
 
     def save_now_and_then() -> None:
@@ -103,20 +97,7 @@ def throttled(save: Callable[[], None]) -> Callable[[], None]:
 def end_epoch(
     trainer: Trainer, dev: CaptionedImages, null: int, state: TrainingState, bar: tqdm
 ) -> None:
-    """Validate, and begin the next epoch.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Knows the captioner.
-    dev : CaptionedImages
-        What the validation loss is taken on.
-    null : int
-        The number of `<NULL>`.
-    state : TrainingState
-        Its last row of the history gets the validation loss.
-    bar : tqdm
-        Shows it.
+    """Validate, note the loss in the last row of the history, and begin the next epoch.
 
     Raises
     ------
@@ -192,24 +173,7 @@ def take_steps(
 
 
 def check_finite(loss: float, name: str, state: TrainingState, rate: float) -> None:
-    """Stop training whose loss has left the numbers.
-
-    Parameters
-    ----------
-    loss : float
-        Of the step.
-    name : str
-        What to call it.
-    state : TrainingState
-        Tells the step and the phase.
-    rate : float
-        Learning rate of the step.
-
-    Raises
-    ------
-    InputError
-        If the loss is infinite or not a number.
-    """
+    """Stop a training whose loss is infinite or NaN with an InputError that names the remedy."""
     if not math.isfinite(loss):
         setting = "learning_rate" if state.rewarded_from is None else "self_critical_learning_rate"
         raise InputError(
@@ -219,15 +183,7 @@ def check_finite(loss: float, name: str, state: TrainingState, rate: float) -> N
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Return the learning rate of a step by the recipe's schedule, which is more than zero.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Schedule and highest rate.
-    step, steps : int
-        Steps taken, and in all.
-    """
+    """Return the learning rate of a step among so many by the recipe's schedule; more than zero."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
     # Zero is where the step before the first and the one after the last would be.
@@ -238,17 +194,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def validate(trainer: Trainer, dev: CaptionedImages, null: int) -> float:
-    """Return the mean loss over all captions of a split, in nats a caption.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Knows the captioner.
-    dev : CaptionedImages
-        Captions to take the loss on.
-    null : int
-        The number of `<NULL>`.
-    """
+    """Return the mean loss over all captions of a split, in nats a caption."""
     total = 0.0
     for start in range(0, len(dev), VALIDATION_BATCH):
         wanted = np.arange(start, min(start + VALIDATION_BATCH, len(dev)))

@@ -100,7 +100,7 @@ class TorchTrainer:
     def hide_regions(self, features: np.ndarray) -> np.ndarray:
         """Leave out some regions of each image, drawn anew, as many as the recipe says.
 
-        An image is then seen a little differently each time, and is harder to learn by heart.
+        An image is then seen a little differently each time, and is harder to memorise.
 
         Parameters
         ----------

@@ -40,6 +40,7 @@ EVENTS = "tensorboard"
 CHECKPOINT = "checkpoint.safetensors"
 NOTABLE_RISE = 1.01
 FEW_CAPTIONS = 50  # to choose an epoch on
+MEETS_FEATURES = {"W_proj", "W_query", "W_context"}
 
 
 def train_captioner(
@@ -129,38 +130,13 @@ def train_captioner(
     number_format = choose_precision(place, precision)
     region_dim = train.features.shape[1] // train.regions
     trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
-    identity = {
-        **{name: path and file_hash(path) for name, path in files.items()},
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "dev share": dev_share,
-        "device": place.type,
-        "precision": str(number_format),
-        "code": code_hash("recap.training.train"),
-        **environment(threads),
-    }
+    identity = _identity(files, recipe, seed, dev_share, place, number_format, threads)
     with sole_owner(output / CHECKPOINT):
         state = TrainingState(order=generator.bit_generator.state)
         state = resume(output / CHECKPOINT, identity, trainer) or state
         _run(trainer, recipe, train, dev, idx_to_word, state, output, identity)
-        facts = {
-            "seed": seed,
-            "dataset": dataset,
-            "validation": validation,
-            "warnings": warnings,
-            "best_epoch": state.best_epoch,
-            "best_validation_loss": state.best_loss,
-            "precision": str(number_format).removeprefix("torch."),
-            "regions": train.regions,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "recap": recap.__version__,
-            },
-        }
-        parameters = _unscaled(state.best_parameters, train.scale)
-        save_captioner(output, TrainedCaptioner(recipe, idx_to_word, parameters, facts))
+        facts = {"seed": seed, "dataset": dataset, "validation": validation, "warnings": warnings}
+        _save(output, recipe, idx_to_word, train, state, number_format, facts)
         (output / CHECKPOINT).unlink(missing_ok=True)
     print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")
 
@@ -202,22 +178,32 @@ def _check_splits(
 
 
 def _scale(train: CaptionedImages, dev: CaptionedImages, features: Path) -> None:
-    """Have features read at scale 1.
-
-    Adam's steps have the size of the learning rate whatever the features' scale.
-    """
+    """Have features read at scale 1: Adam's steps are of one size, whatever the scale is."""
     size = train.feature_size()
     if not 0 < size < math.inf:
         raise InputError(f"The features in {features} are all zero or not finite: make them again.")
     train.scale = dev.scale = 1 / size
 
 
-def _unscaled(parameters: dict[str, np.ndarray], scale: float) -> dict[str, np.ndarray]:
-    """Return parameters for features as they lie in the file, from those for scaled ones."""
-    meets_features = {"W_proj", "W_query", "W_context"}
+def _identity(
+    files: dict[str, Path | None],
+    recipe: Recipe,
+    seed: int,
+    dev_share: float,
+    place: torch.device,
+    number_format: torch.dtype,
+    threads: int,
+) -> dict:
+    """Return what the training depends on; its checkpoints are of no use to any other."""
     return {
-        name: value * np.float32(scale) if name in meets_features else value
-        for name, value in parameters.items()
+        **{name: path and file_hash(path) for name, path in files.items()},
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "dev share": dev_share,
+        "device": place.type,
+        "precision": str(number_format),
+        "code": code_hash("recap.training.train"),
+        **environment(threads),
     }
 
 
@@ -247,9 +233,40 @@ def _run(
     if state.rewarded_from is None and last_loss > NOTABLE_RISE * state.best_loss:
         print(
             f"warning: after epoch {state.best_epoch} the validation loss rose to"
-            f" {last_loss:.3f}: the captioner learns its captions by heart; more `dropout` or"
-            " `weight_decay`, or fewer `epochs`, may help"
+            f" {last_loss:.3f}: the captioner overfits; more `dropout` or `weight_decay`, or fewer"
+            " `epochs`, may help"
         )
     if recipe.self_critical_epochs:
         train_self_critically(trainer, recipe, train, dev, idx_to_word, state, save)
     save_history()
+
+
+def _save(
+    output: Path,
+    recipe: Recipe,
+    idx_to_word: list[str],
+    train: CaptionedImages,
+    state: TrainingState,
+    number_format: torch.dtype,
+    facts: dict,
+) -> None:
+    """Write the captioner of the best epoch, for features as they lie in the file."""
+    parameters = {
+        # Where features are met, the weights take over the scale.
+        name: value * np.float32(train.scale) if name in MEETS_FEATURES else value
+        for name, value in state.best_parameters.items()
+    }
+    facts = {
+        **facts,
+        "best_epoch": state.best_epoch,
+        "best_validation_loss": state.best_loss,
+        "precision": str(number_format).removeprefix("torch."),
+        "regions": train.regions,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "recap": recap.__version__,
+        },
+    }
+    save_captioner(output, TrainedCaptioner(recipe, idx_to_word, parameters, facts))
