@@ -46,6 +46,7 @@ from usual_extraction import USUAL, make_vgg16, run_usual
 from recap.backbones.load import load_backbone
 from recap.core.devices import choose_device, use_threads
 from recap.features import extract as engine
+from recap.features.extractor import FeatureExtractor
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 96
 ROUNDS = 2
@@ -93,7 +94,7 @@ def run_engine(archive: Path, weights: Path, output: Path, names: list[str]) -> 
         return file["features"][:]
 
 
-def run_network(extractor: engine.FeatureExtractor, names: list[str]) -> None:
+def run_network(extractor: FeatureExtractor, names: list[str]) -> None:
     """Compute as many images as there are names; the last batch is filled up."""
     generator = torch.Generator().manual_seed(0)
     shape = (extractor.batch, 224, 224, 3)
@@ -178,9 +179,9 @@ def main() -> None:
         names = [f"{number:06}.jpg" for number in range(count)]
         plain = make_vgg16()
         save_weights(plain, weights)
-        backbone = load_backbone("vgg16", str(weights))
+        backbone = load_backbone("vgg16", str(weights), ["fc7"])
         engine.load_backbone = lambda *_: backbone
-        extractor = engine.FeatureExtractor(backbone, device)
+        extractor = FeatureExtractor(backbone, "fc7", device)
         peak = matrix_product_rate(device, extractor.precision)
         precision = extractor.attributes["precision"]
         print(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from recap.backbones.layer_names import LAYERS, choose_layer, regions_in
 from recap.captioners.recipe import Recipe
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.scoring.corenlp import require_digest
+from recap.features.layers import choose_layer, numbers_in, regions_in
 from recap.sweeps import expand_lists, expand_models
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
@@ -122,7 +122,7 @@ def _check_names(config: dict) -> None:
 
 def _check_layer(config: dict, layer: str) -> None:
     """Refuse captioners and components that the features cannot serve."""
-    numbers, regions = LAYERS[config["backbone"]][layer], regions_in(layer)
+    numbers, regions = numbers_in(config["backbone"], layer), regions_in(layer)
     for name in config["train"]:
         try:
             Recipe(**config["models"][name]).require_regions(regions)

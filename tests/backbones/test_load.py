@@ -9,10 +9,8 @@ import torch
 from torch.nn import functional
 
 from recap.backbones.download import download_weights
-from recap.backbones.layer_names import LAYERS, choose_layer, regions_in
 from recap.backbones.load import NETWORKS, load_backbone
-from recap.backbones.squeezenet import SqueezeNet
-from recap.backbones.vgg16 import VGG16
+from recap.backbones.maps import MAPS
 from recap.backbones.weights import RANDOM, WEIGHTS, weights_source
 from recap.core.errors import InputError
 from recap.core.files import file_hash
@@ -34,16 +32,20 @@ VGG16_CONVOLUTIONS = {
     26: (512, 512),
     28: (512, 512),
 }
-# The fire modules of SqueezeNet 1.0: channels in, squeezed, and of each half that is expanded.
-FIRES = {
-    3: (96, 16, 64),
-    4: (128, 16, 64),
-    5: (128, 32, 128),
-    7: (256, 32, 128),
-    8: (256, 48, 192),
-    9: (384, 48, 192),
-    10: (384, 64, 256),
-    12: (512, 64, 256),
+# The fire modules of SqueezeNet in their order: channels in, squeezed, and of each half that is
+# expanded; and their places, between which poolings stand, with the first convolution.
+FIRES = [
+    (128, 16, 64),
+    (128, 32, 128),
+    (256, 32, 128),
+    (256, 48, 192),
+    (384, 48, 192),
+    (384, 64, 256),
+    (512, 64, 256),
+]
+SQUEEZENETS = {
+    "squeezenet1_0": ((96, 3, 7, 7), [3, 4, 5, 7, 8, 9, 10, 12]),
+    "squeezenet1_1": ((64, 3, 3, 3), [3, 4, 6, 7, 9, 10, 11, 12]),
 }
 
 
@@ -60,21 +62,26 @@ def vgg16_shapes():
         f"features.{place}": (channels_out, channels_in, 3, 3)
         for place, (channels_in, channels_out) in VGG16_CONVOLUTIONS.items()
     }
-    linear = {"classifier.0": (4096, 25088), "classifier.3": (4096, 4096)}
+    linear = {
+        "classifier.0": (4096, 25088),
+        "classifier.3": (4096, 4096),
+        "classifier.6": (1000, 4096),
+    }
     return with_biases({**convolutions, **linear})
 
 
-def squeezenet_shapes():
-    weights = {"features.0": (96, 3, 7, 7)}
-    for place, (channels_in, squeezed, expanded) in FIRES.items():
+def squeezenet_shapes(version):
+    first, places = SQUEEZENETS[version]
+    weights = {"features.0": first}
+    fires = zip(places, [(first[0], 16, 64), *FIRES], strict=True)
+    for place, (channels_in, squeezed, expanded) in fires:
         weights[f"features.{place}.squeeze"] = (squeezed, channels_in, 1, 1)
         weights[f"features.{place}.expand1x1"] = (expanded, squeezed, 1, 1)
         weights[f"features.{place}.expand3x3"] = (expanded, squeezed, 3, 3)
     return with_biases({**weights, "classifier.1": (1000, 512, 1, 1)})
 
 
-SHAPES = {"vgg16": vgg16_shapes(), "squeezenet1_0": squeezenet_shapes()}
-ALL_SHAPES = SHAPES | {"vgg16": SHAPES["vgg16"] | with_biases({"classifier.6": (1000, 4096)})}
+SHAPES = {"vgg16": vgg16_shapes()} | {name: squeezenet_shapes(name) for name in SQUEEZENETS}
 
 
 def made_state(shapes, dtype=torch.float32):
@@ -100,33 +107,35 @@ def assert_holds(network, state):
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "parameters"),
-    [(VGG16, "vgg16", 134_260_544), (SqueezeNet, "squeezenet1_0", 1_248_424)],
+    ("name", "parameters"),
+    [("vgg16", 138_357_544), ("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496)],
 )
-def test_names_and_shapes_are_those_of_torchvision(make, name, parameters):
+def test_names_and_shapes_are_those_of_torchvision(name, parameters):
     with torch.device("meta"):
-        network = make()
+        network = NETWORKS[name]()
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     assert shapes == SHAPES[name]
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
 @pytest.mark.parametrize(
-    ("backbone", "layer"), [(name, layer) for name, layers in LAYERS.items() for layer in layers]
+    ("backbone", "name"), [(backbone, name) for backbone, maps in MAPS.items() for name in maps]
 )
-def test_features_have_the_dimension_that_is_promised(backbone, layer):
+def test_maps_have_the_channels_that_are_promised(backbone, name):
     with torch.device("meta"):
-        network = NETWORKS[backbone](layer).eval()
-        assert network(torch.empty(2, 3, 224, 224)).shape == (2, network.feature_dim)
-    assert network.feature_dim == regions_in(layer) * LAYERS[backbone][layer]
-    # What lies behind the layer is not there, and what is there has torchvision's names.
-    assert {key: tuple(value.shape) for key, value in network.state_dict().items()}.items() <= (
-        ALL_SHAPES[backbone].items()
-    )
+        network = NETWORKS[backbone]([name]).eval()
+        found = network.maps(torch.empty(2, 3, 224, 224), [name])
+    assert found.keys() == {name}
+    assert found[name].shape[:2] == (2, MAPS[backbone][name])
+    # What lies behind the map is not there, and what is there has torchvision's names.
+    state = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    assert state.items() <= SHAPES[backbone].items()
+    *_, last = MAPS[backbone]
+    assert (state == SHAPES[backbone]) == (name == last)
 
 
 def plain_vgg16(state, images):
-    """Return every layer of VGG-16 by name, each step written out."""
+    """Return every map of VGG-16 by name, each step written out."""
     found, x = {}, images
     places = iter(VGG16_CONVOLUTIONS)
     for block, convolutions in enumerate([2, 2, 3, 3, 3], start=1):
@@ -134,11 +143,8 @@ def plain_vgg16(state, images):
             name = f"features.{next(places)}"
             x = functional.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
             x = torch.relu(x)
-            found[f"conv{block}_{number}"] = x.flatten(2).mean(dim=2)
-        last = x
+            found[f"conv{block}_{number}"] = x
         x = functional.max_pool2d(x, 2)
-    squares = last.unfold(2, 2, 2).unfold(3, 2, 2).mean(dim=(4, 5))
-    found["conv5_3_grid"] = squares.permute(0, 2, 3, 1).flatten(1)
     x = x.flatten(1)
     for name, place in (("fc6", 0), ("fc7", 3), ("fc8", 6)):
         x = x @ state[f"classifier.{place}.weight"].T + state[f"classifier.{place}.bias"]
@@ -152,83 +158,83 @@ def plain_vgg16(state, images):
 
 
 @pytest.mark.slow
-def test_layers_of_vgg16_are_what_their_names_say():
-    full = load_backbone("vgg16", RANDOM, "fc8").network
-    state = full.state_dict()
+def test_maps_of_vgg16_are_what_their_names_say():
+    network = load_backbone("vgg16", RANDOM).network
+    state = network.state_dict()
     for key, value in state.items():
         if key.endswith("bias"):
             value += 0.1
     images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = plain_vgg16(state, images)
-        assert (expected["fc7_before_relu"] < 0).any()
-        assert expected.keys() == set(LAYERS["vgg16"])
-        for layer in LAYERS["vgg16"]:
-            with torch.device("meta"):
-                network = VGG16(layer).eval()
-            network.load_state_dict({key: state[key] for key in network.state_dict()}, assign=True)
-            torch.testing.assert_close(network(images), expected[layer], rtol=1e-4, atol=1e-4)
+        found = network.maps(images, MAPS["vgg16"])
+    assert (expected["fc7_before_relu"] < 0).any()
+    assert list(found) == list(expected) == list(MAPS["vgg16"])
+    for name, maps in found.items():
+        torch.testing.assert_close(maps, expected[name], rtol=1e-4, atol=1e-4)
 
 
-def test_layers_of_squeezenet_are_what_their_names_say():
-    full = load_backbone("squeezenet1_0", RANDOM).network
+def plain_squeezenet(version, state, images):
+    """Return every map of SqueezeNet by name, each step written out."""
+
+    def convolved(x, name, **options):
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        return torch.relu(functional.conv2d(x, weight, bias, **options))
+
+    x = convolved(images, "features.0", stride=2)
+    found = {"conv1": x}
+    before = 1
+    for number, place in enumerate(SQUEEZENETS[version][1], start=2):
+        if place > before + 1:
+            x = functional.max_pool2d(x, 3, stride=2, ceil_mode=True)
+        before = place
+        name = f"features.{place}"
+        x = convolved(x, f"{name}.squeeze")
+        halves = [
+            convolved(x, f"{name}.expand1x1"),
+            convolved(x, f"{name}.expand3x3", padding=1),
+        ]
+        x = found[f"fire{number}"] = torch.cat(halves, dim=1)
+    found["conv10"] = convolved(x, "classifier.1")
+    return found
+
+
+@pytest.mark.parametrize("version", SQUEEZENETS)
+def test_maps_of_squeezenet_are_what_their_names_say(version):
+    network = load_backbone(version, RANDOM).network
+    state = network.state_dict()
+    for key, value in state.items():
+        if key.endswith("bias"):
+            value += 0.1
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        both = full(images)
-        for layer, columns in (("fire9", both[:, :1024]), ("conv10", both[:, 1024:])):
-            network = load_backbone("squeezenet1_0", RANDOM, layer).network
-            torch.testing.assert_close(network(images), columns)
-        fire4 = full.features[:6](images)
-        assert isinstance(full.features[6], torch.nn.MaxPool2d)
-        pooled = torch.cat([fire4.mean((2, 3)), fire4.amax((2, 3))], dim=1)
-        network = load_backbone("squeezenet1_0", RANDOM, "fire4").network
-        torch.testing.assert_close(network(images), pooled)
-        # Of 13 positions a side, a region has those that it touches.
-        fire9 = full.features(images)
-        backbone = load_backbone("squeezenet1_0", RANDOM, "fire9_grid")
-        assert backbone.attributes["regions"] == "49"
-        grid = backbone.network(images)
-        grid = grid.view(2, 7, 7, 512)
-        for row, column in ((0, 0), (0, 6), (3, 2), (6, 6)):
-            down, right = (
-                slice(13 * place // 7, -(-13 * (place + 1) // 7)) for place in (row, column)
-            )
-            region = fire9[:, :, down, right].mean((2, 3))
-            torch.testing.assert_close(grid[:, row, column], region)
+        expected = plain_squeezenet(version, state, images)
+        found = network.maps(images, MAPS[version])
+        assert list(found) == list(expected) == list(MAPS[version])
+        for name, maps in found.items():
+            torch.testing.assert_close(maps, expected[name], rtol=1e-4, atol=1e-4)
+        two = network.maps(images, ["fire5", "conv1"])
+    assert two.keys() == {"fire5", "conv1"}
+    assert torch.equal(two["fire5"], found["fire5"])
 
 
-@pytest.mark.parametrize(
-    ("backbone", "layer"), [("vgg16", "fc9"), ("vgg16", "fire9"), ("squeezenet1_0", "fc7")]
-)
-def test_a_layer_that_is_not_there(backbone, layer):
-    with pytest.raises(InputError, match=f"{backbone} has no layer '{layer}': set `layer` to def"):
-        load_backbone(backbone, RANDOM, layer)
-    assert choose_layer(backbone) == list(LAYERS[backbone])[0]
-    assert choose_layer(backbone, "grid") == list(LAYERS[backbone])[-1]
-
-
-def test_squeezenet_pools_fire9_and_conv10():
-    torch.manual_seed(0)
-    network = SqueezeNet().eval()
-    images = torch.randn(2, 3, 224, 224)
+def test_gradients_of_a_map_reach_the_images():
+    network = load_backbone("squeezenet1_1", RANDOM).network.double()
+    images = torch.randn(1, 3, 40, 30, dtype=torch.float64).requires_grad_()
+    before = images.detach().clone()
+    total = sum(maps.square().mean() for maps in network.maps(images, ["conv1", "fire4"]).values())
+    total.backward()
+    assert torch.equal(images, before)
+    # Along one direction, against the difference of two nearby values.
+    direction, step = torch.randn_like(before), 1e-6
     with torch.inference_mode():
-        fire9 = network.features(images)
-        scores = torch.relu(network.classifier[1](fire9))
-        features = network(images)
-    assert fire9.shape == (2, 512, 13, 13)
-    for start, expected in ((0, fire9.mean((2, 3))), (1024, scores.mean((2, 3)))):
-        found = features[:, start : start + expected.shape[1]]
-        torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(features[:, 512:1024], fire9.flatten(2).max(dim=2).values)
-
-
-def test_a_fire_module_sets_its_halves_side_by_side():
-    fire = SqueezeNet().features[3]
-    x = torch.randn(1, 96, 5, 5)
-    squeezed = torch.relu(fire.squeeze(x))
-    out = fire(x)
-    torch.testing.assert_close(out[:, :64], torch.relu(fire.expand1x1(squeezed)))
-    torch.testing.assert_close(out[:, 64:], torch.relu(fire.expand3x3(squeezed)))
+        high, low = (
+            sum(maps.square().mean() for maps in network.maps(moved, ["conv1", "fire4"]).values())
+            for moved in (before + step * direction, before - step * direction)
+        )
+    slope = (images.grad * direction).sum().item()
+    assert slope == pytest.approx(((high - low) / (2 * step)).item(), rel=1e-4)
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 # --- random weights -----------------------------------------------------------------------------
@@ -272,19 +278,18 @@ def test_a_backbone_is_frozen_and_in_evaluation_mode():
 @pytest.mark.parametrize("zipped", [True, False])
 def test_torchvision_file_of_vgg16(tmp_path, zipped):
     # vgg16-397923af.pth is in the format that PyTorch wrote before 1.6, which is no zip archive.
-    state = made_state(ALL_SHAPES["vgg16"])
+    state = made_state(SHAPES["vgg16"])
     path = tmp_path / "vgg16-397923af.pth"
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     backbone = load_backbone("vgg16", str(path))
     assert_holds(backbone.network, state)
     assert backbone.attributes["weights"] == path.name
     assert backbone.attributes["weights_sha256"] == file_hash(path)
-    assert backbone.attributes["layer"] == "fc7"
 
 
 def test_file_of_the_caffe_model(tmp_path):
     # Its linear layers are 1, 4 and 6, because its dropouts stand before the first two.
-    state = made_state(ALL_SHAPES["vgg16"])
+    state = made_state(SHAPES["vgg16"])
     renamed = {"classifier.0": "classifier.1", "classifier.3": "classifier.4"}
     caffe = {
         ".".join(
@@ -296,10 +301,9 @@ def test_file_of_the_caffe_model(tmp_path):
     assert "classifier.3.bias" not in caffe
     path = tmp_path / "vgg16-00b39a1b.pth"
     torch.save(caffe, path, _use_new_zipfile_serialization=False)
-    for layer in ("fc8", "conv3_1"):
-        backbone = load_backbone("vgg16", str(path), layer)
+    for name in ("fc8", "conv3_1"):
+        backbone = load_backbone("vgg16", str(path), [name])
         assert_holds(backbone.network, state)
-        assert backbone.attributes["layer"] == layer
         assert backbone.preprocessing.channels == "BGR"
         assert backbone.preprocessing.resize is None
     # Blue, green and red from 0 to 255, less Caffe's mean.
@@ -404,13 +408,11 @@ def test_code_in_a_file_of_weights_is_not_run(tmp_path, form):
     assert not trace.exists()
 
 
-def test_missing_weights_and_unknown_backbones(tmp_path):
+def test_missing_weights(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth do not exist"):
         load_backbone("vgg16", str(tmp_path / "none.pth"))
     with pytest.raises(InputError, match="cannot be read .Is a directory.: check the path"):
         load_backbone("vgg16", str(tmp_path))
-    with pytest.raises(InputError, match="no backbone 'resnet': choose vgg16 or squeezenet1_0"):
-        load_backbone("resnet", RANDOM)
 
 
 # --- where weights come from --------------------------------------------------------------------
@@ -458,17 +460,17 @@ def test_download_of_weights_is_verified(tmp_path):
 @pytest.mark.skipif(
     "RECAP_DATA" not in os.environ, reason="RECAP_DATA names no folder of real data"
 )
-def test_squeezenet_on_real_photos():
+@pytest.mark.parametrize(
+    ("version", "right", "among_five"), [("squeezenet1_0", 14, 19), ("squeezenet1_1", 13, 18)]
+)
+def test_squeezenet_on_real_photos(version, right, among_five):
     folder = Path(os.environ["RECAP_DATA"]) / "imagenet"
-    backbone = load_backbone("squeezenet1_0", str(folder / "squeezenet1_0_imagenet.safetensors"))
+    backbone = load_backbone(version, str(folder / f"{version}_imagenet.safetensors"))
     with np.load(folder / "imagenet_val_25.npz") as photos:
-        pixels, classes = photos["X"], torch.from_numpy(photos["y"].astype(np.int64))
-    mean, std = (
-        torch.tensor(values).view(3, 1, 1)
-        for values in (backbone.preprocessing.mean, backbone.preprocessing.std)
-    )
-    images = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
+        pixels = torch.from_numpy(photos["X"])
+        classes = torch.from_numpy(photos["y"].astype(np.int64))
     with torch.inference_mode():
-        scores = backbone.network(images)[:, 1024:]
-    assert (scores.argmax(dim=1) == classes).sum() == 14
-    assert (scores.topk(5).indices == classes[:, None]).any(dim=1).sum() == 19
+        images = backbone.preprocessing.preprocess(pixels)
+        scores = backbone.network.maps(images, ["conv10"])["conv10"].mean((2, 3))
+    assert (scores.argmax(dim=1) == classes).sum() == right
+    assert (scores.topk(5).indices == classes[:, None]).any(dim=1).sum() == among_five

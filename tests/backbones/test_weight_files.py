@@ -12,7 +12,7 @@ from recap.backbones.load import load_backbone
 from recap.backbones.weights import RANDOM
 from recap.core.errors import InputError
 
-BACKBONE, LAYER = "squeezenet1_0", "fire2"
+BACKBONE, LAYER = "squeezenet1_0", ["fire2"]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from recap.core import photo_store
 from recap.core.errors import InputError
-from recap.core.images import Preprocessing, decode_image, open_images
+from recap.core.images import decode_image, open_images
 from recap.core.photo_store import BrokenImageError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -621,91 +621,3 @@ def test_an_encrypted_entry_is_a_broken_image(tmp_path):
         pytest.raises(BrokenImageError, match=r"photos\.zip is encrypted: pack it again without"),
     ):
         store.read("a.png")
-
-
-# --- preprocessing ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(640, 480), (480, 640), (1, 1), (3, 500), (224, 224), (225, 224)])
-def test_cut_has_the_size_that_the_weights_want(size):
-    for preprocessing in (Preprocessing(256), Preprocessing(224)):
-        pixels = preprocessing.cut(picture(size))
-        assert pixels.shape == (224, 224, 3)
-        assert pixels.dtype == np.uint8
-        assert (pixels == RED).all()
-
-
-@pytest.mark.parametrize("landscape", [True, False])
-def test_cut_takes_the_centre(landscape):
-    pixels = np.zeros((100, 300, 3), dtype=np.uint8)
-    pixels[:, 100:200] = RED
-    pixels[:, :100] = GREEN
-    pixels[:, 200:] = BLUE
-    image = Image.fromarray(pixels if landscape else pixels.transpose(1, 0, 2))
-    cut = Preprocessing(100, 100).cut(image)
-    assert (cut == RED).all()
-
-
-def test_cut_of_an_image_that_needs_no_scaling_keeps_its_pixels():
-    image = noise((300, 224))
-    cut = Preprocessing(224).cut(image)
-    assert (cut == np.asarray(image)[:, 38:262]).all()
-
-
-def as_torchvision_does(image, resize, crop, resample):
-    """Return Resize(resize) and CenterCrop(crop) in torchvision's arithmetic, by PIL."""
-    width, height = image.size
-    short, long = min(image.size), max(image.size)
-    longer = int(resize * long / short)
-    width, height = (resize, longer) if width <= height else (longer, resize)
-    whole = np.asarray(image.resize((width, height), resample))
-    top, left = int(round((height - crop) / 2.0)), int(round((width - crop) / 2.0))  # noqa: RUF046
-    return whole[top : top + crop, left : left + crop]
-
-
-# Landscapes, portraits, squares, sides that scale to .5 and more, odd margins, strips.
-SIZES = [
-    *[(640, 427), (427, 640), (640, 480), (480, 640), (500, 375), (333, 500), (500, 333)],
-    *[(640, 425), (612, 612), (256, 256), (224, 224), (225, 224), (224, 227), (227, 524)],
-    *[(100, 100), (70, 50), (1, 1), (2, 3), (13, 7), (1920, 1080), (1080, 1923), (257, 255)],
-    *[(3, 700), (700, 3), (1, 256), (256, 1), (5000, 20), (20, 5001), (31, 1000), (799, 37)],
-]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_cut_is_that_of_torchvision_to_the_pixel(size):
-    image = noise(size)
-    for preprocessing in (Preprocessing(256), Preprocessing(224, resample="bicubic")):
-        resample = Image.Resampling[preprocessing.resample.upper()]
-        expected = as_torchvision_does(image, preprocessing.resize, 224, resample)
-        assert (preprocessing.cut(image) == expected).all()
-
-
-@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1)])
-def test_cut_of_a_strip_does_not_blow_it_up_whole(size, monkeypatch):
-    # Scaled as a whole, this would be 224 x 6,720,000 pixels: 4.5 GB.
-    asked = []
-    resize = Image.Image.resize
-    monkeypatch.setattr(
-        Image.Image, "resize", lambda *words: asked.append(words[1]) or resize(*words)
-    )
-    pixels = np.zeros((*size[::-1], 3), np.uint8)
-    pixels[size[1] // 2 - 3 : size[1] // 2 + 3, size[0] // 2 - 3 : size[0] // 2 + 3] = BLUE
-    assert (Preprocessing(224).cut(Image.fromarray(pixels)) == BLUE).all()
-    assert max(map(max, asked)) <= 256 * 224
-
-
-def test_the_whole_image_can_be_scaled_to_the_square():
-    image = noise((333, 500))
-    preprocessing = Preprocessing(None, resample="bicubic")
-    expected = image.resize((224, 224), Image.Resampling.BICUBIC)
-    assert (preprocessing.cut(image) == np.asarray(expected)).all()
-    assert "whole image to 224 x 224 (bicubic, antialiased)" in str(preprocessing)
-
-
-def test_preprocessing_is_described_in_words():
-    text = str(Preprocessing(256))
-    assert "shorter side to 256" in text
-    assert "centre 224" in text
-    assert "0.485" in text
-    assert "0.229" in text

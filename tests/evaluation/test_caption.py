@@ -43,6 +43,7 @@ def study(tmp_path_factory):
         file["mean"] = np.zeros(2024)
         file["components"] = generator.standard_normal((COMPONENTS, 2024)) / 45
         file.attrs.update(load_backbone("squeezenet1_0", "random").attributes)
+        file.attrs["layer"] = "fire9_conv10"
     for number in range(3):
         pixels = generator.integers(0, 256, (6, 9, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((300, 200)).save(folder / f"{number}.png")
@@ -66,7 +67,7 @@ def test_several_photos_are_named(study, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [str(photo) for photo in photos]
     # A batch is no larger than it is in extraction, however many photos there are.
-    monkeypatch.setattr("recap.features.extract.choose_batch", lambda device: 2)
+    monkeypatch.setattr("recap.features.extractor.choose_batch", lambda device: 2)
     sizes = []
     extract = module.FeatureExtractor.__call__
 

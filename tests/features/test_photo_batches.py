@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch.multiprocessing.reductions import shared_cache
 
-from recap.core.images import Preprocessing
+from recap.backbones.preprocessing import Preprocessing
 from recap.features import photo_batches as module
 from recap.features.photo_batches import UNIT, read_units
 
@@ -98,7 +98,7 @@ def test_a_folder_for_temporary_files_with_a_long_path(photos, tmp_path):
     """PyTorch's processes hand photos over through sockets in it, whose names are limited."""
     code = (
         "import sys; from pathlib import Path; import torch;"
-        "from recap.core.images import Preprocessing;"
+        "from recap.backbones.preprocessing import Preprocessing;"
         "from recap.features.photo_batches import read_units;"
         "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 1\n"
         "print(len(list(read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))))"
@@ -119,7 +119,7 @@ def test_ctrl_c_while_photos_are_decoded(photos):
     """Every process of the terminal gets it; only the first one has anything to say."""
     code = (
         "import sys, time; from pathlib import Path; import torch;"
-        "from recap import cli; from recap.core.images import Preprocessing;"
+        "from recap import cli; from recap.backbones.preprocessing import Preprocessing;"
         "from recap.features import photo_batches\n"
         "def decode(*_):\n"
         "    print('decoding', flush=True)\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 SOURCE = Path(str(workflow.current_basedir)).parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 
-from recap.backbones.layer_names import choose_layer, regions_in
+from recap.features.layers import choose_layer, regions_in
 from recap.backbones.weights import weights_source
 from recap.core.code_hash import code_hash
 from recap.config import check_config

@@ -9,7 +9,7 @@ from recap.core.outputs import OutputFile
 
 
 def download_weights(
-    backbone: Literal["vgg16", "squeezenet1_0"],
+    backbone: Literal["vgg16", "squeezenet1_0", "squeezenet1_1"],
     weights: str = "imagenet",
     *,
     output: OutputFile,
@@ -21,7 +21,7 @@ def download_weights(
 
     Parameters
     ----------
-    backbone : {"vgg16", "squeezenet1_0"}
+    backbone : {"vgg16", "squeezenet1_0", "squeezenet1_1"}
         Network.
     weights : str
         Name of the weights, such as `imagenet`.

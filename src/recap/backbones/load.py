@@ -1,22 +1,23 @@
 """Build a backbone and load its weights."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from recap.backbones.layer_names import DEFAULT, choose_layer, regions_in
-from recap.backbones.squeezenet import SqueezeNet
+from recap.backbones.network import Network
+from recap.backbones.preprocessing import Preprocessing
+from recap.backbones.squeezenet import VERSIONS, SqueezeNet
 from recap.backbones.vgg16 import VGG16
 from recap.backbones.weight_files import choose_weights, read_weights, to_float
 from recap.backbones.weights import RANDOM
-from recap.core.errors import InputError
 from recap.core.files import file_hash
-from recap.core.images import Preprocessing
 
-NETWORKS = {"vgg16": VGG16, "squeezenet1_0": SqueezeNet}
+NETWORKS = {"vgg16": VGG16, **{version: partial(SqueezeNet, version) for version in VERSIONS}}
 
 WHOLE_HEIGHT = Preprocessing(resize=224)
 # torchvision evaluates its VGG-16 on the centre of the image; the others see the whole height.
@@ -46,47 +47,44 @@ class Backbone:
 
     Attributes
     ----------
-    network : torch.nn.Module
-        Maps (N, 3, crop, crop) to (N, feature_dim); in evaluation mode.
+    network : Network
+        Frozen, in evaluation mode.
     preprocessing : Preprocessing
         What the weights want.
     attributes : dict
-        What a feature file says of its origin: backbone, weights, their sha256, layer,
-        preprocessing and, for a grid, the number of its regions.
+        What a file that is made with it says of its origin: backbone, weights, their sha256 and
+        the preprocessing.
     """
 
-    network: nn.Module
+    network: Network
     preprocessing: Preprocessing
     attributes: dict[str, str]
 
 
-def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone:
+def load_backbone(backbone: str, weights: str, names: Iterable[str] = ()) -> Backbone:
     """Build a backbone and load its weights.
 
     Parameters
     ----------
-    backbone : {"vgg16", "squeezenet1_0"}
+    backbone : {"vgg16", "squeezenet1_0", "squeezenet1_1"}
         Network.
     weights : str
         `random` for He-normal weights drawn from a fixed seed, or a file of weights, as a
         safetensors file or a PyTorch state dict: with torchvision's key names, or for VGG-16 with
         those of the Caffe model's conversion, behind a prefix or within other dicts or neither.
         The names decide the preprocessing.
-    layer : str
-        Which layer gives the features: `default`, or a name of
-        `recap.backbones.layer_names.LAYERS`.
+    names : iterable of str
+        Maps of `recap.backbones.maps.MAPS` that will be asked for: what follows the last of them
+        needs no weights. All by default.
 
     Raises
     ------
     InputError
-        If there is no such backbone or layer, or the file is missing, damaged, another network's,
-        or has numbers that are no weights, such as NaN.
+        If the file is missing, damaged, another network's, or has numbers that are no weights,
+        such as NaN.
     """
-    if backbone not in NETWORKS:
-        raise InputError(f"There is no backbone {backbone!r}: choose {' or '.join(NETWORKS)}.")
-    layer = choose_layer(backbone, layer)
     with torch.device("meta"):
-        network = NETWORKS[backbone](layer)
+        network = NETWORKS[backbone](names)
     preprocessing = WHOLE_HEIGHT
     if weights == RANDOM:
         network = network.to_empty(device="cpu")
@@ -103,11 +101,8 @@ def load_backbone(backbone: str, weights: str, layer: str = DEFAULT) -> Backbone
         "backbone": backbone,
         "weights": weights if weights == RANDOM else Path(weights).name,
         "weights_sha256": "" if weights == RANDOM else file_hash(Path(weights)),
-        "layer": layer,
         "preprocessing": str(preprocessing),
     }
-    if (regions := regions_in(layer)) > 1:
-        attributes["regions"] = str(regions)
     return Backbone(network.eval().requires_grad_(False), preprocessing, attributes)
 
 

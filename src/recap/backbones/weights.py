@@ -25,6 +25,11 @@ WEIGHTS = {
             "https://download.pytorch.org/models/squeezenet1_0-b66bff10.pth", sha256="b66bff10…"
         )
     },
+    "squeezenet1_1": {
+        "imagenet": RemoteFile(
+            "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", sha256="b8a52dc0…"
+        )
+    },
 }
 
 
@@ -33,7 +38,7 @@ def weights_source(backbone: str, weights: str) -> RemoteFile | Path | None:
 
     Parameters
     ----------
-    backbone : {"vgg16", "squeezenet1_0"}
+    backbone : {"vgg16", "squeezenet1_0", "squeezenet1_1"}
         Network.
     weights : str
         `random`, a name that the backbone knows, or a file.

@@ -1,14 +1,11 @@
-"""Decode photos, whatever their format and mode, and cut them to a network's size."""
+"""Decode photos, whatever their format and mode."""
 
 import importlib
 import io
 import struct
 import warnings
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -23,9 +20,6 @@ AVIF_BRANDS = {b"avif", b"avis"}
 # Pixels of a side at most: what a JPEG can have. A strip of 178,000,000 x 1 fits in 173 kB of PNG,
 # and then in no memory when its sides are scaled.
 MOST_SIDE = 65_535
-
-# How many times as long as wide an image may be and still be resized whole.
-MOST_STRETCHED = 256
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_METADATA = {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
@@ -189,69 +183,3 @@ def _to_bytes(image: Image.Image) -> np.ndarray:
         # Pillow clips such values to 255 when it converts them.
         return (values.astype(np.uint32) >> 8).astype(np.uint8)
     return (values * (255 / full) + 0.5).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a backbone's weights want their images.
-
-    Attributes
-    ----------
-    resize : int or None
-        Length in pixels that the shorter side is scaled to before the centre is cut out; None to
-        scale the whole image to the square, whatever its shape.
-    crop : int
-        Side in pixels of the square.
-    resample : {"bilinear", "bicubic"}
-        How pixels are interpolated; with antialiasing.
-    channels : {"RGB", "BGR"}
-        Their order.
-    mean, std : tuple of float
-        Per channel, in that order, of values in [0, 1].
-    """
-
-    resize: int | None
-    crop: int = 224
-    resample: Literal["bilinear", "bicubic"] = "bilinear"
-    channels: Literal["RGB", "BGR"] = "RGB"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-    def __str__(self) -> str:
-        """Describe the steps in words, for the attributes of a feature file."""
-        how = f"({self.resample}, antialiased)"
-        if self.resize is None:
-            scaled = f"whole image to {self.crop} x {self.crop} {how}"
-        else:
-            scaled = f"shorter side to {self.resize} {how}, centre {self.crop}"
-        return f"{self.channels}, {scaled}, scaled to [0, 1], mean {self.mean}, std {self.std}"
-
-    def cut(self, image: Image.Image) -> np.ndarray:
-        """Resize an image and cut out its centre, pixel by pixel as torchvision does.
-
-        Of a strip that is more than `MOST_STRETCHED` times as long as wide, only the middle is
-        looked at: resized whole, it might not fit into memory.
-
-        Parameters
-        ----------
-        image : PIL.Image.Image
-            In RGB.
-
-        Returns
-        -------
-        array of shape (crop, crop, 3), uint8
-            In RGB.
-        """
-        resample = Image.Resampling[self.resample.upper()]
-        if self.resize is None:
-            return np.array(image.resize((self.crop, self.crop), resample))
-        short = min(image.size)
-        image = _cut_middle(image, [min(side, MOST_STRETCHED * short) for side in image.size])
-        # The longer side is truncated; of a margin's odd pixel, the half is rounded to even.
-        size = tuple(int(self.resize * side / short) for side in image.size)
-        return np.array(_cut_middle(image.resize(size, resample), [self.crop, self.crop]))
-
-
-def _cut_middle(image: Image.Image, size: Sequence[int]) -> Image.Image:
-    low = [round((side - kept) / 2) for side, kept in zip(image.size, size, strict=True)]
-    return image.crop((*low, *(start + kept for start, kept in zip(low, size, strict=True))))

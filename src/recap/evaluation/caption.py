@@ -17,7 +17,8 @@ from recap.core.photo_store import BrokenImageError, read_photo
 from recap.datasets.registry import DRAWN
 from recap.evaluation.decoders import read_decoder
 from recap.evaluation.generate import caption_features
-from recap.features.extract import FeatureExtractor
+from recap.features.extractor import FeatureExtractor
+from recap.features.layers import LAYERS, choose_layer
 from recap.features.pca import read_pca
 
 
@@ -95,7 +96,8 @@ def caption(
     weights = weights or origin["weights"]
     if weights != RANDOM and not Path(weights).is_file():
         raise InputError(f"There is no file of weights {weights}: {remedy}")
-    backbone = load_backbone(origin["backbone"], weights, origin["layer"])
+    layer = choose_layer(origin["backbone"], origin["layer"])
+    backbone = load_backbone(origin["backbone"], weights, LAYERS[origin["backbone"]][layer])
     if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
         raise InputError(
             f"{weights} is not the file of weights that {pca} was fitted with: {remedy}"
@@ -107,7 +109,7 @@ def caption(
             f"{pca} is damaged: its features have the precision {precision!r}; fit it again on what"
             " extract-features writes."
         )
-    extractor = FeatureExtractor(backbone, chosen_device, precision)
+    extractor = FeatureExtractor(backbone, layer, chosen_device, precision)
     pixels = {}
     for photo in photos:
         try:

@@ -4,24 +4,16 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
-from recap.backbones.load import Backbone, load_backbone
+from recap.backbones.load import load_backbone
 from recap.core.code_hash import code_hash
-from recap.core.devices import (
-    Device,
-    Precision,
-    choose_batch,
-    choose_device,
-    choose_precision,
-    keep_freed_memory,
-    use_threads,
-)
+from recap.core.devices import Device, Precision, choose_device, keep_freed_memory, use_threads
 from recap.core.errors import InputError
 from recap.core.images import open_images
 from recap.core.outputs import OutputFile
@@ -30,6 +22,7 @@ from recap.core.progress import progress
 from recap.core.sole_owner import sole_owner
 from recap.core.workers import tell_of_dead_loader
 from recap.datasets.annotations import read_annotations
+from recap.features.extractor import FeatureExtractor
 from recap.features.files import (
     ALL_ROWS,
     FIRST_ROW,
@@ -38,6 +31,7 @@ from recap.features.files import (
     describe_read,
     refuse_all_skipped,
 )
+from recap.features.layers import LAYERS, choose_layer
 from recap.features.partial_rows import PartialRows
 from recap.features.photo_batches import UNIT, read_units
 
@@ -51,7 +45,7 @@ def extract_features(
     *,
     output: OutputFile,
     more_images: list[Path] | None = None,
-    backbone: Literal["vgg16", "squeezenet1_0"] = "vgg16",
+    backbone: Literal["vgg16", "squeezenet1_0", "squeezenet1_1"] = "vgg16",
     weights: str = "random",
     layer: str = "default",
     broken_images: Literal["stop", "skip"] = "stop",
@@ -79,15 +73,15 @@ def extract_features(
         tell the bytes of the photos that were read.
     more_images : list of Path, optional
         Further archives or folders, where the split's photos lie in several.
-    backbone : {"vgg16", "squeezenet1_0"}
+    backbone : {"vgg16", "squeezenet1_0", "squeezenet1_1"}
         Network.
     weights : str
         `random`, or a file of weights.
     layer : str
         Which of the network's layers gives the features; for `vgg16` `fc6`, `fc7` (the default),
         either with `_before_relu`, `fc8`, a convolution such as `conv5_3`, pooled, or
-        `conv5_3_grid`; for `squeezenet1_0` `conv1`, `fire2` and so on, `conv10`, `fire9_conv10`
-        (the default) or `fire9_grid`. A grid has features of 7x7 regions, K = 49.
+        `conv5_3_grid`; for SqueezeNet `conv1`, `fire2` and so on, `conv10`, `fire9_conv10` (the
+        default) or `fire9_grid`. A grid has features of 7x7 regions, K = 49.
     broken_images : {"stop", "skip"}
         Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
         and is listed in the attribute `skipped`, and no later stage uses it.
@@ -122,8 +116,9 @@ def extract_features(
     sources = [images, *(more_images or [])]
     with open_images(*sources) as store:  # Each process that decodes opens it for itself.
         states = store.states(names)
-    network = load_backbone(backbone, weights, layer)
-    extractor = FeatureExtractor(network, choose_device(device), precision, batch)
+    layer = choose_layer(backbone, layer)
+    network = load_backbone(backbone, weights, LAYERS[backbone][layer])
+    extractor = FeatureExtractor(network, layer, choose_device(device), precision, batch)
     # Shards end where batches do, because a row's last bits depend on the batch around it.
     batches = -(-len(names) // extractor.batch)
     first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
@@ -190,7 +185,7 @@ def _is_outdated(done: np.ndarray, states: np.ndarray, start: int, batch: int) -
     return not before.any(axis=1).all() or not np.array_equal(before, now)
 
 
-def _describe(extractor: "FeatureExtractor", names: list[str]) -> dict:
+def _describe(extractor: FeatureExtractor, names: list[str]) -> dict:
     """Return all that rows depend on but photos: a part file of anything else is not continued."""
     return {
         **extractor.attributes,
@@ -206,115 +201,6 @@ def _read_shard(shard: str) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
     return int(match[1]), int(match[2])
-
-
-class FeatureExtractor:
-    """A backbone on a device.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        Network, weights and preprocessing.
-    device : torch.device
-        Where to compute.
-    precision : {"auto", "float32", "bfloat16"}
-        Number format of the network; by default the one that is fastest there.
-    batch : int or "auto"
-        Images that are computed together.
-
-    Attributes
-    ----------
-    batch : int
-        Images that are computed together. A row's last bits depend on it.
-    feature_dim : int
-        Numbers an image.
-    attributes : dict
-        What a feature file says of its origin.
-    """
-
-    def __init__(
-        self,
-        backbone: Backbone,
-        device: torch.device,
-        precision: Precision = "auto",
-        batch: int | Literal["auto"] = "auto",
-    ):
-        self.backbone = backbone
-        self.device = device
-        self.precision = choose_precision(device, precision)
-        self.batch = choose_batch(device) if batch == "auto" else batch
-        self.feature_dim = backbone.network.feature_dim
-        self.attributes = {
-            **backbone.attributes,
-            "precision": str(self.precision).removeprefix("torch."),
-            "batch": self.batch,
-        }
-        self._network = backbone.network.to(
-            device, self.precision, memory_format=torch.channels_last
-        )
-        preprocessing = backbone.preprocessing
-        mean, std = (
-            torch.tensor(values, device=device).view(3, 1, 1)
-            for values in (preprocessing.mean, preprocessing.std)
-        )
-        self._scale, self._offset = 1 / (255 * std), -mean / std
-
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Compute the features of a batch.
-
-        Parameters
-        ----------
-        pixels : array of shape (N, crop, crop, 3), uint8
-            As `Preprocessing.cut` makes them.
-
-        Returns
-        -------
-        array of shape (N, feature_dim), float32
-        """
-        return self._compute(torch.from_numpy(pixels).to(self.device)).cpu().numpy()
-
-    def launch(self, units: Sequence[torch.Tensor]) -> Callable[[], np.ndarray]:
-        """Begin to compute a batch; a GPU computes while the caller goes on.
-
-        Parameters
-        ----------
-        units : sequence of tensor of shape (n, crop, crop, 3), uint8
-            Together at most `batch` images, on the CPU; the batch is filled up with zeros.
-
-        Returns
-        -------
-        function
-            Waits for the features and returns them, (batch, feature_dim), float32.
-        """
-        if len(units) == 1 and len(units[0]) == self.batch:
-            pixels = units[0].to(self.device, non_blocking=True)
-        else:
-            shape = (self.batch, *units[0].shape[1:])
-            pixels = torch.zeros(shape, dtype=torch.uint8, device=self.device)
-            for place, unit in zip(pixels.split(len(units[0])), units, strict=False):
-                place.copy_(unit, non_blocking=True)
-        features = self._compute(pixels)
-        if self.device.type != "cuda":
-            return features.cpu().numpy
-        # The copy back is asked for now: later, it would wait for the next batch too.
-        features = features.to("cpu", non_blocking=True)
-        done = torch.cuda.Event()
-        done.record()
-
-        def wait() -> np.ndarray:
-            done.synchronize()
-            return features.numpy()
-
-        return wait
-
-    @torch.inference_mode()
-    def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
-        # The channels are last in memory already; the view in torch's order costs nothing.
-        batch = pixels.permute(0, 3, 1, 2)
-        if self.backbone.preprocessing.channels == "BGR":
-            batch = batch.flip(1)
-        batch = torch.addcmul(self._offset, batch.float(), self._scale)
-        return self._network(batch.to(self.precision)).float()
 
 
 def _compute(

@@ -12,7 +12,8 @@ import torch
 from torch.multiprocessing.reductions import shared_cache
 from torch.utils.data import DataLoader, Dataset
 
-from recap.core.images import ImageStore, Preprocessing, decode_image, open_images
+from recap.backbones.preprocessing import Preprocessing
+from recap.core.images import ImageStore, decode_image, open_images
 from recap.core.photo_store import BrokenImageError
 from recap.core.workers import keep_socket_names_short
 from recap.features.files import PHOTO
