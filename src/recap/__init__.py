@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 # slept at once, training on an idle machine would lose a third. docs/benchmarks.md has the figures.
 SPIN_COUNT = 2000
 
-# libgomp reads it once, when PyTorch or scikit-learn load it: hence here, before any other module.
+# libgomp reads it once, when PyTorch loads it: hence here, before any other module.
 # A user's own setting stands. Other OpenMPs, such as LLVM's, have variables of their own.
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = str(SPIN_COUNT)

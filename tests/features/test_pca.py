@@ -2,21 +2,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from recap.core import devices
 from recap.core.errors import InputError
 from recap.features import pca as module
-from recap.features.pca import StreamingPCA, apply_pca, fit_pca, read_pca
+from recap.features.covariance import CovarianceSums
+from recap.features.gpu_covariance import GPUCovarianceSums
+from recap.features.pca import apply_pca, find_components, fit_pca, read_pca
 
 ATTRIBUTES = {"backbone": "vgg16", "layer": "fc7", "weights_sha256": "00ff"}
 
@@ -53,68 +52,71 @@ def read(path):
         return {key: file[key][:] for key in file}
 
 
-# --- the estimator ------------------------------------------------------------------------------
+@pytest.fixture
+def fit(tmp_path):
+    """Return a function that fits a PCA to rows, and returns what is in its file."""
+
+    def fit(rows, components, **options):
+        features = write_features(tmp_path / "features.h5", rows)
+        fit_pca(features, output=tmp_path / "fitted.h5", components=components, **options)
+        return SimpleNamespace(**read(tmp_path / "fitted.h5"), pca=read_pca(tmp_path / "fitted.h5"))
+
+    return fit
+
+
+# --- the components -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(200, 30), (40, 60)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.usefixtures("chunk")
-def test_agrees_with_scikit_learn(shape, dtype):
+def test_agrees_with_scikit_learn(fit, shape, dtype):
     rows = made_rows(*shape, dtype=dtype)
     exact = PCA(12, svd_solver="full").fit(rows.astype(np.float64))
-    ours = StreamingPCA(12).fit(rows)
-    assert ours.n_samples_seen_ == shape[0]
-    np.testing.assert_allclose(ours.mean_, exact.mean_, rtol=1e-12)
-    np.testing.assert_allclose(ours.components_, exact.components_, atol=1e-9)
-    np.testing.assert_allclose(ours.explained_variance_, exact.explained_variance_, rtol=1e-9)
+    ours = fit(rows, 12)
+    np.testing.assert_allclose(ours.mean, exact.mean_, rtol=1e-12)
+    np.testing.assert_allclose(ours.components, exact.components_, atol=1e-9)
+    np.testing.assert_allclose(ours.explained_variance, exact.explained_variance_, rtol=1e-9)
     np.testing.assert_allclose(
-        ours.explained_variance_ratio_, exact.explained_variance_ratio_, rtol=1e-9
+        ours.explained_variance_ratio, exact.explained_variance_ratio_, rtol=1e-9
     )
     scale = np.abs(rows - exact.mean_).max()
     np.testing.assert_allclose(
-        ours.transform(rows), exact.transform(rows.astype(np.float64)), atol=1e-9 * scale
+        ours.pca.transform(rows), exact.transform(rows.astype(np.float64)), atol=1e-9 * scale
     )
 
 
 @pytest.mark.usefixtures("chunk")
-def test_a_mean_that_is_huge_against_the_spread():
+def test_a_mean_that_is_huge_against_the_spread(fit):
     # Sums of squares around zero would lose every digit of this variance.
     rows = np.random.default_rng(1).standard_normal((300, 5)) * [5, 4, 3, 2, 1] + 1e8
     exact = PCA(5, svd_solver="full").fit(rows)
-    ours = StreamingPCA(5).fit(rows)
-    np.testing.assert_allclose(ours.explained_variance_, exact.explained_variance_, rtol=1e-6)
-    np.testing.assert_allclose(ours.components_, exact.components_, atol=1e-6)
+    ours = fit(rows, 5)
+    np.testing.assert_allclose(ours.explained_variance, exact.explained_variance_, rtol=1e-6)
+    np.testing.assert_allclose(ours.components, exact.components_, atol=1e-6)
 
 
-def test_hand_made_points():
+def test_hand_made_points(fit):
     # Four points on the axes of an ellipse: variances 2 * 9 / 3 and 2 * 1 / 3.
-    rows = np.array([[13.0, 5], [7, 5], [10, 6], [10, 4]])
-    fitted = StreamingPCA(2).fit(rows)
-    assert fitted.mean_.tolist() == [10, 5]
-    np.testing.assert_allclose(fitted.components_, np.eye(2), atol=1e-12)
-    np.testing.assert_allclose(fitted.explained_variance_, [6, 2 / 3])
-    np.testing.assert_allclose(fitted.explained_variance_ratio_, [0.9, 0.1])
-    np.testing.assert_allclose(fitted.transform([[11.0, 7.0]]), [[1, 2]], atol=1e-12)
+    fitted = fit(np.array([[13.0, 5], [7, 5], [10, 6], [10, 4]]), 2)
+    assert fitted.mean.tolist() == [10, 5]
+    np.testing.assert_allclose(fitted.components, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(fitted.explained_variance, [6, 2 / 3])
+    np.testing.assert_allclose(fitted.explained_variance_ratio, [0.9, 0.1])
+    np.testing.assert_allclose(fitted.pca.transform(np.array([[11, 7]])), [[1, 2]], atol=1e-12)
 
 
-def test_components_are_orthonormal_and_their_largest_entry_is_positive():
-    components = StreamingPCA(20).fit(made_rows()).components_
+def test_components_are_orthonormal_and_their_largest_entry_is_positive(fit):
+    components = fit(made_rows(), 20).components
     np.testing.assert_allclose(components @ components.T, np.eye(20), atol=1e-10)
     largest = np.abs(components).argmax(axis=1)
     assert (components[np.arange(20), largest] > 0).all()
 
 
-def test_fit_leaves_the_data_alone():
-    rows = made_rows(dtype=np.float64)
-    before = rows.copy()
-    StreamingPCA(3).fit(rows)
-    assert (rows == before).all()
-
-
 @pytest.mark.parametrize(("count", "columns"), [(9, 30), (30, 9)])
-def test_too_few_samples_or_features(count, columns):
-    with pytest.raises(ValueError, match=f"10 components cannot be found in {count} samples of"):
-        StreamingPCA(10).fit(made_rows(count, columns))
+def test_too_few_samples_or_features(fit, count, columns):
+    with pytest.raises(InputError, match=f"10 components cannot be found in {count} samples of"):
+        fit(made_rows(count, columns), 10)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -131,93 +133,47 @@ def test_values_that_are_not_finite(tmp_path, value):
     assert not (tmp_path / "new.h5").exists()
 
 
-@pytest.mark.usefixtures("chunk")
-def test_partial_fit_sees_the_same_as_fit():
-    rows = made_rows()
-    whole = StreamingPCA(5).fit(rows)
-    parts = StreamingPCA(5)
-    for part in np.split(rows, [1, 60, 61]):
-        assert parts.partial_fit(part) is parts
-    assert parts.n_samples_seen_ == 200
-    np.testing.assert_allclose(parts.components_, whole.components_, atol=1e-9)
-    np.testing.assert_allclose(parts.transform(rows), whole.transform(rows), atol=1e-6)
-    # More rows after the components were asked for.
-    more = made_rows(50, mean=10)
-    parts.partial_fit(more)
-    both = StreamingPCA(5).fit(np.concatenate([rows, more]))
-    np.testing.assert_allclose(parts.mean_, both.mean_, rtol=1e-9)
-    np.testing.assert_allclose(parts.components_, both.components_, atol=1e-9)
-    # And fit begins anew.
-    np.testing.assert_allclose(parts.fit(rows).components_, whole.components_, atol=1e-9)
-
-
-def test_partial_fit_of_too_few_rows_says_so_when_it_is_asked():
-    pca = StreamingPCA(5).partial_fit(made_rows(3))
-    with pytest.raises(ValueError, match="5 components cannot be found in 3 samples"):
-        _ = pca.components_
-    assert pca.partial_fit(made_rows(10)).components_.shape == (5, 30)
-    with pytest.raises(ValueError, match="features"):
-        pca.partial_fit(made_rows(columns=31))
-
-
 def test_the_way_of_a_gpu_finds_the_same():
-    # Its arithmetic, on the processor: what is not called plainly "cpu" is PyTorch's.
+    # Its arithmetic, on the processor.
     rows = made_rows()
-    ours, gpu = StreamingPCA(5).fit(rows), StreamingPCA(5, device="cpu:0").fit(rows)
-    for name in module.FOUND:
-        np.testing.assert_allclose(getattr(gpu, name), getattr(ours, name), rtol=1e-9, atol=1e-9)
+    found = []
+    for sums in (CovarianceSums(30), GPUCovarianceSums(30, torch.device("cpu"))):
+        for part in np.split(rows, [1, 60, 61]):
+            sums.add(part)
+        assert sums.samples == 200
+        found.append(find_components(sums, 5))
+    for ours, gpu in zip(*map(dict.values, found), strict=True):
+        np.testing.assert_allclose(gpu, ours, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("driver", "there", "chosen"), [(0, 1, "cpu"), (1, 0, "cpu"), (1, 1, "cuda:0")]
+    ("device", "there", "kind"),
+    [
+        ("auto", "cuda", GPUCovarianceSums),
+        ("cuda", "cuda", GPUCovarianceSums),
+        ("auto", "mps", CovarianceSums),
+        ("auto", "cpu", CovarianceSums),
+        ("cpu", "cuda", CovarianceSums),
+        ("mps", "mps", CovarianceSums),
+    ],
 )
-def test_a_gpu_is_used_where_there_is_one(monkeypatch, tmp_path, driver, there, chosen):
-    monkeypatch.setattr(module, "GPU_DRIVERS", (tmp_path,) if driver else (tmp_path / "none",))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(there))
-    assert module._choose_device("auto") == chosen
-    assert module._choose_device("cpu") == "cpu"
-    assert module._choose_device("mps") == "cpu"
+def test_a_gpu_is_used_where_there_is_one(monkeypatch, device, there, kind):
+    monkeypatch.setattr(devices, "choose_device", lambda _: torch.device(there))
+    # There is no such device here to put numbers on.
+    monkeypatch.setattr(GPUCovarianceSums, "__init__", lambda *_: None)
+    assert type(module._sums_on(device, 3)) is kind
 
 
-def test_without_a_gpu_pytorch_is_not_loaded(tmp_path):
+def test_on_a_processor_pytorch_is_not_loaded(tmp_path):
     write_features(tmp_path / "fc7.h5", made_rows())
     code = (
         "import sys; from pathlib import Path; from recap.features import pca;"
-        "pca.GPU_DRIVERS = ();"
-        "pca.fit_pca(Path('fc7.h5'), output=Path('pca.h5'), components=3);"
+        "pca.fit_pca(Path('fc7.h5'), output=Path('pca.h5'), components=3, device='cpu');"
         "pca.apply_pca(Path('fc7.h5'), pca=Path('pca.h5'), output=Path('reduced.h5'));"
         "assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
-
-
-def test_is_a_scikit_learn_estimator():
-    estimator = StreamingPCA(n_components=4)
-    assert estimator.get_params() == {"n_components": 4, "n_regions": 1, "device": "cpu"}
-    assert StreamingPCA().n_components == 512
-    copy = clone(estimator.set_params(n_components=3))
-    assert copy.n_components == 3
-    assert not hasattr(copy, "components_")
-    with pytest.raises(NotFittedError):
-        copy.transform(made_rows())
-    rows = made_rows(dtype=np.float64)
-    assert copy.fit(rows) is copy
-    assert clone(estimator).fit_transform(rows).shape == (200, 3)
-    assert make_pipeline(StandardScaler(), clone(estimator)).fit_transform(rows).shape == (200, 3)
-
-
-# One of scikit-learn's checks is of another library's arrays and runs only if SciPy was told so.
-CHECKS = [
-    check
-    for _, check in estimator_checks_generator(StreamingPCA(1))
-    if "array_api" not in check.func.__name__
-]
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.func.__name__)
-def test_passes_the_checks_of_scikit_learn(check):
-    check(StreamingPCA(1))
 
 
 # --- the stages ---------------------------------------------------------------------------------
@@ -228,18 +184,17 @@ def test_files_of_fit_and_apply(tmp_path, capsys):
     rows = made_rows()
     features = write_features(tmp_path / "fc7.h5", rows)
     fit_pca(features, output=tmp_path / "pca.h5", components=8)
-    fitted = StreamingPCA(8).fit(rows)
     content = read(tmp_path / "pca.h5")
-    assert content.keys() == {
-        "mean",
-        "components",
-        "explained_variance",
-        "explained_variance_ratio",
+    assert {key: array.shape for key, array in content.items()} == {
+        "mean": (30,),
+        "components": (8, 30),
+        "explained_variance": (8,),
+        "explained_variance_ratio": (8,),
     }
-    for key, array in content.items():
-        assert array.dtype == np.float64
-        np.testing.assert_allclose(array, getattr(fitted, f"{key}_"), rtol=1e-9, atol=1e-9)
-    kept = fitted.explained_variance_ratio_.sum()
+    assert {array.dtype for array in content.values()} == {np.dtype(np.float64)}
+    with h5py.File(tmp_path / "pca.h5") as file:
+        assert dict(file.attrs) == ATTRIBUTES
+    kept = content["explained_variance_ratio"].sum()
     assert f"8 components keep {kept:.1%} of the variance of 200 images" in capsys.readouterr().out
 
     apply_pca(features, pca=tmp_path / "pca.h5", output=tmp_path / "fc7_pca.h5")
@@ -250,7 +205,8 @@ def test_files_of_fit_and_apply(tmp_path, capsys):
         assert dict(file.attrs) == ATTRIBUTES
         reduced = file["features"][:]
     assert reduced.shape == (200, 8)
-    np.testing.assert_allclose(reduced, fitted.transform(rows), rtol=1e-5, atol=1e-4)
+    expected = (rows - content["mean"]) @ content["components"].T
+    np.testing.assert_allclose(reduced, expected, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(reduced.mean(axis=0), 0, atol=1e-3)
 
 
@@ -329,16 +285,6 @@ def test_what_is_no_pca(tmp_path):
         read_pca(features)
     with pytest.raises(InputError, match=r"none\.h5 does not exist"):
         apply_pca(features, pca=tmp_path / "none.h5", output=tmp_path / "reduced.h5")
-
-
-def test_read_pca_projects_as_the_fitted_one(tmp_path):
-    rows = made_rows()
-    features = write_features(tmp_path / "fc7.h5", rows)
-    fit_pca(features, output=tmp_path / "pca.h5", components=6)
-    expected = StreamingPCA(6).fit(rows).transform(rows[:3])
-    np.testing.assert_allclose(
-        read_pca(tmp_path / "pca.h5").transform(rows[:3]), expected, rtol=1e-9
-    )
 
 
 def test_twice_the_same_bytes(tmp_path):

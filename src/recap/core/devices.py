@@ -6,19 +6,16 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 from filelock import FileLock, Timeout
 
+from recap.core.device_names import Device, Precision
 from recap.core.errors import InputError
 from recap.core.threads import limit_threads
 
 # Locks of GPUs that this process has.
 _taken: list[FileLock] = []
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "bfloat16"]
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 

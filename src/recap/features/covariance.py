@@ -7,21 +7,40 @@ CHUNK = 1024  # rows held in memory at a time
 
 
 class CovarianceSums:
-    """Sums of rows and of their products, around an origin, in float64.
+    """Sums of rows and of their products, in float64.
+
+    They are taken around the mean of the first rows, which keeps them exact where the mean is large
+    against the spread.
 
     Parameters
     ----------
-    origin : array of shape (D,)
-        Near the mean.
+    columns : int
+        Numbers a row, D.
+
+    Attributes
+    ----------
+    samples : int
+        Rows that were added.
+    origin, total : arrays of shape (D,)
+        What is subtracted from each row, and the sum of what is left.
     """
 
-    def __init__(self, origin: np.ndarray):
-        self.origin = origin
-        self.total = np.zeros_like(origin)
-        self._products = np.zeros((len(origin), len(origin)), order="F")
+    def __init__(self, columns: int):
+        self.samples = 0
+        self.origin = np.zeros(columns)
+        self.total = np.zeros(columns)
+        self._products = np.zeros((columns, columns), order="F")
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean of all rows."""
+        return self.origin + self.total / self.samples
 
     def add(self, rows: np.ndarray) -> None:
         """Add rows of shape (n, D); a ValueError tells of a number that is not finite."""
+        if not self.samples:
+            self.origin = rows.mean(axis=0, dtype=np.float64)
+        self.samples += len(rows)
         for start in range(0, len(rows), CHUNK):
             with np.errstate(invalid="ignore"):
                 chunk = np.subtract(rows[start : start + CHUNK], self.origin, dtype=np.float64)
@@ -38,15 +57,16 @@ class CovarianceSums:
             1.0, chunk.T, beta=1.0, c=self._products, overwrite_c=True
         )
 
-    def solve(
-        self, offset: np.ndarray, samples: int, components: int
-    ) -> tuple[np.ndarray, np.ndarray, float]:
+    def solve(self, components: int) -> tuple[np.ndarray, np.ndarray, float]:
         """Return the largest eigenvalues of the covariance, rising, their vectors, and the trace.
 
-        The vectors are columns. `offset` is the mean's distance from the origin.
+        The vectors are columns. The sums are used up.
         """
-        covariance = linalg.blas.dsyr(-float(samples), offset, a=self._products, overwrite_a=True)
-        covariance /= max(samples - 1, 1)
+        offset = self.total / self.samples
+        covariance = linalg.blas.dsyr(
+            -float(self.samples), offset, a=self._products, overwrite_a=True
+        )
+        covariance /= max(self.samples - 1, 1)
         trace = np.trace(covariance)
         last = len(offset) - 1
         variance, vectors = linalg.eigh(
@@ -57,36 +77,3 @@ class CovarianceSums:
             subset_by_index=(last + 1 - components, last),
         )
         return variance, vectors, trace
-
-
-class TorchCovarianceSums(CovarianceSums):
-    """The same by PyTorch, on a GPU, where the whole product is quicker than half of it."""
-
-    def __init__(self, origin: np.ndarray, device: str):
-        import torch
-
-        self.origin = origin
-        self.total = np.zeros_like(origin)
-        self.device = device
-        shape = (len(origin), len(origin))
-        self._products = torch.zeros(shape, dtype=torch.float64, device=device)
-
-    def _add_products(self, chunk: np.ndarray) -> None:
-        import torch
-
-        chunk = torch.from_numpy(chunk).to(self.device)
-        self._products.addmm_(chunk.T, chunk)
-
-    def solve(
-        self, offset: np.ndarray, samples: int, components: int
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the same as on the processor."""
-        import torch
-
-        offset = torch.from_numpy(offset).to(self.device)
-        covariance = self._products.addr_(offset, offset, alpha=-samples)
-        covariance /= max(samples - 1, 1)
-        variance, vectors = torch.linalg.eigh(covariance)
-        found = variance[-components:], vectors[:, -components:]
-        trace = covariance.diagonal().sum().item()
-        return *(array.cpu().numpy() for array in found), trace

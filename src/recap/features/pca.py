@@ -1,192 +1,57 @@
 """Principal component analysis of features, in one pass over the feature file."""
 
 from collections.abc import Iterator
-from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from recap.core.checks import require
+from recap.core.device_names import Device
 from recap.core.errors import InputError
 from recap.core.hdf5 import create_hdf5, open_hdf5, read_attributes, read_table
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
 from recap.core.threads import limit_threads
-from recap.features.covariance import CHUNK, CovarianceSums, TorchCovarianceSums
+from recap.features.covariance import CHUNK, CovarianceSums
 from recap.features.files import FEATURES, create_features, open_features, regions_of, skipped_rows
-
-# What a fitted PCA has found.
-FOUND = ("mean_", "components_", "explained_variance_", "explained_variance_ratio_")
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
 
 # Of a mean of equal numbers, relative to it; float32 numbers that differ do so by far more.
 ROUNDING = 1e-12
 
-# NVIDIA's driver on Linux, and on Windows' Linux.
-GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
-
-class StreamingPCA(TransformerMixin, BaseEstimator):
-    """Exact PCA that reads its data in chunks, once.
-
-    The covariance is summed in float64 around the mean of the first chunk, which keeps it exact
-    where the mean is large against the spread, and its eigenvectors are the components. They are
-    those of scikit-learn's `PCA(svd_solver="full")`; as there, a component's sign makes its
-    largest entry positive. Memory depends on the number of features, not on that of samples.
-
-    Parameters
-    ----------
-    n_components : int
-        Components to keep.
-    n_regions : int
-        Parts that a row consists of, one after another. Each part is a sample: all are projected
-        onto the same components.
-    device : str
-        Where to compute: `cpu`, or a GPU as PyTorch calls it, such as `cuda`.
+@dataclass(frozen=True)
+class PCA:
+    """The principal components of features.
 
     Attributes
     ----------
-    mean_ : array of shape (n_features,), float64
-    components_ : array of shape (n_components, n_features), float64
+    mean : array of shape (D,), float64
+    components : array of shape (C, D), float64
         Rows of unit length, by falling variance.
-    explained_variance_, explained_variance_ratio_ : arrays of shape (n_components,), float64
-        Variance along each component (of a sample: divided by n - 1), and its share.
-    n_samples_seen_ : int
-        Rows seen, or parts of rows.
-    n_features_in_ : int
-        Columns seen.
+    regions : int
+        Parts that a row of features consists of, one after another. Each part is a sample: all are
+        projected onto the same components.
     """
 
-    def __init__(
-        self,
-        n_components: int = 512,
-        n_regions: int = 1,
-        device: str = "cpu",
-    ):
-        self.n_components = n_components
-        self.n_regions = n_regions
-        self.device = device
+    mean: np.ndarray
+    components: np.ndarray
+    regions: int = 1
 
-    def fit(self, X: np.ndarray | h5py.Dataset, y: None = None) -> "StreamingPCA":
-        """Find the components.
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        """Project features onto the components.
 
         Parameters
         ----------
-        X : array or h5py.Dataset of shape (n_samples, n_features)
-            Read in chunks of rows; rows that the attribute `skipped` of a dataset lists are left
-            out.
-        y : ignored
-
-        Raises
-        ------
-        ValueError
-            If there are fewer samples or features than components, or a value is not finite.
-        """
-        self._forget()
-        if isinstance(X, h5py.Dataset):
-            self.n_features_in_ = X.shape[1]
-        else:
-            X = validate_data(self, X, dtype="numeric")
-        for _, chunk in _chunks(X, "pca: fit"):
-            self._add(chunk)
-        self._solve(self.__dict__.pop("_sums", None))
-        return self
-
-    def partial_fit(self, X: np.ndarray, y: None = None) -> "StreamingPCA":
-        """Add rows to those that the components are found in.
-
-        The components are found when they are first asked for, so that many calls cost no more
-        than one.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            In memory.
-        y : ignored
-
-        Raises
-        ------
-        ValueError
-            If the rows have another number of features than those before, or a value is not
-            finite.
-        """
-        first = not hasattr(self, "_sums")
-        if first:
-            self._forget()
-        X = validate_data(self, X, dtype="numeric", reset=first)
-        for name in FOUND:
-            self.__dict__.pop(name, None)
-        self._add(X)
-        return self
-
-    def __getattr__(self, name: str):
-        if name in FOUND and "_sums" in self.__dict__:
-            self._solve(deepcopy(self._sums))
-            return self.__dict__[name]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    def _forget(self) -> None:
-        for name in ("_sums", "n_samples_seen_", *FOUND):
-            self.__dict__.pop(name, None)
-        self.n_samples_seen_ = 0
-
-    def _add(self, rows: np.ndarray) -> None:
-        """Add rows to the sums."""
-        rows = rows.reshape(-1, rows.shape[1] // self.n_regions)
-        if not self.n_samples_seen_:
-            origin = rows.mean(axis=0, dtype=np.float64)
-            on_cpu = self.device == "cpu"
-            self._sums = (
-                CovarianceSums(origin) if on_cpu else TorchCovarianceSums(origin, self.device)
-            )
-        self.n_samples_seen_ += len(rows)
-        self._sums.add(rows)
-
-    def _solve(self, sums: CovarianceSums | None) -> None:
-        """Find the components in the sums, which are used up."""
-        samples, features = self.n_samples_seen_, self.n_features_in_ // self.n_regions
-        if self.n_components > min(samples, features):
-            raise ValueError(
-                f"{self.n_components} components cannot be found in {samples} samples of"
-                f" {features} features"
-            )
-        offset = sums.total / samples
-        self.mean_ = sums.origin + offset
-        variance, vectors, all_variance = sums.solve(offset, samples, self.n_components)
-        components = vectors.T[::-1]
-        largest = np.abs(components).argmax(axis=1)
-        components *= np.sign(components[np.arange(self.n_components), largest])[:, None]
-        self.components_ = np.ascontiguousarray(components)
-        self.explained_variance_ = np.maximum(variance[::-1], 0)
-        with np.errstate(invalid="ignore"):
-            self.explained_variance_ratio_ = self.explained_variance_ / all_variance
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Project rows onto the components.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            In memory.
+        rows : array of shape (N, regions * D)
 
         Returns
         -------
-        array of shape (n_samples, n_regions * n_components), float64
-
-        Raises
-        ------
-        ValueError
-            If the rows have another number of features, or a value is not finite.
+        array of shape (N, regions * C), float64
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        parts = X.reshape(-1, len(self.mean_))
-        return ((parts - self.mean_) @ self.components_.T).reshape(len(X), -1)
+        parts = rows.astype(np.float64).reshape(-1, len(self.mean))
+        return ((parts - self.mean) @ self.components.T).reshape(len(rows), -1)
 
 
 def fit_pca(
@@ -226,40 +91,88 @@ def fit_pca(
         create_hdf5(output, record_digest=True) as file,
     ):
         try:
-            pca = StreamingPCA(components, regions_of(source), _choose_device(device))
-            pca.fit(source[FEATURES])
+            sums = _sum(source[FEATURES], regions_of(source), device)
+            found = find_components(sums, components)
         except ValueError as error:
             raise InputError(
                 f"PCA of {features} failed: {error}; lower `pca_components` or give more images."
             ) from None
-        if pca.explained_variance_[0] <= (ROUNDING * np.abs(pca.mean_).max()) ** 2:
+        if found["explained_variance"][0] <= (ROUNDING * np.abs(found["mean"]).max()) ** 2:
             raise InputError(
                 f"The rows of {features} are all the same: there are no components to find; check"
                 " the images, and the weights that the features were made with."
             )
-        file["mean"] = pca.mean_
-        file["components"] = pca.components_
-        file["explained_variance"] = pca.explained_variance_
-        file["explained_variance_ratio"] = pca.explained_variance_ratio_
+        for name, array in found.items():
+            file[name] = array
         file.attrs.update(read_attributes(source))
-    kept = pca.explained_variance_ratio_.sum()
-    print(
-        f"{components} components keep {kept:.1%} of the variance of {pca.n_samples_seen_}"
-        f" {'images' if pca.n_regions == 1 else 'regions'}."
-    )
+        samples = "images" if regions_of(source) == 1 else "regions"
+    kept = found["explained_variance_ratio"].sum()
+    print(f"{components} components keep {kept:.1%} of the variance of {sums.samples} {samples}.")
 
 
-def _choose_device(device: Device) -> str:
-    """Return where to compute.
+def _sum(rows: h5py.Dataset, regions: int, device: Device) -> CovarianceSums:
+    """Return the sums of all rows, or of their regions."""
+    columns = rows.shape[1] // regions
+    sums = _sums_on(device, columns)
+    for _, chunk in _chunks(rows, "pca: fit"):
+        sums.add(chunk.reshape(-1, columns))
+    return sums
 
-    PyTorch takes 200 MB of memory, more than all else here: it is loaded only to use a GPU.
+
+def _sums_on(device: Device, columns: int) -> CovarianceSums:
+    """Return sums of nothing yet, on a GPU if there is one to use."""
+    if device not in ("cpu", "mps"):
+        # PyTorch takes 200 MB of memory, more than the projection needs, which is without it.
+        from recap.core.devices import choose_device
+        from recap.features.gpu_covariance import GPUCovarianceSums
+
+        chosen = choose_device(device)
+        if chosen.type == "cuda":
+            return GPUCovarianceSums(columns, chosen)
+    return CovarianceSums(columns)
+
+
+def find_components(sums: CovarianceSums, count: int) -> dict[str, np.ndarray]:
+    """Return the principal components of rows, as scikit-learn's `PCA(svd_solver="full")` does.
+
+    As there, a component's sign makes its largest entry positive.
+
+    Parameters
+    ----------
+    sums : CovarianceSums
+        Of the rows; they are used up.
+    count : int
+        Components to find.
+
+    Returns
+    -------
+    dict of str to array, float64
+        `mean`, `components`, `explained_variance` (of a sample: divided by n - 1) and
+        `explained_variance_ratio`, by falling variance.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows or columns than components.
     """
-    if device in ("cpu", "mps") or not any(path.exists() for path in GPU_DRIVERS):
-        return "cpu"
-    from recap.core.devices import choose_device
-
-    chosen = choose_device(device)
-    return str(chosen) if chosen.type == "cuda" else "cpu"
+    if count > min(sums.samples, len(sums.total)):
+        raise ValueError(
+            f"{count} components cannot be found in {sums.samples} samples of {len(sums.total)}"
+            " features"
+        )
+    variance, vectors, all_variance = sums.solve(count)
+    variance = np.maximum(variance[::-1], 0)
+    components = vectors.T[::-1]
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(count), largest])[:, None]
+    with np.errstate(invalid="ignore"):
+        ratio = variance / all_variance
+    return {
+        "mean": sums.mean,
+        "components": np.ascontiguousarray(components),
+        "explained_variance": variance,
+        "explained_variance_ratio": ratio,
+    }
 
 
 def apply_pca(features: Path, *, pca: Path, output: OutputFile, threads: int | None = None) -> None:
@@ -287,12 +200,13 @@ def apply_pca(features: Path, *, pca: Path, output: OutputFile, threads: int | N
     with open_features(features) as source:
         rows = source[FEATURES]
         fitted = read_pca(pca)
-        if rows.shape[1] != fitted.n_features_in_:
+        columns = fitted.regions * len(fitted.mean)
+        if rows.shape[1] != columns:
             raise InputError(
-                f"{features} has {rows.shape[1]} columns but {pca} was fitted on"
-                f" {fitted.n_features_in_}: fit it on features of the same backbone."
+                f"{features} has {rows.shape[1]} columns but {pca} was fitted on {columns}: fit it"
+                " on features of the same backbone."
             )
-        shape = len(rows), fitted.n_regions * len(fitted.components_)
+        shape = len(rows), fitted.regions * len(fitted.components)
         attributes = read_attributes(source)
         with create_features(output, shape, attributes, skipped_rows(rows)) as reduced:
             for wanted, chunk in _chunks(rows, "pca: project"):
@@ -301,7 +215,7 @@ def apply_pca(features: Path, *, pca: Path, output: OutputFile, threads: int | N
                 reduced[wanted] = fitted.transform(chunk).astype(np.float32)
 
 
-def read_pca(path: Path) -> StreamingPCA:
+def read_pca(path: Path) -> PCA:
     """Read the PCA that `fit_pca` wrote.
 
     Parameters
@@ -319,17 +233,12 @@ def read_pca(path: Path) -> StreamingPCA:
         components = read_table(file, "components", 2, "f")[:]
         if components.shape[1:] != mean.shape:
             raise InputError(f"{path} is damaged: its mean does not fit its components.")
-        pca = StreamingPCA(len(components), regions_of(file))
-    pca.mean_, pca.components_ = mean, components
-    pca.n_features_in_ = pca.n_regions * len(mean)
-    return pca
+        return PCA(mean, components, regions_of(file))
 
 
-def _chunks(
-    rows: np.ndarray | h5py.Dataset, description: str
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _chunks(rows: h5py.Dataset, description: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (row numbers, rows) a chunk at a time, without the skipped ones."""
-    skipped = skipped_rows(rows) if isinstance(rows, h5py.Dataset) else []
+    skipped = skipped_rows(rows)
     for start in progress(range(0, len(rows), CHUNK), desc=description, unit="chunk"):
         chunk = rows[start : start + CHUNK]
         wanted = np.setdiff1d(np.arange(start, start + len(chunk)), skipped)

@@ -20,7 +20,7 @@ from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
 from recap.report.captioning.selection import RUNS, Selection
 
 RECORD = "provenance.json"
-PACKAGES = ("numpy", "torch", "scikit-learn", "pillow", "h5py", "pycocoevalcap", "snakemake")
+PACKAGES = ("numpy", "torch", "scipy", "pillow", "h5py", "pycocoevalcap", "snakemake")
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 FEATURE_FILE = "2014_vgg16_fc7.h5"
 PERPLEXITY = "perplexity.json"

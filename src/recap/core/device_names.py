@@ -1,0 +1,6 @@
+"""What devices and number formats are called, for modules that do without PyTorch."""
+
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
