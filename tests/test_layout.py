@@ -75,6 +75,21 @@ def test_a_module_imports_only_from_its_stage_and_those_before(name):
     assert used - allowed == set()
 
 
+KIT = [name for name in modules() if stage_of(name) == "report" and name.count(".") == 1]
+
+
+@pytest.mark.parametrize("name", KIT)
+def test_what_all_pages_share_imports_no_page(name):
+    used = [other.split(".") for other in imports(modules()[name])]
+    pages = {path.parent.name for path in (PACKAGE / "report").glob("*/__init__.py")}
+    assert {parts[2] for parts in used if parts[:2] == ["recap", "report"]} & pages == set()
+    assert {parts[1] for parts in used if parts[0] == "recap" and len(parts) > 1} <= {
+        "__version__",
+        "core",
+        "report",
+    }
+
+
 @pytest.mark.parametrize("name", modules())
 def test_no_module_imports_snakemake(name):
     assert "snakemake" not in {other.split(".")[0] for other in imports(modules()[name])}

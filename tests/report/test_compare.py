@@ -17,7 +17,6 @@ from recap.datasets.annotations import Annotations
 from recap.report.captioning.anchors import ANCHORS, same_images
 from recap.report.captioning.chapter import data_in_words, features_in_words
 from recap.report.captioning.compare import compare_captioners
-from recap.report.captioning.page import duration, scale_of, size
 from recap.report.captioning.study import read_study
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -337,34 +336,6 @@ def test_references_that_differ_in_number(fake):
     captions = [(key, "x") for key in comparison.image_ids] + [(comparison.image_ids[0], "y")]
     words = data_in_words(replace(comparison, annotations=Annotations(images, captions, "")))
     assert words == "discs: 20 images, each scored against 1 to 2 references."
-
-
-def test_durations():
-    assert [duration(value) for value in (0.04, 59.94, 59.96, 3599.6, 7500)] == [
-        "0.0 s",
-        "59.9 s",
-        "1 min 00 s",
-        "1 h 00 min",
-        "2 h 05 min",
-    ]
-
-
-def test_sizes():
-    assert [size(count) for count in (0, 999, 1000, 3_400_000, 13_510_573_713)] == [
-        "0 B",
-        "999 B",
-        "1.0 kB",
-        "3.4 MB",
-        "13.5 GB",
-    ]
-
-
-@pytest.mark.parametrize("scores", [(0.01, 0.03), (-0.01, 0.03, 0.0), (0.0, 0.0)])
-def test_a_scale_keeps_order_and_margins(scores):
-    scale = scale_of(*scores)
-    places = [scale.place(score) for score in sorted(scores)]
-    assert places == sorted(places)
-    assert 4 <= places[0] <= places[-1] <= 96
 
 
 def test_the_settings_of_the_study_are_shown(fake, tmp_path):

@@ -1,8 +1,9 @@
 import re
 import xml.etree.ElementTree as ElementTree
 
-from recap.report.captioning.curves import INK, colour_of, learning_curves, shape_of
+from recap.report.captioning.curves import learning_curves
 from recap.report.captioning.study import read_study
+from recap.report.figures import INK, colour_of, shape_of
 
 
 def test_svg_is_whole_self_contained_and_the_same_each_time(fake):

@@ -15,8 +15,9 @@ from recap.report.captioning.run_details import (
     STAGES_OF_A_CAPTIONER,
     file_attributes,
     machine_rows,
-    read_stages,
     recipe_rows,
+    seconds_on_coco,
+    stages_of,
     study_rows,
     training_rows,
     version_rows,
@@ -82,14 +83,14 @@ def test_a_configuration_of_the_least(fake):
 
 def test_stages_add_up_and_the_longest_is_first(fake):
     study = read_study(fake.folder)
-    stages = read_stages(study)
+    stages = stages_of(study)
     assert [stage.rule for stage in stages] == ["train_captioner", "encode_captions"]
     training = stages[0]
     assert (training.jobs, training.seconds, training.cpu_seconds) == (2, 150.5, 280.0)
     assert training.peak_mb == 1234.5
     assert stages[1].peak_mb == 0.0
     shutil.rmtree(fake.folder / "benchmarks")
-    assert read_stages(study) == []
+    assert stages_of(study) == []
 
 
 def test_trainings_without_a_history_tell_their_seeds(fake):
@@ -133,18 +134,17 @@ def test_what_the_stages_would_take_on_coco(fake):
             "draw_shapes": "draw shapes, val: 20 scenes in 60.00 s\n",
         },
     )
-    stages = {stage.rule: stage for stage in read_stages(read_study(fake.folder))}
-    # 1 image and 2 captions were learnt from, 20 images with 100 captions scored.
-    coco = {rule: stage.seconds_on_coco for rule, stage in stages.items()}
-    assert coco == {
+    study = read_study(fake.folder)
+    # 1 image and 2 captions were learnt from, 20 images with 100 captions scored. Stages that tell
+    # nothing of their captions, or do not grow with them, are left out.
+    assert seconds_on_coco(stages_of(study), study) == {
         "train_captioner": pytest.approx(16 + 134.5 * 414_113 / 2),
         "extract_features": pytest.approx(2 + 58 * 123_287 / 21),
-        "encode_captions": None,  # it tells nothing of its captions
-        "draw_shapes": None,
     }
     (fake.folder / "logs/train_captioner/rnn-seed0.log").write_text("")
-    stages = {stage.rule: stage for stage in read_stages(read_study(fake.folder))}
-    assert stages["train_captioner"].seconds_on_coco is None
+    assert "train_captioner" not in seconds_on_coco(stages_of(study), study)
+    coco = replace(study, record=replace(study.record, settings={"dataset": "coco2014"}))
+    assert seconds_on_coco(stages_of(coco), coco) == {}
 
 
 def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):
@@ -164,7 +164,7 @@ def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):
         path.parent.mkdir(exist_ok=True)
         path.write_text(line)
     study = read_study(fake.folder, Selection(models=["lstm"], decoders=["beam3"]))
-    assert {stage.rule: stage.jobs for stage in read_stages(study)} == {
+    assert {stage.rule: stage.jobs for stage in stages_of(study)} == {
         "train_captioner": 1,
         "generate_captions": 1,
         "score_captions": 1,
@@ -179,7 +179,7 @@ def test_a_file_that_is_no_benchmark_is_named(fake):
     path.parent.mkdir()
     path.write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match=r"file\.tsv"):
-        read_stages(read_study(fake.folder))
+        stages_of(read_study(fake.folder))
 
 
 def test_stages_bear_the_names_of_commands():

@@ -6,8 +6,8 @@ import numpy as np
 
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import by_image
-from recap.report.captioning.tables import ZERO, percent
 from recap.report.captioning.wording import words_of
+from recap.report.numbers import ZERO, percent
 
 LENGTH_CLASSES = 5
 FEWEST_IMAGES = 10  # a mean over fewer says little

@@ -16,6 +16,7 @@ from recap.report.captioning.study import Study
 from recap.report.captioning.tables import ScoreRow, people_scores, score_rows
 from recap.report.captioning.verdict import Verdict
 from recap.report.captioning.wording import Wording, wording_of_models, wording_of_people, words_of
+from recap.report.numbers import signed
 from recap.report.statistics import mean_and_deviation
 
 CAPTIONS = "coco_captioning/coco2014_captions.h5"
@@ -180,8 +181,8 @@ def remarks(
             most, least = ordered[-1], ordered[0]
             said.append(
                 f"By what is in the image, {best.model} is furthest ahead on “{most.name}”"
-                f" ({_signed(most.lead(best.model, lead.model))} on {most.images:,} images) and"
-                f" least on “{least.name}” ({_signed(least.lead(best.model, lead.model))} on"
+                f" ({signed(most.lead(best.model, lead.model))} on {most.images:,} images) and"
+                f" least on “{least.name}” ({signed(least.lead(best.model, lead.model))} on"
                 f" {least.images:,})."
             )
         if {best.model, lead.model} <= perplexities.keys():
@@ -294,7 +295,3 @@ def _of_trainings(comparison: Comparison) -> list[str]:
         ):
             models.setdefault(warning, []).append(model)
     return [f"{', '.join(names)}: {warning}." for warning, names in models.items()]
-
-
-def _signed(score: float) -> str:
-    return f"{100 * score:+.1f}".replace("-", "−")

@@ -1,39 +1,18 @@
-"""The learning curves as SVG that reads on light and on dark paper."""
+"""The learning curves."""
 
-import io
-import re
-from html import escape
-
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recap.report.captioning.history import History
 from recap.report.captioning.study import Run
+from recap.report.figures import SHAPES, colour_of, draw_svg, shape_of
 
-# Mid-tones, each 3:1 or more against white and against near-black, and apart for the colour-blind.
-COLOURS = ("#2f81d6", "#d0702a", "#1f9a70", "#b5679d", "#8a7a2c", "#6f7fd8")
-# Each with Matplotlib's name of it; as many as have no factor in common with the colours.
-SHAPES = {"disc": "o", "square": "s", "diamond": "D", "triangle": "^", "wedge": "v"}
 TRAINING_POINTS = 120
-# Matplotlib knows no "currentColor": this hue stands for it until the SVG is text.
-INK = "#010203"
-
-
-def colour_of(index: int) -> str:
-    """Return the colour of the model at a place in the list of models."""
-    return COLOURS[index % len(COLOURS)]
-
-
-def shape_of(index: int) -> str:
-    """Return the shape of the model's mark, which tells models apart where colour does not."""
-    return list(SHAPES)[index % len(SHAPES)]
 
 
 def learning_curves(models: dict[str, list[Run]], *, prefix: str = "") -> str:
-    """Draw training and validation loss of every model and seed.
+    """Draw training and validation loss of every model and seed, as one `<svg>` element.
 
     Parameters
     ----------
@@ -41,45 +20,17 @@ def learning_curves(models: dict[str, list[Run]], *, prefix: str = "") -> str:
         As in `Comparison`; runs without a history are passed over.
     prefix : str
         What the ids within begin with, so that several drawings fit on one page.
-
-    Returns
-    -------
-    str
-        One `<svg>` element; text is drawn as paths, so that no font is needed, and its colour
-        follows the reader's light or dark scheme.
     """
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "svg.hashsalt": "recap",
-                "svg.fonttype": "path",
-                "text.parse_math": False,
-                "font.family": "DejaVu Sans",
-                "font.size": 11,
-                "text.color": INK,
-                "axes.labelcolor": INK,
-                "axes.edgecolor": INK,
-                "xtick.color": INK,
-                "ytick.color": INK,
-            }
-        )
-        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-        axes = figure.add_subplot()
+
+    def draw(axes: Axes) -> None:
         for index, runs in enumerate(models.values()):
             for run in runs:
                 if run.history is not None:
                     _draw_run(axes, run, run.history, index)
         _finish(axes, models)
-        file = io.StringIO()
-        figure.savefig(
-            file,
-            format="svg",
-            transparent=True,
-            metadata=dict.fromkeys(["Date", "Creator", "Format", "Type"]),
-        )
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", file.getvalue())
-    return _themed(svg, ", ".join(models))
+
+    label = f"Learning curves of {', '.join(models)}"
+    return draw_svg(draw, name="learning-curves", label=label, prefix=prefix)
 
 
 def _draw_run(axes: Axes, run: Run, history: History, index: int) -> None:
@@ -155,22 +106,3 @@ def _finish(axes: Axes, models: dict[str, list[Run]]) -> None:
     ]
     labels = [*models, "training", "validation", "kept epoch"]
     axes.legend(handles, labels, frameon=False, loc="upper right", ncols=2)
-
-
-def _themed(svg: str, names: str) -> str:
-    """Return the bare element with the reader's colour for its ink, and a name for screen readers.
-
-    The rule of style is scoped by class, because a style inside an SVG reaches the whole page.
-    """
-    element = svg[svg.index("<svg") :]
-    opening = (
-        f'<svg class="learning-curves" role="img" aria-label="Learning curves of {escape(names)}"'
-    )
-    style = (
-        "<style>.learning-curves{color:#24292f}"
-        "@media (prefers-color-scheme:dark){.learning-curves{color:#d5dae0}}</style>"
-    )
-    # A space is a path without the points that HTML asks of a path.
-    element = re.sub(r"<path (?![^>]*\bd=)", '<path d="M0 0" ', element)
-    head, body = element.replace("<svg", opening, 1).split(">", 1)
-    return f"{head}>{style}{body.replace(INK, 'currentColor')}"

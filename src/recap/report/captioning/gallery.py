@@ -1,26 +1,22 @@
 """A choice of photos with what people and the models say of them."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from recap.core.errors import InputError
-from recap.core.images import ImageStore, open_images
+from recap.core.images import open_images
 from recap.core.json_files import read_json
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import TIE
 from recap.report.captioning.study import Decoding
 from recap.report.captioning.verdict import Verdict
+from recap.report.thumbnails import thumbnail
 
 MOST_IMAGES = 240
 PER_GROUP = 60
 MOST_MODELS = 6
-THUMBNAIL_SIDE = 320
-WEBP_QUALITY = 70
 
 
 @dataclass(frozen=True)
@@ -241,17 +237,7 @@ def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tupl
     if images is None:
         return dict.fromkeys(file_names, ("", 0, 0))
     with open_images(images) as store:
-        return {index: _thumbnail(store, name) for index, name in file_names.items()}
-
-
-def _thumbnail(store: ImageStore, file_name: str) -> tuple[str, int, int]:
-    """Return a photo as a WebP data URI, its width and its height."""
-    image = store.read(file_name)
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    image.save(file, "WEBP", quality=WEBP_QUALITY)
-    encoded = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/webp;base64,{encoded}", image.width, image.height
+        return {index: thumbnail(store.read(name)) for index, name in file_names.items()}
 
 
 def _words(decoding: Decoding) -> dict[int, list[tuple[str, float]]]:

@@ -1,79 +1,29 @@
-"""The comparison as one HTML page that needs nothing but itself."""
+"""The comparison as one page."""
 
-import base64
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import recap
 from recap.report.captioning.breakdown import FEWEST_IMAGES
 from recap.report.captioning.chapter import Chapter
-from recap.report.captioning.curves import colour_of, shape_of
 from recap.report.captioning.run_details import (
     FEATURES,
     PCA,
     feature_rows,
     machine_rows,
-    read_stages,
     recipe_rows,
+    seconds_on_coco,
+    stages_of,
     study_rows,
     training_rows,
     version_rows,
 )
 from recap.report.captioning.study import Study
-from recap.report.captioning.tables import best_values, metrics_of, notes, percent
+from recap.report.captioning.tables import best_values, metrics_of, notes
 from recap.report.captioning.verdict import decoder_in_words
+from recap.report.figures import colour_of, shape_of
+from recap.report.shell import render
 from recap.report.statistics import LEVEL, RESAMPLES
 
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A scale of scores along a strip, with a margin at both ends.
-
-    Attributes
-    ----------
-    low, high : float
-        Scores at the ends.
-    """
-
-    low: float
-    high: float
-
-    def place(self, score: float) -> float:
-        """Return where a score lies, in percent of the strip's width."""
-        return round(4 + 92 * (score - self.low) / ((self.high - self.low) or 1.0), 2)
-
-
-def scale_of(*scores: float) -> Scale:
-    """Return the scale that holds these scores."""
-    return Scale(min(scores), max(scores))
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people read it: `48.2 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60:,} h {minutes % 60:02d} min"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people read it: `12 kB`, `3.4 MB`."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
-
-
-def signed(score: float) -> str:
-    """Return a difference of scores times 100, with its sign."""
-    return f"{100 * score:+.1f}".replace("-", "−")
 
 
 def title_of(chapters: list[Chapter]) -> str:
@@ -84,7 +34,7 @@ def title_of(chapters: list[Chapter]) -> str:
 
 
 def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> str:
-    """Return the page as HTML. Whatever a caption, a name or a setting holds is escaped.
+    """Return the page as HTML.
 
     Parameters
     ----------
@@ -95,36 +45,24 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
     seed : int
         Seed of bootstrap, permutations and gallery, to be told.
     """
-    environment = Environment(
-        loader=FileSystemLoader([HERE, HERE.parent]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, duration=duration, size=size, signed=signed)
-    environment.globals.update(
-        decoder_in_words=decoder_in_words,
-        feature_rows=feature_rows,
-        scale_of=scale_of,
-    )
-    script = (HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
+    stages = {study.name: stages_of(study) for study in studies}
+    return render(
+        HERE / "page.html",
+        script=HERE / "page.js",
         title=title_of(chapters),
         chapters=[_in_full(chapter) for chapter in chapters],
         studies=studies,
         settings=study_rows(studies),
         machines=machine_rows(studies),
         attribute_files=[FEATURES, PCA],
-        stages={study.name: read_stages(study) for study in studies},
+        feature_rows=feature_rows,
+        stages=stages,
+        on_coco={study.name: seconds_on_coco(stages[study.name], study) for study in studies},
+        decoder_in_words=decoder_in_words,
         resamples=RESAMPLES,
         level=LEVEL,
         fewest=FEWEST_IMAGES,
         seed=seed,
-        version=recap.__version__,
-        script=script,
-        script_digest=digest,
     )
 
 

@@ -1,50 +1,23 @@
 """Write down what a study was made from and what came of it, with checksums."""
 
 import os
-import platform
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import recap
 from recap.core.errors import InputError
-from recap.core.files import file_hash
 from recap.core.hdf5 import read_attributes
 from recap.core.json_files import read_json, write_json
-from recap.core.progress import progress
-from recap.core.threads import available_threads
 from recap.datasets.annotations import read_annotations
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
 from recap.report.captioning.selection import RUNS, Selection
+from recap.report.provenance import FileRecord, file_records, machine, versions
 
 RECORD = "provenance.json"
-PACKAGES = ("numpy", "torch", "scipy", "pillow", "h5py", "pycocoevalcap", "snakemake")
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 FEATURE_FILE = "2014_vgg16_fc7.h5"
 PERPLEXITY = "perplexity.json"
 IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """A file that went into a study or came out of it, or the photos of a split.
-
-    Attributes
-    ----------
-    path : str
-        As it was named when it was recorded; of photos, `photos of` and the split.
-    bytes : int
-        Its size; of photos, that of all together.
-    sha256 : str
-        Of its bytes; of photos, of their checksums in order. What the feature files tell of photos
-        and weights is copied from them: it is of the bytes that were used.
-    """
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -153,11 +126,8 @@ def record_provenance(
             raise InputError(f"{path} does not exist: check the path.")
     photos, known = _read_features(outputs)
     inputs = [path for path in inputs if not path.is_dir()]
-    with ThreadPoolExecutor(available_threads(threads)) as pool:
-        total = len(inputs) + len(outputs)
-        checksums = [known.get(path.name) for path in inputs] + [None] * len(outputs)
-        records = pool.map(_file_record, [*inputs, *outputs], checksums)
-        made = list(progress(records, desc="checksums", total=total, unit="file"))
+    checksums = [known.get(path.name) for path in inputs] + [None] * len(outputs)
+    files = file_records([*inputs, *outputs], checksums, threads)
     write_json(
         study / RECORD,
         {
@@ -167,10 +137,10 @@ def record_provenance(
             },
             "settings": settings or {},
             "sizes": _sizes(annotations, train_annotations),
-            "machine": _machine(),
-            "versions": _versions(),
-            "inputs": photos + made[: len(inputs)],
-            "outputs": made[len(inputs) :],
+            "machine": machine(),
+            "versions": versions(),
+            "inputs": photos + files[: len(inputs)],
+            "outputs": files[len(inputs) :],
         },
         record_digest=True,
         indent=1,
@@ -248,10 +218,6 @@ def _read_features(outputs: list[Path]) -> tuple[list[dict[str, Any]], dict[str,
     return photos, known
 
 
-def _file_record(path: Path, known: str | None) -> dict[str, Any]:
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": known or file_hash(path)}
-
-
 def _sizes(annotations: Path, train_annotations: Path | None) -> dict[str, int]:
     scored = read_annotations(annotations)
     sizes = {"images": len(scored.images), "captions": len(scored.captions)}
@@ -260,31 +226,3 @@ def _sizes(annotations: Path, train_annotations: Path | None) -> dict[str, int]:
         sizes["train_images"] = len(learnt.images)
         sizes["train_captions"] = len(learnt.captions)
     return sizes
-
-
-def _machine() -> dict[str, str]:
-    return {
-        "processor": _processor(),
-        "threads": str(available_threads(None)),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _processor() -> str:
-    """Return the processor's name, as Linux tells it or else as Python does."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _versions() -> dict[str, str]:
-    versions = {"recap": recap.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,13 @@ from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.study import METRICS, MORE_METRICS, Decoding
+from recap.report.numbers import ZERO, percent
 from recap.report.statistics import interval, mean_and_deviation, resampled_means
+from recap.report.tables import text_table
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
-SUMMARY_WIDTH = 88
 LONGEST_NAME = 24
 BLEU = METRICS[:4]
-ZERO = "0.0"  # as `percent` prints it
 # The score of the whole is the mean of those of the images; BLEU's and METEOR's are not.
 MEANS_OVER_IMAGES = ("ROUGE-L", "CIDEr-D", "SPICE")
 
@@ -152,11 +151,6 @@ def _values(decodings: list[Decoding]) -> dict[str, np.ndarray]:
     return values
 
 
-def percent(score: float | None) -> str:
-    """Return a score times 100 with one decimal, as papers print it; a dash for none."""
-    return "–" if score is None else f"{100 * score:.1f}"
-
-
 def best_values(rows: list[ScoreRow], working: list[str]) -> dict[str, str | None]:
     """Return the best printed value of each metric, None where that is zero or there is none.
 
@@ -226,16 +220,6 @@ def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
         cells.append(
             [name, row.decoder, *(percent(row.mean[metric]) for metric in SUMMARY_METRICS)]
         )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for line in cells:
-        padded = [
-            text.ljust(width) if column < 2 else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     means = " and means over the seeds" if any(row.seeds > 1 for row in rows) else ""
-    for paragraph in [verdict, *remarks, f"Scores are times 100{means}."]:
-        lines += ["", *textwrap.wrap(paragraph, SUMMARY_WIDTH)]
-    return "\n".join(lines) + "\n"
+    told = [verdict, *remarks, f"Scores are times 100{means}."]
+    return text_table(cells, told, names=2)

@@ -6,6 +6,7 @@ import numpy as np
 
 from recap.evaluation.decoders import read_decoder
 from recap.report.captioning.selection import ENSEMBLE
+from recap.report.numbers import signed
 from recap.report.statistics import LEVEL, Difference, fewest_images
 
 
@@ -112,8 +113,8 @@ class Lead:
     @property
     def interval_text(self) -> tuple[str, str]:
         """The ends of the interval times 100, with their signs."""
-        low, high = (f"{100 * end:+.{self.decimals}f}" for end in self.sure.interval)
-        return low.replace("-", "−"), high.replace("-", "−")
+        low, high = self.sure.interval
+        return signed(low, self.decimals), signed(high, self.decimals)
 
     @property
     def p_text(self) -> str:

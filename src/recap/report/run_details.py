@@ -1,0 +1,124 @@
+"""How a study was run: settings side by side, time and memory of its stages."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recap.core.errors import InputError
+from recap.core.progress import seconds_of_work
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting, model by model or study by study.
+
+    Attributes
+    ----------
+    name : str
+        What is set.
+    values : list of str
+        Its value for each; an en dash where one does not have it.
+    """
+
+    name: str
+    values: list[str]
+
+    @property
+    def differs(self) -> bool:
+        """Whether they do not agree."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the jobs of one rule took.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the stage.
+    jobs : int
+        How many jobs were measured.
+    seconds : float
+        Their running times, added up.
+    cpu_seconds : float
+        Their processor times, added up.
+    peak_mb : float
+        The largest resident memory of any of them, in MB.
+    growing : float or None
+        Seconds of them that grow with the number of photos or captions. None where a job's log does
+        not tell them apart from the rest.
+    """
+
+    rule: str
+    jobs: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    growing: float | None
+
+
+def side_by_side(columns: list[dict[str, str]]) -> list[SettingRow]:
+    """Return a row for each setting that any of the columns has."""
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [SettingRow(name, [column.get(name, "–") for column in columns]) for name in names]
+
+
+def as_text(value: Any) -> str:
+    """Return a setting's value as text: JSON of what is none."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
+    """Add up Snakemake's benchmark files, a stage a folder, the longest stage first.
+
+    What a job took for its photos or captions is read in its log, which lies in `logs` as its
+    benchmark file does in `benchmarks`. Format: https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules
+
+    Parameters
+    ----------
+    study : Path
+        Folder of the study. It may hold `benchmarks`, with `{rule}.tsv` and `{rule}/{job}.tsv`.
+    counts : callable
+        Whether a job is of what is shown, by the names of its rule and of the job.
+
+    Raises
+    ------
+    InputError
+        If a file lacks the columns that Snakemake writes.
+    """
+    folder = study / "benchmarks"
+    jobs: dict[str, list[tuple[float, float, float]]] = {}
+    work: dict[str, list[float | None]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        if not counts(rule, path.stem):
+            continue
+        log = (study / "logs" / path.relative_to(folder)).with_suffix(".log")
+        told = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        work.setdefault(rule, []).append(seconds_of_work(told))
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file, delimiter="\t"):
+                    measured = (row["s"], row["cpu_time"], row["max_rss"])
+                    jobs.setdefault(rule, []).append(tuple(map(_number, measured)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is not one of Snakemake's benchmark files ({error!r}): remove it."
+            ) from None
+    stages = []
+    for rule, measured in jobs.items():
+        seconds, cpu_seconds, peak_mb = zip(*measured, strict=True)
+        growing = None if None in work[rule] else min(sum(work[rule]), sum(seconds))
+        stages.append(
+            Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb), growing)
+        )
+    return sorted(stages, key=lambda stage: (-stage.seconds, stage.rule))
+
+
+def _number(cell: str) -> float:
+    """Return a cell of a benchmark file; 0 for a job too short to be measured."""
+    return 0.0 if cell in ("-", "NA") else float(cell)

@@ -1,0 +1,42 @@
+"""A page of HTML that needs nothing but itself."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import recap
+from recap.report.figures import scale_of
+from recap.report.numbers import duration, percent, size
+
+KIT = Path(__file__).parent
+
+
+def render(template: Path, *, script: Path, **content: Any) -> str:
+    """Return a page as HTML. Whatever a caption, a name or a setting holds is escaped.
+
+    Parameters
+    ----------
+    template : Path
+        Template that extends `base.html`; those of its folder and of the kit can be included.
+    script : Path
+        JavaScript of the page, the only one that its reader's browser runs.
+    **content
+        What the templates show; `title` is the page's heading.
+    """
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, KIT]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, duration=duration, size=size)
+    environment.globals.update(scale_of=scale_of)
+    code = script.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return environment.get_template(template.name).render(
+        content, version=recap.__version__, script=code, script_digest=digest
+    )
