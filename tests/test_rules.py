@@ -1,6 +1,8 @@
 """The rules' commands: whatever a value is, it stays one word, and in its place."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,33 @@ def test_no_option_vanishes_or_shifts(path):
     ]
     assert [line for line in lines if line and not SAFE.fullmatch(line)] == []
     assert len(commands) == path.read_text().count("shell:")
+
+
+# What `snakemake --jobs 100` plans with an executor of a cluster.
+ON_A_CLUSTER = """
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import OutputSettings, ResourceSettings
+
+with SnakemakeApi(OutputSettings(dryrun=True)) as api:
+    nodes = ResourceSettings(nodes=100, overwrite_threads={"fit_pca": 16})
+    api.workflow(nodes, snakefile=Path("workflow/Snakefile")).dag().execute_workflow("dryrun")
+"""
+
+
+def test_a_cluster_has_no_number_of_cores():
+    planned = subprocess.run(
+        [sys.executable, "-c", ON_A_CLUSTER],
+        cwd=RULES[0].parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    threads = re.findall(r"rule (\w+):(?:\n    .*)*?\n    threads: (\d+)", planned.stderr)
+    assert {"train_captioner": "8", "fit_pca": "16"}.items() <= dict(threads).items()
+
+
+def test_rules_use_public_interfaces_alone():
+    """But for one, which alone tells how `--config study=2024_01` was typed: YAML has a number."""
+    rules = "".join(path.read_text() for path in RULES)
+    assert re.findall(r"workflow\.(\w*_settings)", rules) == ["config_settings"]

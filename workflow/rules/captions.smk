@@ -36,9 +36,6 @@ rule list_images:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         package=package,
         needs=lambda wildcards: components_to_find(wildcards.split),
@@ -67,9 +64,6 @@ rule build_vocabulary:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         **config["vocabulary"],
         package=package,
@@ -104,9 +98,6 @@ rule encode_captions:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         package=package,
         max_words=config["max_words"],

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 # The package serves from src/ without being installed. The path goes out from this file, not from the
 # main Snakefile: that is another's where this workflow is its module.
 SOURCE = Path(str(workflow.current_basedir)).parents[1] / "src"
@@ -47,10 +49,6 @@ def one_of(names):
     return "|".join(map(re.escape, names))
 
 
-# A job that takes all cores runs alone; it uses no more threads than the machine has.
-ALL_CORES = workflow.resource_settings.cores or 8
-
-
 wildcard_constraints:
     study=one_of([STUDY]),
     split=one_of(SPLITS),
@@ -71,10 +69,22 @@ def images_of(split):
     return [f"resources/{config['dataset']}/{archive}" for archive in DATASET.images[split]]
 
 
+def all_cores(wildcards):
+    """Return the threads of a job that runs alone; it uses no more than the machine has.
+
+    A cluster has no number of cores; its profile says otherwise with `set-threads`.
+    """
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return 8
+
+
 def package(wildcards, output):
     """Return where the package lies.
 
-    Snakemake compares no parameter that is made from the output: a clone that is moved reruns nothing.
+    Of a parameter whose function takes the output, Snakemake does not compare the value with that of
+    the last run: a clone that is moved reruns nothing.
     """
     return str(SOURCE)
 
@@ -207,9 +217,16 @@ def options(**values):
     return words
 
 
-def source_of_downloads(wildcards, resources):
-    """Return the options that say where a download comes from, and what it is."""
-    return options(mirror=resources.mirror, urls=resources.urls, checksums=resources.checksums)
+def source_of_downloads(wildcards, output):
+    """Return the options that say where a download comes from, and what it is.
+
+    As they do not say what the bytes are made of, they are not compared (see `package`).
+    """
+    return options(
+        mirror=config["mirror"],
+        urls=json.dumps(config["urls"]),
+        checksums=json.dumps(config["checksums"]),
+    )
 
 
 def settings_to_tell():

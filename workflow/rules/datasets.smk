@@ -26,9 +26,7 @@ rule draw_shapes:
         f"results/{STUDY}/benchmarks/draw_shapes.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
-    resources:
-        mem_mb=500,
+    threads: all_cores
     params:
         **config["shapes"],
         package=package,
@@ -47,8 +45,6 @@ rule draw_shapes:
         """
 
 
-# The mirror and the addresses say where bytes come from, not what they are: they are resources of
-# the job, not parameters, so that changing them reruns nothing.
 # `connections` keeps the downloads that run at once down to what the profile allows.
 rule download_dataset:
     """Download one archive of the data set and verify it."""
@@ -63,13 +59,8 @@ rule download_dataset:
         file=r"[^/]+\.zip",
     conda:
         "../../environment.yml"
-    threads: 1
     resources:
-        mem_mb=500,
         connections=1,
-        mirror=config["mirror"],
-        urls=json.dumps(config["urls"]),
-        checksums=json.dumps(config["checksums"]),
     params:
         package=package,
         source=source_of_downloads,
@@ -96,13 +87,8 @@ rule download_weights:
         file=r"[^/]+\.pth",
     conda:
         "../../environment.yml"
-    threads: 1
     resources:
-        mem_mb=500,
         connections=1,
-        mirror=config["mirror"],
-        urls=json.dumps(config["urls"]),
-        checksums=json.dumps(config["checksums"]),
     params:
         package=package,
         backbone=config["backbone"],
@@ -129,13 +115,8 @@ rule download_spice:
         f"results/{STUDY}/benchmarks/download_spice.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
     resources:
-        mem_mb=500,
         connections=1,
-        mirror=config["mirror"],
-        urls=json.dumps(config["urls"]),
-        checksums=json.dumps(config["checksums"]),
     params:
         package=package,
         source=source_of_downloads,
@@ -167,9 +148,6 @@ rule verify_download:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         package=package,
         checksum=lambda wildcards: options(checksum=config["checksums"].get(wildcards.file, "")),
@@ -196,9 +174,6 @@ rule prepare_annotations:
         f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         package=package,
         code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),

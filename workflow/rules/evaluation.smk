@@ -39,7 +39,7 @@ rule generate_captions:
         "results/{study}/benchmarks/generate_captions/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=4000,
     params:
@@ -77,7 +77,7 @@ rule measure_perplexity:
         "results/{study}/benchmarks/measure_perplexity/{model}-{run}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=4000,
     params:
@@ -114,7 +114,7 @@ rule score_captions:
         "results/{study}/benchmarks/score_captions/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES if config["spice"] else 1
+    threads: all_cores if config["spice"] else 1
     resources:
         mem_mb=10000 if config["spice"] else 4000,
     params:
@@ -148,9 +148,6 @@ rule write_submission:
         "results/{study}/benchmarks/write_submission/{model}-{run}-{decoder}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
     params:
         # The server takes names of letters, digits and hyphens.
         algorithm=lambda wildcards: re.sub(

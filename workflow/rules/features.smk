@@ -42,11 +42,9 @@ rule extract_features:
         "results/{study}/benchmarks/extract_features/{split}-{scatteritem}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=4000,
-        # What to do on a broken image is no property of the features: changing it reruns nothing.
-        broken_images=config["broken_images"],
     params:
         package=package,
         more_images=lambda wildcards, input: options(more_images=input.images[1:]),
@@ -57,6 +55,8 @@ rule extract_features:
         precision=config["feature_precision"],
         batch=config["feature_batch"],
         photos=lambda wildcards: photos_of(wildcards.split),
+        # No property of the features: it takes the output, and is not compared (see `package`).
+        broken_images=lambda wildcards, output: config["broken_images"],
         code=code_hash("recap.features.extract"),
     shell:
         """
@@ -68,7 +68,7 @@ rule extract_features:
             --backbone={params.backbone:q} \
             --weights={params.weights:q} \
             --layer={params.layer:q} \
-            --broken-images={resources.broken_images:q} \
+            --broken-images={params.broken_images:q} \
             --shard={wildcards.scatteritem:q} \
             --device={params.device:q} \
             --precision={params.precision:q} \
@@ -90,9 +90,6 @@ rule gather_features:
         "results/{study}/benchmarks/gather_features/{split}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
     params:
         package=package,
         code=code_hash("recap.features.gather"),
@@ -117,7 +114,7 @@ rule fit_pca:
         "results/{study}/benchmarks/fit_pca.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=1500,
     params:
@@ -150,7 +147,7 @@ rule apply_pca:
         "results/{study}/benchmarks/apply_pca/{split}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=1500,
     params:

@@ -23,9 +23,6 @@ rule prepare_categories:
         f"results/{STUDY}/benchmarks/prepare_categories/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
     params:
         package=package,
         code=code_hash("recap.datasets.categories"),
@@ -63,7 +60,7 @@ rule record_provenance:
         "results/{study}/benchmarks/record_provenance.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         mem_mb=2000,
     params:
@@ -135,7 +132,6 @@ rule compare_captioners:
         "results/{study}/benchmarks/compare_captioners.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=2000,
     params:

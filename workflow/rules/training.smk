@@ -30,7 +30,7 @@ rule train_captioner:
         "results/{study}/benchmarks/train_captioner/{model}-seed{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: ALL_CORES
+    threads: all_cores
     resources:
         # The features are held once.
         mem_mb=lambda wildcards, input: 2000 + round(1.1 * input.size_mb),
