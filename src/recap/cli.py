@@ -47,7 +47,7 @@ COMMANDS = {
 }
 
 # Failures that are no mistake of the program's: no space, no permission.
-OF_THE_MACHINE = {*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS}
+SYSTEM_ERRORS = {*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def make_app() -> "App":
@@ -113,7 +113,7 @@ def main() -> None:
         for stream in streams:
             stream.flush()
     except OSError as error:
-        if not isinstance(error, BrokenPipeError) and error.errno not in OF_THE_MACHINE:
+        if not isinstance(error, BrokenPipeError) and error.errno not in SYSTEM_ERRORS:
             raise
         # Python writes at its end what is left in a stream.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -139,7 +139,7 @@ def _run() -> int | str | None:
         return 1
     except OSError as error:
         # Without a name it is standard output's: what recap writes, it names.
-        if error.errno not in OF_THE_MACHINE or error.filename is None:
+        if error.errno not in SYSTEM_ERRORS or error.filename is None:
             raise
         print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 1

@@ -208,12 +208,12 @@ def _in_words(mistake: ValidationError) -> str:
         case "type":
             names = value if isinstance(value, list) else [value]
             wanted = " or ".join(TYPES.get(name, name) for name in names if name != "null")
-            told = f"{key} must be {wanted}, not {mistake.instance!r}"
+            sentence = f"{key} must be {wanted}, not {mistake.instance!r}"
             if "array" in names and re.fullmatch(r"[\w.-]+", str(mistake.instance)):
-                return f"{told}; write [{mistake.instance}]"
+                return f"{sentence}; write [{mistake.instance}]"
             if "string" in names and isinstance(mistake.instance, int | float):
-                return f"{told}; put it in quotes"
-            return told
+                return f"{sentence}; put it in quotes"
+            return sentence
         case "enum":
             return f"{key} must be one of {', '.join(map(str, value))}, not {mistake.instance!r}"
         case keyword if keyword in BOUNDS:

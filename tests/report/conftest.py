@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256
 from recap.report.captioning.compare import compare_captioners
-from recap.report.captioning.comparison import Comparison, lay_side_by_side
+from recap.report.captioning.comparison import Comparison, build_comparisons
 from recap.report.captioning.record import record_provenance
 from recap.report.captioning.selection import Selection
 from recap.report.captioning.study import METRICS, read_study
@@ -39,7 +39,7 @@ class FakeStudy:
 
     def compared(self, **choice) -> Comparison:
         """Return the study as it is compared when it stands alone."""
-        (comparison,) = lay_side_by_side([read_study(self.folder, Selection(**choice))])
+        (comparison,) = build_comparisons([read_study(self.folder, Selection(**choice))])
         return comparison
 
 

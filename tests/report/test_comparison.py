@@ -3,7 +3,7 @@ import json
 import pytest
 
 from recap.core.errors import InputError
-from recap.report.captioning.comparison import lay_side_by_side
+from recap.report.captioning.comparison import build_comparisons
 from recap.report.captioning.judge import judge
 from recap.report.captioning.study import read_study
 
@@ -18,13 +18,13 @@ def test_a_study_alone_keeps_the_names_of_its_models(fake):
 
 def test_studies_on_the_same_images_are_one_comparison(make_fake):
     fakes = [make_fake(0.2, "one"), make_fake(0.4, "two")]
-    (comparison,) = lay_side_by_side([read_study(fake.folder) for fake in fakes])
+    (comparison,) = build_comparisons([read_study(fake.folder) for fake in fakes])
     assert list(comparison.models) == ["one: lstm", "one: rnn", "two: lstm", "two: rnn"]
     assert comparison.study_of["two: rnn"].name == "two"
     verdict = judge(comparison, seed=0)
     assert verdict.best.model == "two: lstm"
     assert verdict.leads[0].model == "one: lstm"
-    assert verdict.leads[0].sure.mean == pytest.approx(0.2)
+    assert verdict.leads[0].difference.mean == pytest.approx(0.2)
 
 
 def test_images_are_put_in_the_order_of_the_first_study(make_fake):
@@ -34,7 +34,7 @@ def test_images_are_put_in_the_order_of_the_first_study(make_fake):
         for values in content["per_image"].values():
             values.reverse()
         path.write_text(json.dumps(content))
-    (comparison,) = lay_side_by_side([read_study(fake.folder) for fake in fakes])
+    (comparison,) = build_comparisons([read_study(fake.folder) for fake in fakes])
     for decoder in ("greedy", "beam3"):
         one, two = (comparison.decodings(f"{name}: rnn", decoder)[1] for name in ("one", "two"))
         assert one.captions == two.captions
@@ -57,7 +57,7 @@ def test_studies_on_other_images_or_references_stand_beside_each_other(make_fake
     record = json.loads((two.folder / "provenance.json").read_text())
     record["annotations"] = "../other.json"
     (two.folder / "provenance.json").write_text(json.dumps(record))
-    comparisons = lay_side_by_side([read_study(fake.folder) for fake in (one, two)])
+    comparisons = build_comparisons([read_study(fake.folder) for fake in (one, two)])
     assert [list(item.models) for item in comparisons] == [["lstm", "rnn"]] * 2
     assert [item.name for item in comparisons] == ["one", "two"]
 
@@ -65,7 +65,7 @@ def test_studies_on_other_images_or_references_stand_beside_each_other(make_fake
 def test_two_studies_of_one_name_are_refused(fake):
     study = read_study(fake.folder)
     with pytest.raises(InputError, match="Two of the folders are named discs"):
-        lay_side_by_side([study, study])
+        build_comparisons([study, study])
 
 
 def test_annotations_of_another_split_are_told(fake):

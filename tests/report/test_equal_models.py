@@ -32,7 +32,7 @@ def draw_verdicts(monkeypatch, *args, draws=DRAWS, **options):
             scores, {name: [""] for name in scores}, decoder="greedy", seed=number
         )
         for lead in verdict.leads:
-            low, high = lead.sure.interval
+            low, high = lead.difference.interval
             assert lead.conclusive == (low > 0 or high < 0)
         runner_up = verdict.leads[0]
         assert (" leads " in verdict.title) == runner_up.conclusive

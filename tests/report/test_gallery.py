@@ -68,11 +68,11 @@ def test_cards_show_the_right_photo_captions_and_scores(fake):
         image_id = int(card.file_name.removesuffix(".jpg"))
         index = comparison.image_ids.index(image_id)
         assert card.references == [f"disc {image_id} & view {turn}" for turn in range(5)]
-        for said in card.captions:
-            decoding = comparison.decodings(said.model, "beam3")[0]
-            assert said.caption == decoding.captions[index]
-            assert said.cider == decoding.cider[index]
-            assert said.words == []
+        for item in card.captions:
+            decoding = comparison.decodings(item.model, "beam3")[0]
+            assert item.caption == decoding.captions[index]
+            assert item.cider == decoding.cider[index]
+            assert item.words == []
         data = base64.b64decode(card.picture.removeprefix("data:image/webp;base64,"))
         shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
         photo = np.asarray(Image.open(fake.images / card.file_name), dtype=float)
@@ -93,7 +93,7 @@ def test_cards_know_what_they_are_sorted_and_chosen_by(fake):
     best = {card.mean for card in gallery.cards if "best" in card.groups}
     assert best == set(means[:5])
     for card in gallery.cards:
-        lstm, rnn = (said.cider for said in card.captions)
+        lstm, rnn = (item.cider for item in card.captions)
         assert card.winner == ("lstm" if lstm > rnn else "rnn")
         assert card.gap == abs(lstm - rnn)
 
@@ -101,13 +101,13 @@ def test_cards_know_what_they_are_sorted_and_chosen_by(fake):
 def test_words_have_the_models_confidence(with_words):
     gallery = gallery_of(with_words)
     assert gallery.confident
-    said = gallery.cards[0].captions[0]
-    assert [word for word, _ in said.words] == said.caption.split()
-    assert [share for _, share in said.words] == pytest.approx(
-        [0.5] + [0.9] * (len(said.words) - 1)
+    item = gallery.cards[0].captions[0]
+    assert [word for word, _ in item.words] == item.caption.split()
+    assert [share for _, share in item.words] == pytest.approx(
+        [0.5] + [0.9] * (len(item.words) - 1)
     )
-    rest = len(said.words) - 1
-    assert said.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
+    rest = len(item.words) - 1
+    assert item.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
 
 
 def test_a_broken_file_of_words_is_named(with_words):

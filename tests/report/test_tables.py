@@ -13,9 +13,9 @@ from recap.report.captioning.tables import (
     ScoreRow,
     best_values,
     comparison_csv,
+    human_scores,
     metrics_of,
     notes,
-    people_scores,
     percent,
     score_rows,
     summary_text,
@@ -67,12 +67,12 @@ def test_intervals_of_bleu_come_from_counts_that_are_added_up(fake):
 
 def test_people_are_scored_by_their_first_captions(fake):
     comparison = fake.compared()
-    scores = people_scores(comparison)
+    scores = human_scores(comparison)
     assert set(scores) == {*METRICS} - {"METEOR"}
     # "disc 100 & view 0" against four that end in other numbers: the last word is wrong.
     assert scores["BLEU-1"] == pytest.approx(0.8)
     comparison.references[3][1:] = []
-    assert people_scores(comparison) == {}
+    assert human_scores(comparison) == {}
 
 
 def test_metrics_that_are_computed_now_and_then_are_shown_where_they_are(fake):

@@ -25,10 +25,10 @@ def test_a_clear_lead(fake):
     assert verdict.decoder == "beam3"
     assert [standing.model for standing in verdict.standings] == ["lstm", "rnn"]
     (lead,) = verdict.leads
-    assert lead.sure.mean == pytest.approx(0.2)
-    assert 0 < lead.sure.interval[0] < 0.2 < lead.sure.interval[1]
+    assert lead.difference.mean == pytest.approx(0.2)
+    assert 0 < lead.difference.interval[0] < 0.2 < lead.difference.interval[1]
     assert lead.conclusive
-    assert lead.sure.p_value < 0.02
+    assert lead.difference.p_value < 0.02
     assert lead.won > 0.8 > 0.2 > lead.lost
     assert lead.over_seeds
     assert "over seeds and 20 images" in verdict.text
@@ -39,9 +39,9 @@ def test_a_clear_lead(fake):
 def test_no_lead_is_called_none(make_fake):
     verdict = judge(make_fake(0.003).compared(), seed=0)
     (lead,) = verdict.leads
-    assert lead.sure.interval[0] < 0 < lead.sure.interval[1]
+    assert lead.difference.interval[0] < 0 < lead.difference.interval[1]
     assert not lead.conclusive
-    assert lead.sure.p_value > 0.1
+    assert lead.difference.p_value > 0.1
     assert "cannot tell the two apart" in verdict.text
     assert "cannot be told apart" in verdict.title
     assert "from −" in verdict.text
@@ -54,8 +54,8 @@ def test_images_are_paired(fake):
     for model in ("rnn", "lstm"):
         shift(fake.folder, model, hardness)
     same = judge(fake.compared(), seed=0).leads[0]
-    assert same.sure.interval == pytest.approx(narrow.sure.interval)
-    assert same.sure.p_value == pytest.approx(narrow.sure.p_value)
+    assert same.difference.interval == pytest.approx(narrow.difference.interval)
+    assert same.difference.p_value == pytest.approx(narrow.difference.p_value)
 
 
 def test_wins_ties_and_losses(fake):
@@ -96,8 +96,8 @@ def test_of_three_the_best_meets_the_runner_up(fake):
     verdict = judge(fake.compared(), seed=0)
     assert [item.model for item in verdict.standings] == ["attention", "lstm", "rnn"]
     assert [lead.model for lead in verdict.leads] == ["lstm", "rnn"]
-    assert verdict.leads[0].sure.mean == pytest.approx(0.5)
-    assert verdict.leads[1].sure.mean == pytest.approx(0.7)
+    assert verdict.leads[0].difference.mean == pytest.approx(0.5)
+    assert verdict.leads[1].difference.mean == pytest.approx(0.7)
     assert "adjusted for the 3 pairs of 3 models of which these two were picked" in verdict.text
     assert "picked" not in judge(fake.compared(models=["rnn", "lstm"]), seed=0).text
 
@@ -138,7 +138,7 @@ def test_seeds_that_vary_leave_a_lead_open(fake):
             ]
             path.write_text(json.dumps(content))
     verdict = judge(fake.compared(), seed=0)
-    assert verdict.leads[0].sure.mean == pytest.approx(0.2)
+    assert verdict.leads[0].difference.mean == pytest.approx(0.2)
     assert "cannot be told apart" in verdict.title
 
 

@@ -2,7 +2,7 @@ from recap.report.captioning.wording import (
     Wording,
     describe_wording,
     wording_of_models,
-    wording_of_people,
+    wording_of_references,
     words_of,
 )
 
@@ -29,7 +29,7 @@ def test_people_and_captioners_are_cut_alike():
 def test_models_and_people(fake):
     comparison = fake.compared()
     learnt = {words_of(f"<script>alert(1)</script> by rnn {number}") for number in (0, 5)}
-    people = wording_of_people(comparison, learnt)
+    people = wording_of_references(comparison, learnt)
     assert people == Wording(4.0, 1.0, 3 + 20, 1.0)
     models = wording_of_models(comparison, "greedy", {"discs": learnt})
     assert list(models) == ["lstm", "rnn"]

@@ -98,8 +98,8 @@ def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
         if not counts(rule, path.stem):
             continue
         log = (study / "logs" / path.relative_to(folder)).with_suffix(".log")
-        told = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        work.setdefault(rule, []).append(seconds_of_work(told))
+        log_text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        work.setdefault(rule, []).append(seconds_of_work(log_text))
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file, delimiter="\t"):

@@ -52,9 +52,9 @@ def verify_study(study: Path, *, threads: int | None = None) -> None:
     with ThreadPoolExecutor(available_threads(threads)) as pool:
         outcomes = pool.map(_check, paths)
         outcomes = list(progress(outcomes, desc="digests", total=len(paths), unit="file"))
-    for path, (mark, said) in zip(paths, outcomes, strict=True):
+    for path, (mark, detail) in zip(paths, outcomes, strict=True):
         tally[mark] += 1
-        print(f"{mark:7}  {path.relative_to(study)}{said}")
+        print(f"{mark:7}  {path.relative_to(study)}{detail}")
     print(", ".join(f"{count} {mark}" for mark, count in tally.items()))
     if tally[FAILED]:
         raise InputError(

@@ -13,9 +13,14 @@ from recap.report.captioning.gallery import Gallery, build_gallery
 from recap.report.captioning.judge import judge
 from recap.report.captioning.run_details import FEATURES, file_attributes
 from recap.report.captioning.study import Study
-from recap.report.captioning.tables import ScoreRow, people_scores, score_rows
+from recap.report.captioning.tables import ScoreRow, human_scores, score_rows
 from recap.report.captioning.verdict import Verdict
-from recap.report.captioning.wording import Wording, wording_of_models, wording_of_people, words_of
+from recap.report.captioning.wording import (
+    Wording,
+    wording_of_models,
+    wording_of_references,
+    words_of,
+)
 from recap.report.numbers import signed
 from recap.report.statistics import mean_and_deviation
 
@@ -40,7 +45,7 @@ class Chapter:
         Whether the lead is real and where it comes from, a sentence or two each.
     rows : list of ScoreRow
         The score table.
-    people_scores : dict of str to float
+    human_scores : dict of str to float
         What one person's captions score against the others'; empty where there are too few.
     anchors : list of tuple of (Anchor, bool)
         Published scores, and whether they are about the same images.
@@ -65,7 +70,7 @@ class Chapter:
     warnings: list[str]
     remarks: list[str]
     rows: list[ScoreRow]
-    people_scores: dict[str, float]
+    human_scores: dict[str, float]
     anchors: list[tuple[Anchor, bool]]
     curves: str
     wording: dict[str, Wording]
@@ -110,7 +115,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
     verdict = judge(comparison, seed=seed)
     learnt = {study.name: _training_captions(study) for study in comparison.studies}
     wording = wording_of_models(comparison, verdict.decoder, learnt)
-    people = wording_of_people(comparison, learnt[comparison.studies[0].name])
+    people = wording_of_references(comparison, learnt[comparison.studies[0].name])
     perplexities = {
         model: mean_and_deviation([run.perplexity for run in runs])
         for model, runs in comparison.models.items()
@@ -128,7 +133,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         warnings=[*_of_photos(comparison), *_of_trainings(comparison)],
         remarks=remarks(verdict, wording, people, perplexities, categories),
         rows=score_rows(comparison, seed=seed),
-        people_scores=people_scores(comparison),
+        human_scores=human_scores(comparison),
         anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
         curves=learning_curves(comparison.models, prefix=name)
         if any(run.history for run in runs)
@@ -165,28 +170,28 @@ def remarks(
         Scores by what is in the image.
     """
     best = verdict.best
-    said = []
+    sentences = []
     if not verdict.working:
-        return said
+        return sentences
     if verdict.leads:
         lead = verdict.leads[0]
         tied = f", and they tie on {lead.tied:.0%}" if lead.tied >= 0.005 else ""
-        said.append(
+        sentences.append(
             f"Image by image, {best.model} scores higher on {lead.won:.0%} and {lead.model} on"
             f" {lead.lost:.0%}{tied}. {_test_in_words(verdict)}"
         )
-        said += _seeds_in_words(verdict)
+        sentences += _seeds_in_words(verdict)
         if categories:
             ordered = sorted(categories, key=lambda item: item.lead(best.model, lead.model))
             most, least = ordered[-1], ordered[0]
-            said.append(
+            sentences.append(
                 f"By what is in the image, {best.model} is furthest ahead on “{most.name}”"
                 f" ({signed(most.lead(best.model, lead.model))} on {most.images:,} images) and"
                 f" least on “{least.name}” ({signed(least.lead(best.model, lead.model))} on"
                 f" {least.images:,})."
             )
         if {best.model, lead.model} <= perplexities.keys():
-            said.append(
+            sentences.append(
                 f"When made to write people's captions, {best.model} wavers between"
                 f" {perplexities[best.model][0]:.2f} words on average and {lead.model} between"
                 f" {perplexities[lead.model][0]:.2f} (perplexity)."
@@ -197,12 +202,12 @@ def remarks(
         if mine.novel_captions is None
         else f" and {mine.novel_captions:.0%} are in no training caption"
     )
-    said.append(
+    sentences.append(
         f"Of the captions by {best.model}, {mine.distinct_captions:.0%} differ from each"
         f" other{novel}. They use {mine.distinct_words:,.0f} different words; people use"
         f" {people.distinct_words:,.0f}."
     )
-    return said
+    return sentences
 
 
 def _test_in_words(verdict: Verdict) -> str:

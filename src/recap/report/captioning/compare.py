@@ -7,7 +7,7 @@ from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.outputs import OutputFolder
 from recap.report.captioning.chapter import write_chapter
-from recap.report.captioning.comparison import lay_side_by_side
+from recap.report.captioning.comparison import build_comparisons
 from recap.report.captioning.curves import learning_curves
 from recap.report.captioning.page import render_page
 from recap.report.captioning.selection import Selection
@@ -60,7 +60,7 @@ def compare_captioners(
     require_seed(seed)
     selection = Selection(models, seeds, decoders, ensembles)
     read = [read_study(study, selection) for study in studies]
-    comparisons = lay_side_by_side(read)
+    comparisons = build_comparisons(read)
     chapters = [
         write_chapter(comparison, number=number, seed=seed)
         for number, comparison in enumerate(comparisons, 1)

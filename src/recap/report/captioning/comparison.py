@@ -77,7 +77,7 @@ class Comparison:
         ]
 
 
-def lay_side_by_side(studies: list[Study]) -> list[Comparison]:
+def build_comparisons(studies: list[Study]) -> list[Comparison]:
     """Put together the studies that were scored on the same images with the same references.
 
     Parameters

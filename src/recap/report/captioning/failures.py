@@ -28,17 +28,17 @@ def failures(comparison: Comparison, decoder: str) -> dict[str, list[str]]:
     dict of str to list of str
         By model, a clause for each seed; empty for a seed that works.
     """
-    people = [captions[0] if captions else "" for captions in comparison.references]
+    references = [captions[0] if captions else "" for captions in comparison.references]
     return {
         model: [
-            failure(decoding.captions, decoding.cider, people)
+            failure(decoding.captions, decoding.cider, references)
             for decoding in comparison.decodings(model, decoder)
         ]
         for model in comparison.models
     }
 
 
-def failure(captions: list[str], cider: np.ndarray, people: list[str]) -> str:
+def failure(captions: list[str], cider: np.ndarray, references: list[str]) -> str:
     """Return what is wrong with the captions of one training, as a clause; nothing if they work.
 
     Parameters
@@ -47,18 +47,18 @@ def failure(captions: list[str], cider: np.ndarray, people: list[str]) -> str:
         One for each image.
     cider : ndarray of shape (N,), float64
         Their CIDEr-D, as fractions.
-    people : list of N str
-        A caption by a person for each image: where most of these are one, a captioner's may be.
+    references : list of N str
+        A reference of each image: where most of these are one, a captioner's may be.
     """
     images = len(captions)
     if images < fewest_images(1):
         return ""  # which is said of the images
     in_words = [words_of(caption) for caption in captions]
     words, times = Counter(in_words).most_common(1)[0]
-    of_people = Counter(map(words_of, people)).most_common(1)[0][1]
-    if times > MOST * images and of_people <= MOST * images:
-        said = f"one caption, “{' '.join(words)}”," if words else "a caption without words"
-        return f"it gives {said} to {times:,} of {images:,} images"
+    of_references = Counter(map(words_of, references)).most_common(1)[0][1]
+    if times > MOST * images and of_references <= MOST * images:
+        repeated = f"one caption, “{' '.join(words)}”," if words else "a caption without words"
+        return f"it gives {repeated} to {times:,} of {images:,} images"
     repeating = sum(map(_repeats_itself, in_words))
     if repeating > MOST * images:
         return f"{repeating:,} of its {images:,} captions repeat one word"

@@ -83,18 +83,18 @@ class Card:
     @property
     def mean(self) -> float:
         """Mean CIDEr-D of the models."""
-        return sum(said.cider for said in self.captions) / len(self.captions)
+        return sum(item.cider for item in self.captions) / len(self.captions)
 
     @property
     def gap(self) -> float:
         """Difference between the highest and the lowest CIDEr-D."""
-        scores = [said.cider for said in self.captions]
+        scores = [item.cider for item in self.captions]
         return max(scores) - min(scores)
 
     @property
     def winner(self) -> str:
         """The model whose caption scores highest; empty for a tie or a single model."""
-        *_, second, first = [None, *sorted(self.captions, key=lambda said: said.cider)]
+        *_, second, first = [None, *sorted(self.captions, key=lambda item: item.cider)]
         return first.model if second and first.cider - second.cider > TIE else ""
 
 

@@ -103,16 +103,16 @@ def judge_scores(
     if not others:
         return verdict
     differences = np.stack([means[best] - means[other] for other in others])
-    sure = compare_over_images(differences, comparisons=verdict.pairs, seed=seed)
+    tested = compare_over_images(differences, comparisons=verdict.pairs, seed=seed)
     enough = verdict.images >= fewest_images(verdict.pairs)
     compared = [scores[model] for model in (best, *others)]
     leads = []
-    for other, difference, over_images in zip(others, differences, sure, strict=True):
+    for other, margins, over_images in zip(others, differences, tested, strict=True):
         over_seeds = enough and min(len(scores[best]), len(scores[other])) > 1
         leads.append(
             Lead(
                 model=other,
-                sure=compare_over_seeds(
+                difference=compare_over_seeds(
                     scores[best],
                     scores[other],
                     variance_of_seeds(compared),
@@ -121,8 +121,8 @@ def judge_scores(
                 if over_seeds
                 else over_images,
                 over_seeds=over_seeds,
-                won=float((difference > TIE).mean()),
-                lost=float((difference < -TIE).mean()),
+                won=float((margins > TIE).mean()),
+                lost=float((margins < -TIE).mean()),
             )
         )
     return replace(verdict, leads=leads)

@@ -54,7 +54,7 @@ function startGallery(gallery) {
     const heading = document.createElement("h5");
     heading.textContent = "What people wrote";
     beside.append(
-      card.querySelector(".said").cloneNode(true),
+      card.querySelector(".captions").cloneNode(true),
       heading,
       card.querySelector(".references").cloneNode(true),
     );
@@ -97,8 +97,8 @@ function startGallery(gallery) {
 
 // What models and people say of an image, without the numbers beside the words.
 function wordsOf(card) {
-  const copies = [...card.querySelectorAll("q, .references li")].map((said) => {
-    const copy = said.cloneNode(true);
+  const copies = [...card.querySelectorAll("q, .references li")].map((element) => {
+    const copy = element.cloneNode(true);
     for (const number of copy.querySelectorAll("rt")) number.remove();
     return copy.textContent;
   });

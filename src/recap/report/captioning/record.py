@@ -17,7 +17,7 @@ RECORD = "provenance.json"
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 FEATURE_FILE = "2014_vgg16_fc7.h5"
 PERPLEXITY = "perplexity.json"
-IN_THE_STUDY = ("images", "annotations", "train_annotations", "categories")
+SOURCES = ("images", "annotations", "train_annotations", "categories")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def read_record(study: Path) -> Record:
         )
     content = read_json(path)
     try:
-        for name in IN_THE_STUDY:
+        for name in SOURCES:
             if content[name] is not None:
                 content[name] = Path(os.path.normpath(study / content[name]))
         for name in ("inputs", "outputs"):
@@ -208,13 +208,13 @@ def _read_features(outputs: list[Path]) -> tuple[list[dict[str, Any]], dict[str,
         if not path.name.endswith(FEATURE_FILE):
             continue
         with open_features(path) as file:
-            told = read_attributes(file)
-        if IMAGES_SHA256 in told:
+            attributes = read_attributes(file)
+        if IMAGES_SHA256 in attributes:
             split = path.name.removesuffix(FEATURE_FILE)
-            size, digest = int(told[IMAGES_BYTES]), told[IMAGES_SHA256]
+            size, digest = int(attributes[IMAGES_BYTES]), attributes[IMAGES_SHA256]
             photos.append({"path": f"photos of {split}", "bytes": size, "sha256": digest})
-        if told.get("weights_sha256"):
-            known[told["weights"]] = told["weights_sha256"]
+        if attributes.get("weights_sha256"):
+            known[attributes["weights"]] = attributes["weights_sha256"]
     return photos, known
 
 

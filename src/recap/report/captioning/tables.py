@@ -88,7 +88,7 @@ def score_rows(comparison: Comparison, *, seed: int) -> list[ScoreRow]:
     return rows
 
 
-def people_scores(comparison: Comparison) -> dict[str, float]:
+def human_scores(comparison: Comparison) -> dict[str, float]:
     """Return what one person's captions score against those of the others.
 
     The first reference of each image is held against the rest, one fewer than a model's captions
@@ -221,5 +221,5 @@ def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
             [name, row.decoder, *(percent(row.mean[metric]) for metric in SUMMARY_METRICS)]
         )
     means = " and means over the seeds" if any(row.seeds > 1 for row in rows) else ""
-    told = [verdict, *remarks, f"Scores are times 100{means}."]
-    return text_table(cells, told, names=2)
+    paragraphs = [verdict, *remarks, f"Scores are times 100{means}."]
+    return text_table(cells, paragraphs, names=2)

@@ -67,7 +67,7 @@ class Lead:
     ----------
     model : str
         Name of the other model.
-    sure : Difference
+    difference : Difference
         Best minus other, as fractions: interval and p-value are adjusted for the number of pairs of
         models, because the best was picked by the same scores.
     over_seeds : bool
@@ -77,7 +77,7 @@ class Lead:
     """
 
     model: str
-    sure: Difference
+    difference: Difference
     over_seeds: bool
     won: float
     lost: float
@@ -90,36 +90,38 @@ class Lead:
     @property
     def conclusive(self) -> bool:
         """Whether the test tells the two apart, which is where the interval excludes zero."""
-        return self.sure.p_value <= LEVEL
+        return self.difference.p_value <= LEVEL
 
     @property
     def bounded(self) -> bool:
         """Whether there are images enough for an interval."""
-        return bool(np.isfinite(self.sure.interval).all())
+        return bool(np.isfinite(self.difference.interval).all())
 
     @property
     def decimals(self) -> int:
         """How many decimals keep an interval that excludes zero from ending at a printed zero."""
         decimals = 1
-        while self.conclusive and 0 in [round(100 * end, decimals) for end in self.sure.interval]:
+        while self.conclusive and 0 in [
+            round(100 * end, decimals) for end in self.difference.interval
+        ]:
             decimals += 1
         return decimals
 
     @property
     def difference_text(self) -> str:
         """The difference times 100."""
-        return f"{100 * self.sure.mean:.{self.decimals}f}"
+        return f"{100 * self.difference.mean:.{self.decimals}f}"
 
     @property
     def interval_text(self) -> tuple[str, str]:
         """The ends of the interval times 100, with their signs."""
-        low, high = self.sure.interval
+        low, high = self.difference.interval
         return signed(low, self.decimals), signed(high, self.decimals)
 
     @property
     def p_text(self) -> str:
         """The p-value with its sign of relation, never a printed zero."""
-        p_value = self.sure.p_value
+        p_value = self.difference.p_value
         if p_value < 0.001:
             return "p < 0.001"
         return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"

@@ -93,7 +93,7 @@ def wording_of_models(
     return wordings
 
 
-def wording_of_people(
+def wording_of_references(
     comparison: Comparison, training_captions: set[tuple[str, ...]] | None
 ) -> Wording:
     """Return the wording of the first reference of each scored image that has one."""
