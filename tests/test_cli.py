@@ -19,7 +19,7 @@ import recap
 from recap import cli
 from recap.cli import COMMANDS, make_app
 from recap.core.errors import InputError
-from recap.core.outputs import OutputFile
+from recap.core.outputs import OutputFile, check_of
 
 SOURCE = Path(recap.__file__).parents[1]
 
@@ -248,10 +248,10 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(path, tmp_path):
     _, outputs = outputs_of(path)
     (tmp_path / "file").touch()
     for argument in outputs:
-        (validate,) = argument.parameter.validator
+        check = check_of(argument.field_info.annotation)
         with pytest.raises(InputError, match="which is a file: name a folder"):
-            validate(Path, tmp_path / "file/output")
-        validate(Path, tmp_path / "new/output")
+            check(tmp_path / "file/output")
+        check(tmp_path / "new/output")
 
 
 def outputs_in_pairs():
@@ -296,6 +296,11 @@ def test_an_output_is_refused_before_a_missing_input(tmp_path, call):
     status, said, errors = call("build-vocabulary", tmp_path / "none.json", "--output", tmp_path)
     assert (status, said) == (1, "")
     assert errors == f"error: The output {tmp_path} is a folder: name a file.\n"
+    (tmp_path / "file").touch()
+    words = ["compare-captioners", tmp_path / "none", "--output", tmp_path / "file"]
+    status, said, errors = call(*words)
+    assert (status, said) == (1, "")
+    assert "which is a file: name a folder" in errors
 
 
 @pytest.mark.parametrize("output", ["a.json", "../{}/a.json", "link.json"])

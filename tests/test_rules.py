@@ -1,11 +1,16 @@
 """The rules' commands: whatever a value is, it stays one word, and in its place."""
 
+import json
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 RULES = sorted((Path(__file__).parents[1] / "workflow/rules").glob("*.smk"))
 
@@ -60,3 +65,43 @@ def test_rules_use_public_interfaces_alone():
     """But for one, which alone tells how `--config study=2024_01` was typed: YAML has a number."""
     rules = "".join(path.read_text() for path in RULES)
     assert re.findall(r"workflow\.(\w*_settings)", rules) == ["config_settings"]
+
+
+def needed_by(name, known):
+    """Add a distribution to those that are known, and what it requires."""
+    if name not in known:
+        known.add(name)
+        for line in requires(name) or []:
+            requirement = Requirement(line)
+            if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
+                needed_by(canonicalize_name(requirement.name), known)
+    return known
+
+
+def test_snakemake_alone_reads_the_workflow(tmp_path):
+    """With `--sdm conda`, only the jobs have recap's packages."""
+    brought = needed_by("snakemake", set())
+    lacking = [
+        module
+        for module, names in packages_distributions().items()
+        if not brought & set(map(canonicalize_name, names)) and module != "recap"
+    ]
+    assert {"numpy", "PIL", "cyclopts", "tqdm"} <= set(lacking)
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nsys.modules.update(dict.fromkeys({lacking}))"
+    )
+    # Photos in a folder are looked at before the jobs.
+    (tmp_path / "1.jpg").touch()
+    captions = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []}
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    split = {"images": str(tmp_path), "annotations": str(tmp_path / "captions.json")}
+    own = json.dumps({"train": split, "val": split})
+    words = ["--dry-run", "--cores", "2", "--config", "dataset=own", f"own={own}"]
+    planned = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words],
+        cwd=RULES[0].parents[2],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "rule extract_features" in planned.stderr + planned.stdout

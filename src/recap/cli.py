@@ -82,22 +82,28 @@ def _convert(wanted: Any, tokens: Sequence["Token"]) -> Any:
 def run_command() -> None:
     """Run the command that the command line names."""
     command, given, _ = make_app().parse_args()
-    _refuse_overwriting(given)
+    _check_outputs(given)
     command(*given.args, **given.kwargs)
 
 
-def _refuse_overwriting(given: "BoundArguments") -> None:
-    """Refuse an output that is an input, too: it would be lost before it is read."""
-    from recap.core.outputs import OutputFile
+def _check_outputs(given: "BoundArguments") -> None:
+    """Refuse an output that cannot be made, or is an input, too: it would be lost unread."""
+    from recap.core.files import check_output
+    from recap.core.outputs import check_of
 
-    values = {"input": [], "output": []}
+    inputs, outputs = set(), []
     for name, value in given.arguments.items():
-        annotation = given.signature.parameters[name].annotation
-        kind = "output" if annotation in (OutputFile, OutputFile | None) else "input"
         listed = value if isinstance(value, list | tuple) else [value]
-        values[kind] += [path for path in listed if isinstance(path, Path)]
-    inputs = {os.path.realpath(path) for path in values["input"]}
-    for path in values["output"]:
+        paths = [path for path in listed if isinstance(path, Path)]
+        check = check_of(given.signature.parameters[name].annotation)
+        if check:
+            for path in paths:
+                check(path)
+        if check is check_output:
+            outputs += paths
+        else:
+            inputs |= set(map(os.path.realpath, paths))
+    for path in outputs:
         if os.path.realpath(path) in inputs:
             raise InputError(f"The output {path} is an input, too: name another file.")
 

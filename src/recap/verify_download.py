@@ -4,7 +4,6 @@ from pathlib import Path
 
 from recap.backbones.weights import WEIGHTS
 from recap.core.errors import InputError
-from recap.core.fetch import verify
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.datasets.registry import DATASETS
@@ -41,6 +40,8 @@ def verify_download(file: Path, *, checksum: str | None = None, output: OutputFi
     InputError
         If the file is missing, is none that recap downloads, or has another size or checksum.
     """
+    from recap.core.fetch import verify  # not needed to know the files
+
     if file.name not in DOWNLOADS:
         raise InputError(f"{file} is no file that recap downloads: {', '.join(DOWNLOADS)}.")
     if not file.is_file():

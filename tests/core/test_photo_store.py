@@ -4,7 +4,6 @@ import json
 import os
 import zipfile
 
-import numpy as np
 import pytest
 
 from recap.core import photo_store as module
@@ -265,9 +264,9 @@ def test_photos_of_an_archive_have_the_state_of_the_archive(tmp_path):
     archive = write_zip(tmp_path / "photos.zip", "1.jpg", "2.jpg")
     with PhotoStore(archive) as store:
         one, two, none = store.states(["1.jpg", "2.jpg", "3.jpg"])
-    assert (one != two).any()
-    assert not none.any()
+    assert one != two
+    assert not any(none)
     os.utime(archive, (10**9, 10**9))
     with PhotoStore(archive) as store:
         later = store.states(["1.jpg", "2.jpg"])
-    assert (later != np.stack([one, two])).any(axis=1).all()
+    assert one != later[0] and two != later[1]

@@ -4,18 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from recap.core.files import check_output, check_output_folder
 
-
-def _checked_by(check: Callable[[Path], None]) -> Parameter:
-    def validate(annotation: Any, value: Path | None) -> None:
-        if value is not None:
-            check(value)
-
-    return Parameter(validator=validate)
+OutputFile = Annotated[Path, check_output]
+OutputFolder = Annotated[Path, check_output_folder]
 
 
-OutputFile = Annotated[Path, _checked_by(check_output)]
-OutputFolder = Annotated[Path, _checked_by(check_output_folder)]
+def check_of(annotation: Any) -> Callable[[Path], None] | None:
+    """Return the check of a parameter by its annotation; None if it names no output."""
+    for kind in (OutputFile, OutputFolder):
+        if annotation in (kind, kind | None):
+            return kind.__metadata__[0]
+    return None

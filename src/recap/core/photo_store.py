@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-import numpy as np
-
 from recap.core.errors import InputError
 from recap.core.zip_files import ENCRYPTED, open_zip
 
@@ -145,7 +143,7 @@ class PhotoStore(AbstractContextManager):
             )
         return found[0]
 
-    def states(self, file_names: Sequence[str]) -> np.ndarray:
+    def states(self, file_names: Sequence[str]) -> list[bytes]:
         """Return what tells each photo's file from another version of it, without reading it.
 
         Parameters
@@ -155,21 +153,21 @@ class PhotoStore(AbstractContextManager):
 
         Returns
         -------
-        array of shape (N, STATE_BYTES), uint8
-            A digest of its path, size and time of change, or of those of its archive; zeros for a
-            photo that is not found.
+        list of bytes
+            `STATE_BYTES` each: a digest of the photo's path, size and time of change, or of those
+            of its archive; zeros for a photo that is not found.
         """
-        states = np.zeros((len(file_names), STATE_BYTES), dtype=np.uint8)
+        states = []
         archives = {archive: _size_and_time(archive.filename) for archive in self._archives}
-        for row, file_name in enumerate(file_names):
+        for file_name in file_names:
             try:
                 place, name = self.find(file_name)
                 size, changed = archives.get(place) or _size_and_time(f"{place}/{name}")
             except (BrokenImageError, OSError):
+                states.append(bytes(STATE_BYTES))
                 continue
             text = os.fsencode(f"{size} {changed} {name}")
-            digest = hashlib.blake2b(text, digest_size=STATE_BYTES).digest()
-            states[row] = np.frombuffer(digest, dtype=np.uint8)
+            states.append(hashlib.blake2b(text, digest_size=STATE_BYTES).digest())
         return states
 
     def read_bytes(self, file_name: str) -> bytes:

@@ -7,8 +7,6 @@ from recap.core.errors import InputError
 from recap.core.json_files import read_json, write_json
 from recap.core.outputs import OutputFile
 from recap.datasets.archive import iterate_member
-from recap.datasets.shapes.draw import read_scenes
-from recap.datasets.shapes.scenes import SHAPES
 
 
 def prepare_categories(dataset: str, archive: Path, *, split: str, output: OutputFile) -> None:
@@ -60,6 +58,10 @@ def _read_coco(archive: Path, split: str) -> dict:
 
 
 def _read_shapes(archive: Path, split: str) -> dict:
+    # What draws is not needed to know which data sets tell.
+    from recap.datasets.shapes.draw import read_scenes
+    from recap.datasets.shapes.scenes import SHAPES
+
     numbers = {shape: number for number, shape in enumerate(SHAPES, 1)}
     shown = {
         (image_id, numbers[thing.shape])

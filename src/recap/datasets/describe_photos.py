@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recap.core.errors import InputError
-from recap.core.photo_store import (
-    PhotoStore,
-)
+from recap.core.photo_store import PhotoStore
 from recap.datasets.annotations import iterate_images
 
 
@@ -32,6 +30,6 @@ def describe_photos(sources: Sequence[Path], annotations: Path) -> str:
     try:
         names = [record["file_name"] for record in iterate_images(annotations)]
         with PhotoStore(*sources) as store:
-            return hashlib.sha256(store.states(names)).hexdigest()[:16]
+            return hashlib.sha256(b"".join(store.states(names))).hexdigest()[:16]
     except InputError:
         return ""

@@ -115,7 +115,7 @@ def extract_features(
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
     sources = [images, *(more_images or [])]
     with open_images(*sources) as store:  # Each process that decodes opens it for itself.
-        states = store.states(names)
+        states = np.frombuffer(b"".join(store.states(names)), np.uint8).reshape(-1, STATE_BYTES)
     layer = choose_layer(backbone, layer)
     network = load_backbone(backbone, weights, LAYERS[backbone][layer])
     extractor = FeatureExtractor(network, layer, choose_device(device), precision, batch)

@@ -1,7 +1,6 @@
 """Download what SPICE needs."""
 
 from recap.core.errors import InputError
-from recap.core.fetch import fetch
 from recap.core.outputs import OutputFile
 from recap.core.remote_file import UNKNOWN, RemoteFile
 
@@ -35,6 +34,8 @@ def download_spice(
     InputError
         If no checksum is given, no source has the file, or it is another one.
     """
+    from recap.core.fetch import fetch  # not needed to know the file
+
     require_digest(checksums or {})
     fetch(CORENLP, output, mirror, urls, checksums)
 
