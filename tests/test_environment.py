@@ -41,6 +41,11 @@ def test_constraints_pin_what_pyproject_asks_for():
         assert pinned[name] == version, name
 
 
+def test_github_runs_the_same_script():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    assert workflow["jobs"]["tests"]["steps"][-1] == {"run": ".ci/run"}
+
+
 def test_make_names_the_python_that_it_wants(tmp_path):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
