@@ -168,9 +168,17 @@ def test_captions_are_packed_for_the_evaluation_server(finished, capsys):
     ]
 
 
-def test_forcing_a_stage_reruns_it_and_what_follows(finished):
-    planned = finished.planned("--forcerun", "train_captioner")
-    assert planned == {"train_captioner", *EVALUATE, *REPORT, "all"}
+def test_forcing_a_step_reruns_it_and_what_follows(finished):
+    training = {"train_captioner", *EVALUATE, *REPORT, "all"}
+    assert finished.planned("--forcerun", "train_captioner") == training
+    pca = {"fit_pca", "apply_pca"}
+    assert finished.planned("--forcerun", "fit_pca") == training | pca
+    assert finished.planned("--forcerun", "fit_pca", "--until", "fit_pca") == {"fit_pca"}
+
+
+def test_a_step_is_reached_by_its_rules_name(workflow):
+    reading = {"draw_shapes", "prepare_annotations", "extract_features", "gather_features"}
+    assert workflow.planned("--until", "fit_pca", config="") == reading | {"fit_pca"}
 
 
 def test_a_mirror_reruns_nothing(finished, tmp_path):
