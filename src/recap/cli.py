@@ -43,7 +43,7 @@ COMMANDS = {
     ),
     "recap.evaluation.caption:caption": "Print a caption for any photo.",
     "recap.captioners.verify:verify": "Check the files of a coco_captioning folder.",
-    "recap.report.verify_study:verify_study": "Hold a study's files against their digests.",
+    "recap.report.verify_study:verify_study": "Check a study's files against their digests.",
 }
 
 # Failures that are no mistake of the program's: no space, no permission.

@@ -59,7 +59,7 @@ def test_photos_that_are_scored_and_learnt_from_are_told(encode, tmp_path, capsy
     said = capsys.readouterr().out
     assert "warning: " in said
     assert "train.json and " in said
-    assert "val.json share 2 photos, such as a/1.jpg: scores tell what was learnt" in said
+    assert "val.json share 2 photos, such as a/1.jpg: the scores measure memorisation" in said
 
 
 def test_a_checkpoint_that_is_chosen_on_what_is_learnt_is_told(encode, tmp_path, capsys):

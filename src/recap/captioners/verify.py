@@ -85,7 +85,7 @@ Check = Callable[[], str]
 
 
 class _DifferenceError(Exception):
-    """What is not as in the course's own files, and need not be."""
+    """A difference from the course's own files that is no mistake."""
 
 
 def verify(

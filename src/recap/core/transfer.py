@@ -56,7 +56,7 @@ PATIENCE = Patience()
 
 
 class _Interruption(TransferError):
-    """What may be over at the next try; the server may have said in how many seconds.
+    """A transient failure, worth another try, after as many seconds as the server asks for.
 
     Bytes that trickled came too slowly to be worth a further try.
     """
@@ -79,7 +79,7 @@ def transfer(
 ) -> None:
     """Bring the file at an address to `part`, going on from what is there of it.
 
-    What was begun is gone on with only if it is the same file: the request names the version that
+    A partial file is resumed only if it is of the same version: the request names the version that
     the first bytes came from (its `ETag` or date, kept beside `part` with `.json` added), and a
     server that has another by now sends it whole. Lost connections, and servers that are busy, are
     tried again with growing pauses, or after as long as the server asks for.
@@ -93,8 +93,8 @@ def transfer(
     size : int, optional
         Bytes that the file has; an answer of another length is refused before it is read.
     will_be_checked : bool
-        Whether a digest will tell a mixture of two versions, so that a file of unknown version, or
-        one that another address began, may be gone on with.
+        Whether a digest will detect a mixture of two versions, so that a file of unknown version,
+        or one that another address began, may be resumed.
     patience : Patience
         How long to wait, and how often to try.
 

@@ -47,8 +47,8 @@ def check_shared_photos(annotations: dict[str, Path], photos: dict[str, str]) ->
             " would be chosen on what is scored; leave them out of one of the two."
         )
     for split, harm in (
-        ("val", "scores tell what was learnt by heart, too"),
-        ("dev", "the checkpoint is chosen on what was learnt by heart, too"),
+        ("val", "the scores measure memorisation, too"),
+        ("dev", "the checkpoint is chosen on training photos, too"),
     ):
         if both := shared("train", split):
             print(

@@ -1,4 +1,4 @@
-"""Hold the files of a study against the digests that were recorded when they were made."""
+"""Check the files of a study against the digests that were recorded when they were made."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +15,7 @@ OK, FAILED, UNKNOWN = "ok", "FAILED", "unknown"
 
 
 def verify_study(study: Path, *, threads: int | None = None) -> None:
-    """Hold every file of a study but the report against its digest of when it was made.
+    """Check every file of a study but the report against the digest recorded when it was made.
 
     Prints a line a file: `ok`, `FAILED` for one that has changed or is missing, `unknown` for one
     of which no digest was recorded. Files whose names begin with a dot are left out.

@@ -192,9 +192,8 @@ def remarks(
             )
         if {best.model, lead.model} <= perplexities.keys():
             sentences.append(
-                f"When made to write people's captions, {best.model} wavers between"
-                f" {perplexities[best.model][0]:.2f} words on average and {lead.model} between"
-                f" {perplexities[lead.model][0]:.2f} (perplexity)."
+                f"The references have a perplexity of {perplexities[best.model][0]:.2f} under"
+                f" {best.model} and of {perplexities[lead.model][0]:.2f} under {lead.model}."
             )
     mine = wording[best.model]
     novel = (
@@ -214,14 +213,11 @@ def _test_in_words(verdict: Verdict) -> str:
     """Say what the test of the lead found."""
     lead = verdict.leads[0]
     if verdict.too_few_images:
-        return "So few images can tell nothing more."
+        return "No test can tell more from so few images."
     kind = "a t test over seeds and images" if lead.over_seeds else "a paired permutation test"
-    chance = "would hardly come about by chance" if lead.conclusive else "could be chance"
+    negation = "" if lead.conclusive else "not "
     adjusted = f", adjusted for {verdict.pairs} pairs" if verdict.pairs > 1 else ""
-    return (
-        f"By {kind}, so large a difference {chance} if the two were equally good"
-        f" ({lead.p_text}{adjusted})."
-    )
+    return f"By {kind}, the difference is {negation}significant ({lead.p_text}{adjusted})."
 
 
 def _seeds_in_words(verdict: Verdict) -> list[str]:
@@ -236,7 +232,7 @@ def _seeds_in_words(verdict: Verdict) -> list[str]:
         for standing in (first, second)
     ]
     apart = min(first.by_seed) > max(second.by_seed)
-    more = "" if lead.conclusive else " More seeds would tell more."
+    more = "" if lead.conclusive else " More seeds would narrow the interval."
     return [f"Their seeds {'do not ' * apart}overlap: {' and '.join(ranges)}.{more}"]
 
 
@@ -286,7 +282,7 @@ def _of_photos(comparison: Comparison) -> list[str]:
         if seen:
             warnings.append(
                 f"{study.name}: {seen:,} of the {images:,} scored photos are training photos, too;"
-                " the scores tell what was learnt by heart, not what is said of new photos."
+                " the scores measure memorisation, not captions of new photos."
             )
     return warnings
 

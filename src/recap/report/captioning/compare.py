@@ -44,8 +44,8 @@ def compare_captioners(
     decoders : list of str, optional
         Compare only captions by these decoders; all that were scored by default.
     ensembles : bool
-        Compare what the seeds of a model say together, too, as a model of its own;
-        `--ensembles=false` leaves it out.
+        Compare the ensemble of a model's seeds, too, as a model of its own; `--ensembles=false`
+        leaves it out.
     seed : int
         Seed of the bootstrap, the permutations and the photos that are drawn.
 

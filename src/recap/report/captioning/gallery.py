@@ -220,7 +220,7 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
         "best": "best",
         "worst": "worst",
         "disagree": "where the models disagree most",
-        "drawn": "drawn by lot",
+        "drawn": "drawn at random",
     }
     return Gallery(
         models=models,

@@ -101,7 +101,7 @@ def record_provenance(
     decoders : list of str, optional
         Record only captions by these decoders; all by default.
     ensembles : bool
-        Record what the seeds of a model say together, too; `--ensembles=false` leaves it out.
+        Record the captions of ensembles, too; `--ensembles=false` leaves them out.
     settings : dict, optional
         What the study was configured with; JSON on the command line.
     threads : int, optional
