@@ -122,7 +122,7 @@ def _sum(rows: h5py.Dataset, regions: int, device: Device) -> CovarianceSums:
 def _sums_on(device: Device, columns: int) -> CovarianceSums:
     """Return sums of nothing yet, on a GPU if there is one to use."""
     if device not in ("cpu", "mps"):
-        # PyTorch takes 200 MB of memory, more than the projection needs, which is without it.
+        # PyTorch takes 180 MB of memory: what needs no GPU does without.
         from recap.core.devices import choose_device
         from recap.features.gpu_covariance import GPUCovarianceSums
 
