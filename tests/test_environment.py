@@ -1,4 +1,4 @@
-"""environment.yml, pyproject.toml, constraints.txt and Makefile want the same versions."""
+"""Environments, pyproject.toml, constraints.txt and Makefile want the same versions."""
 
 import re
 import shutil
@@ -7,25 +7,28 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
-def requirements():
+def requirements(*, of_developers=True):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    tools = project["optional-dependencies"]["dev"] if of_developers else []
+    for line in project["dependencies"] + tools:
         yield re.fullmatch(r"([\w-]+)(==|>=)([\w.]+)", line).groups()
 
 
-def test_environment_and_pyproject_name_the_same_versions():
-    *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+@pytest.mark.parametrize("file", ["environment.yml", "workflow/envs/recap.yaml"])
+def test_environments_and_pyproject_name_the_same_versions(file):
+    *conda, pip = yaml.safe_load((ROOT / file).read_text())["dependencies"]
     environment = {tuple(line.split(" ")) for line in conda if " " in line}
     environment |= {tuple(line.split("==")) for line in pip["pip"]}
     by_pip = {name for line in pip["pip"] for name in [line.split("==")[0]]}
     expected = {("python", ">=3.11,<3.13")}
-    for name, relation, version in requirements():
+    for name, relation, version in requirements(of_developers=file == "environment.yml"):
         if name in by_pip:
             expected.add((name, version))
         else:

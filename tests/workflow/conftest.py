@@ -82,7 +82,6 @@ class Workflow:
 def copy_workflow(folder: Path) -> Workflow:
     for name in ("workflow", "config", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "environment.yml", folder)
     (folder / "tiny.yaml").write_text(TINY)
     return Workflow(folder)
 

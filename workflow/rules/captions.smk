@@ -35,7 +35,7 @@ rule list_images:
     # What is wrong with the captions is told before hours of extraction.
     priority: 1
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         needs=lambda wildcards: components_to_find(wildcards.split),
@@ -63,7 +63,7 @@ rule build_vocabulary:
         "results/{study}/benchmarks/build_vocabulary.tsv"
     priority: 1
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         **config["vocabulary"],
         package=package,
@@ -97,7 +97,7 @@ rule encode_captions:
         "results/{study}/benchmarks/encode_captions.tsv"
     priority: 1
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         max_words=config["max_words"],

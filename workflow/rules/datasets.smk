@@ -25,7 +25,7 @@ rule draw_shapes:
     benchmark:
         f"results/{STUDY}/benchmarks/draw_shapes.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     params:
         **config["shapes"],
@@ -58,7 +58,7 @@ rule download_dataset:
         dataset=one_of({name for (name, _), dataset in DATASETS.items() if dataset.files}),
         file=r"[^/]+\.zip",
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     resources:
         connections=1,
     params:
@@ -86,7 +86,7 @@ rule download_weights:
     wildcard_constraints:
         file=r"[^/]+\.pth",
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     resources:
         connections=1,
     params:
@@ -114,7 +114,7 @@ rule download_spice:
     benchmark:
         f"results/{STUDY}/benchmarks/download_spice.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     resources:
         connections=1,
     params:
@@ -147,7 +147,7 @@ rule verify_download:
         file=one_of(DOWNLOADS),
     priority: 1
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         checksum=lambda wildcards: options(checksum=config["checksums"].get(wildcards.file, "")),
@@ -173,7 +173,7 @@ rule prepare_annotations:
     benchmark:
         f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),

@@ -38,7 +38,7 @@ rule generate_captions:
     benchmark:
         "results/{study}/benchmarks/generate_captions/{model}-{run}-{decoder}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=4000,
@@ -76,7 +76,7 @@ rule measure_perplexity:
     benchmark:
         "results/{study}/benchmarks/measure_perplexity/{model}-{run}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=4000,
@@ -113,7 +113,7 @@ rule score_captions:
     benchmark:
         "results/{study}/benchmarks/score_captions/{model}-{run}-{decoder}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores if config["spice"] else 1
     resources:
         mem_mb=10000 if config["spice"] else 4000,
@@ -147,7 +147,7 @@ rule write_submission:
     benchmark:
         "results/{study}/benchmarks/write_submission/{model}-{run}-{decoder}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         # The server takes names of letters, digits and hyphens.
         algorithm=lambda wildcards: re.sub(

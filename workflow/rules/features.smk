@@ -41,7 +41,7 @@ rule extract_features:
     benchmark:
         "results/{study}/benchmarks/extract_features/{split}-{scatteritem}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=4000,
@@ -89,7 +89,7 @@ rule gather_features:
     benchmark:
         "results/{study}/benchmarks/gather_features/{split}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         code=code_hash("recap.features.gather"),
@@ -113,7 +113,7 @@ rule fit_pca:
     benchmark:
         "results/{study}/benchmarks/fit_pca.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=1500,
@@ -146,7 +146,7 @@ rule apply_pca:
     benchmark:
         "results/{study}/benchmarks/apply_pca/{split}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=1500,

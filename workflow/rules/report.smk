@@ -22,7 +22,7 @@ rule prepare_categories:
     benchmark:
         f"results/{STUDY}/benchmarks/prepare_categories/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     params:
         package=package,
         code=code_hash("recap.datasets.categories"),
@@ -59,7 +59,7 @@ rule record_provenance:
     benchmark:
         "results/{study}/benchmarks/record_provenance.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         mem_mb=2000,
@@ -131,7 +131,7 @@ rule compare_captioners:
     benchmark:
         "results/{study}/benchmarks/compare_captioners.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     resources:
         mem_mb=2000,
     params:

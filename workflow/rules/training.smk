@@ -29,7 +29,7 @@ rule train_captioner:
     benchmark:
         "results/{study}/benchmarks/train_captioner/{model}-seed{seed}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/recap.yaml"
     threads: all_cores
     resources:
         # The features are held once.
