@@ -252,7 +252,9 @@ def test_what_trainings_warned_of_is_told_once(fake, tmp_path):
 def test_the_summary_says_where_the_lead_comes_from(fake, tmp_path):
     words = Page(compare(fake, tmp_path)).words
     assert re.search(r"Image by image, lstm scores higher on \d+% and rnn on \d+%", words)
-    assert re.search(r"By a t test over seeds and images, the difference is significant \(p = 0\.\d+\)", words)
+    assert re.search(
+        r"By a t test over seeds and images, the difference is significant \(p = 0\.\d+\)", words
+    )
     assert re.search(r"lstm is furthest ahead on “(disc|<ring>)” \(\+\d", words)
     assert "100% differ from each other and 100% are in no training caption" in words
 

@@ -48,13 +48,6 @@ class Slice:
 def by_reference_length(comparison: Comparison, decoder: str) -> list[Slice]:
     """Return the scores by how long people's captions of an image are, about a fifth each.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    decoder : str
-        Decoder whose captions count.
-
     Returns
     -------
     list of Slice
@@ -80,13 +73,6 @@ def by_reference_length(comparison: Comparison, decoder: str) -> list[Slice]:
 
 def by_category(comparison: Comparison, decoder: str) -> list[Slice]:
     """Return the scores by what is in the image; an image with several objects counts for each.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    decoder : str
-        Decoder whose captions count.
 
     Returns
     -------

@@ -154,21 +154,7 @@ def remarks(
     perplexities: dict[str, tuple[float, float | None]],
     categories: list[Slice],
 ) -> list[str]:
-    """Say in words whether the lead is real and where it comes from.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Which captioner is better.
-    wording : dict of str to Wording
-        Language of each model.
-    people : Wording
-        Language of people.
-    perplexities : dict of str to (float, float or None)
-        Mean perplexity of the references under each model, and its deviation.
-    categories : list of Slice
-        Scores by what is in the image.
-    """
+    """Say in words whether the lead is real and where it comes from."""
     best = verdict.best
     sentences = []
     if not verdict.working:

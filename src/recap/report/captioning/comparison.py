@@ -80,11 +80,6 @@ class Comparison:
 def build_comparisons(studies: list[Study]) -> list[Comparison]:
     """Put together the studies that were scored on the same images with the same references.
 
-    Parameters
-    ----------
-    studies : list of Study
-        One or more; their scores can be compared only where these are the same.
-
     Returns
     -------
     list of Comparison

@@ -16,13 +16,6 @@ SHOWN_AS_ZERO = 0.0005
 def failures(comparison: Comparison, decoder: str) -> dict[str, list[str]]:
     """Return what is wrong with the captions of each model's seeds.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    decoder : str
-        Decoder whose captions count.
-
     Returns
     -------
     dict of str to list of str

@@ -165,15 +165,6 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
 
     The captions and scores are those of each model's first seed.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    verdict : Verdict
-        Which decoder's captions are shown, and which models stand highest.
-    seed : int
-        Seed of the choice.
-
     Raises
     ------
     InputError

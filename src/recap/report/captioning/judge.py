@@ -45,13 +45,6 @@ def judge(comparison: Comparison, *, seed: int) -> Verdict:
     Models of several seeds are compared over seeds and images, so that the verdict is about the
     models; others are compared over the images, so that it is about these trainings. Models whose
     captions fail are not compared.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    seed : int
-        Seed of the bootstrap and of the permutations.
     """
     decoder, *other_decoders = shared_decoders(comparison)
     scores = {

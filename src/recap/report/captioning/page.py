@@ -34,17 +34,7 @@ def title_of(chapters: list[Chapter]) -> str:
 
 
 def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> str:
-    """Return the page as HTML.
-
-    Parameters
-    ----------
-    chapters : list of Chapter
-        A chapter for each set of images.
-    studies : list of Study
-        All studies, in the order in which they were given.
-    seed : int
-        Seed of bootstrap, permutations and gallery, to be told.
-    """
+    """Return the page as HTML."""
     stages = {study.name: stages_of(study) for study in studies}
     return render(
         HERE / "page.html",

@@ -150,11 +150,6 @@ def record_provenance(
 def read_record(study: Path) -> Record:
     """Read a study's `provenance.json`.
 
-    Parameters
-    ----------
-    study : Path
-        Folder of the study, `results/S`.
-
     Raises
     ------
     InputError

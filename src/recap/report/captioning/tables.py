@@ -59,15 +59,7 @@ def metrics_of(comparison: Comparison) -> list[str]:
 
 
 def score_rows(comparison: Comparison, *, seed: int) -> list[ScoreRow]:
-    """Return a row for each model and decoder.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    seed : int
-        Seed of the bootstrap.
-    """
+    """Return a row for each model and decoder."""
     places = [
         (model, decoder) for model in comparison.models for decoder in comparison.decoders(model)
     ]
@@ -94,11 +86,6 @@ def human_scores(comparison: Comparison) -> dict[str, float]:
     The first reference of each image is held against the rest, one fewer than a model's captions
     are: so people stand a little lower here than they would beside the models. METEOR and SPICE,
     which need Java, are left out.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
 
     Returns
     -------

@@ -64,17 +64,7 @@ def wording_of_models(
     decoder: str,
     training_captions: dict[str, set[tuple[str, ...]] | None],
 ) -> dict[str, Wording]:
-    """Return the wording of each model by one decoder, averaged over its seeds.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What was scored.
-    decoder : str
-        Decoder whose captions are counted.
-    training_captions : dict of str to set of tuple of str, or None
-        By study, the captions that were learnt from, in words.
-    """
+    """Return the wording of each model by one decoder, averaged over its seeds."""
     wordings = {}
     for model in comparison.models:
         learnt = training_captions[comparison.study_of[model].name]
