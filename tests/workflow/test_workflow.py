@@ -73,11 +73,21 @@ def test_the_files_are_those_of_the_course(finished):
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
     results = finished.folder / "results/shapes"
-    logs = {path.relative_to(results / "logs").with_suffix("") for path in results.rglob("*.log")}
-    times = {
-        path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
+    shared = finished.folder / "resources/logs"
+
+    def jobs(folder, ending):
+        return {
+            path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(ending)
+        }
+
+    # The names of studies are none of the shared files' business.
+    assert {name.split("/")[0] for name in jobs(shared, "*.log")} == {
+        "draw_shapes",
+        "prepare_annotations",
+        "prepare_categories",
     }
-    assert logs == times
+    logs = jobs(shared, "*.log") | jobs(results / "logs", "*.log")
+    assert logs == jobs(results / "benchmarks", "*.tsv")
     assert len(logs) == 25
 
 

@@ -21,7 +21,7 @@ rule draw_shapes:
         val_images="resources/shapes/val2014.zip",
         annotations="resources/shapes/annotations_trainval2014.zip",
     log:
-        f"results/{STUDY}/logs/draw_shapes.log",
+        "resources/logs/draw_shapes.log",
     benchmark:
         f"results/{STUDY}/benchmarks/draw_shapes.tsv"
     conda:
@@ -51,7 +51,7 @@ rule download_dataset:
     output:
         "resources/{dataset}/{file}",
     log:
-        f"results/{STUDY}/logs/download_dataset/{{dataset}}-{{file}}.log",
+        "resources/logs/download_dataset/{dataset}-{file}.log",
     benchmark:
         f"results/{STUDY}/benchmarks/download_dataset/{{dataset}}-{{file}}.tsv"
     wildcard_constraints:
@@ -80,7 +80,7 @@ rule download_weights:
     output:
         "resources/weights/{file}",
     log:
-        f"results/{STUDY}/logs/download_weights/{{file}}.log",
+        "resources/logs/download_weights/{file}.log",
     benchmark:
         f"results/{STUDY}/benchmarks/download_weights/{{file}}.tsv"
     wildcard_constraints:
@@ -110,7 +110,7 @@ rule download_spice:
     output:
         "resources/spice/stanford-corenlp-full-2015-12-09.zip",
     log:
-        f"results/{STUDY}/logs/download_spice.log",
+        "resources/logs/download_spice.log",
     benchmark:
         f"results/{STUDY}/benchmarks/download_spice.tsv"
     conda:
@@ -139,7 +139,7 @@ rule verify_download:
     output:
         "resources/{folder}/{file}.verified.json",
     log:
-        f"results/{STUDY}/logs/verify_download/{{folder}}-{{file}}.log",
+        "resources/logs/verify_download/{folder}-{file}.log",
     benchmark:
         f"results/{STUDY}/benchmarks/verify_download/{{folder}}-{{file}}.tsv"
     wildcard_constraints:
@@ -169,7 +169,7 @@ rule prepare_annotations:
     output:
         "resources/{dataset}/annotations/{splits}/captions_{split}.json",
     log:
-        f"results/{STUDY}/logs/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.log",
+        "resources/logs/prepare_annotations/{dataset}-{splits}-{split}.log",
     benchmark:
         f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:

@@ -18,7 +18,7 @@ rule prepare_categories:
     output:
         "resources/{dataset}/annotations/{splits}/categories_{split}.json",
     log:
-        f"results/{STUDY}/logs/prepare_categories/{{dataset}}-{{splits}}-{{split}}.log",
+        "resources/logs/prepare_categories/{dataset}-{splits}-{split}.log",
     benchmark:
         f"results/{STUDY}/benchmarks/prepare_categories/{{dataset}}-{{splits}}-{{split}}.tsv"
     conda:
