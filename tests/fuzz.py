@@ -44,7 +44,7 @@ from recap.captions.files import read_captions, read_vocabulary
 from recap.captions.vocabulary import build_vocabulary
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
-from recap.core.images import decode_image, open_images
+from recap.core.images import ImageStore, decode_image
 from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.annotations import read_annotations
 from recap.datasets.categories import prepare_categories, read_categories
@@ -196,7 +196,7 @@ def make_study(folder: Path) -> Path:
 
 
 def read_photos(path: Path) -> None:
-    with open_images(path) as store:
+    with ImageStore(path) as store:
         for name in ("1.jpg", "val/1.jpg", "2.png"):
             with contextlib.suppress(InputError):
                 store.read(name)

@@ -139,7 +139,7 @@ def test_editing_downloads_changes_the_stages_that_download(package):
 def test_an_import_within_a_function_counts(package):
     assert "recap.features.pca" in changed_by(
         package / "features/pca.py",
-        "\ndef late():\n    from recap.core.images import open_images\n",
+        "\ndef late():\n    from recap.core.images import ImageStore\n",
     )
     assert "recap.features.pca" in changed_by(package / "core/images.py")
 

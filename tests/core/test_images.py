@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from recap.core import photo_store
 from recap.core.errors import InputError
-from recap.core.images import decode_image, open_images
+from recap.core.images import ImageStore, decode_image
 from recap.core.photo_store import BrokenImageError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -168,7 +168,7 @@ def test_one_pixel():
 
 def test_extension_is_not_believed(tmp_path):
     source = write_zip(tmp_path / "photos.zip", {"photo.jpg": encoded(picture(), "png")})
-    with open_images(source) as store:
+    with ImageStore(source) as store:
         assert store.read("photo.jpg").size == (60, 40)
 
 
@@ -438,14 +438,14 @@ def test_what_cannot_be_read_is_told_without_an_address_of_memory():
 
 def test_a_photo_is_found_by_its_path_and_by_its_name(tmp_path):
     members = {"val2014/": b"", "val2014/a.png": encoded(picture(colour=GREEN))}
-    with open_images(write_zip(tmp_path / "val2014.zip", members)) as store:
+    with ImageStore(write_zip(tmp_path / "val2014.zip", members)) as store:
         for name in ("val2014/a.png", "a.png", "images/val2014/a.png"):
             assert store.read(name).getpixel((0, 0)) == GREEN
 
 
 def test_the_path_decides_between_photos_of_one_name(tmp_path):
     members = {"x/a.png": encoded(picture(colour=RED)), "y/a.png": encoded(picture(colour=BLUE))}
-    with open_images(write_zip(tmp_path / "photos.zip", members)) as store:
+    with ImageStore(write_zip(tmp_path / "photos.zip", members)) as store:
         assert store.read("y/a.png").getpixel((0, 0)) == BLUE
         with pytest.raises(BrokenImageError, match=r"^a\.png stands 2 times in .*photos\.zip"):
             store.read("a.png")
@@ -458,7 +458,7 @@ def test_a_photo_that_was_replaced_in_the_archive(tmp_path):
         pytest.warns(UserWarning, match="Duplicate name"),
     ):
         archive.writestr("x/a.png", encoded(picture(colour=BLUE)))
-    with open_images(source) as store:
+    with ImageStore(source) as store:
         assert store.read("a.png").getpixel((0, 0)) == BLUE
 
 
@@ -470,7 +470,7 @@ def test_what_macos_adds_is_passed_over(tmp_path):
         "photos/._a.jpg": b"not a photo",
         "photos/.DS_Store": b"not a photo",
     }
-    with open_images(write_zip(tmp_path / "photos.zip", members)) as store:
+    with ImageStore(write_zip(tmp_path / "photos.zip", members)) as store:
         assert store.read("a.jpg").getpixel((0, 0)) == GREEN
         with pytest.raises(BrokenImageError, match="is not in"):
             store.read("._a.jpg")
@@ -479,7 +479,7 @@ def test_what_macos_adds_is_passed_over(tmp_path):
 def test_a_missing_photo(tmp_path):
     source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(picture())})
     with (
-        open_images(source) as store,
+        ImageStore(source) as store,
         pytest.raises(BrokenImageError, match=r"^b\.png is not in .*photos\.zip: check that"),
     ):
         store.read("b.png")
@@ -490,7 +490,7 @@ def test_nothing_is_ever_unpacked(tmp_path):
     inner.mkdir()
     members = {"../escaped.png": encoded(picture()), "/tmp-root.png": encoded(picture())}
     source = write_zip(inner / "photos.zip", members)
-    with open_images(source) as store:
+    with ImageStore(source) as store:
         assert store.read("escaped.png").size == (60, 40)
         assert store.read("tmp-root.png").size == (60, 40)
     assert sorted(tmp_path.rglob("*")) == [inner, source]
@@ -500,7 +500,7 @@ def test_a_folder_is_searched_with_its_sub_folders(tmp_path):
     (tmp_path / "photos/deep").mkdir(parents=True)
     (tmp_path / "photos/deep/a.png").write_bytes(encoded(picture(colour=BLUE)))
     (tmp_path / "outside.png").write_bytes(encoded(picture()))
-    with open_images(tmp_path / "photos") as store:
+    with ImageStore(tmp_path / "photos") as store:
         assert store.read("deep/a.png").getpixel((0, 0)) == BLUE
         assert store.read("a.png").getpixel((0, 0)) == BLUE
         for outside in ("../outside.png", str(tmp_path / "outside.png")):
@@ -510,7 +510,7 @@ def test_a_folder_is_searched_with_its_sub_folders(tmp_path):
 
 def test_a_photo_that_vanished_from_a_folder(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
-    with open_images(tmp_path) as store:
+    with ImageStore(tmp_path) as store:
         (tmp_path / "a.png").unlink()
         with pytest.raises(BrokenImageError, match=r"a\.png cannot be read \(No such file"):
             store.read("a.png")
@@ -520,7 +520,7 @@ def test_photos_of_several_archives(tmp_path):
     """Karpathy's training split has photos of both of COCO's archives."""
     train = write_zip(tmp_path / "train2014.zip", {"train2014/1.jpg": b"one", "both.jpg": b"x"})
     val = write_zip(tmp_path / "val2014.zip", {"val2014/2.jpg": b"two", "both.jpg": b"x"})
-    with open_images(train, val) as store:
+    with ImageStore(train, val) as store:
         assert store.read_bytes("1.jpg") == b"one"
         assert store.read_bytes("2.jpg") == b"two"
         assert store.read_bytes("val2014/2.jpg") == b"two"
@@ -532,7 +532,7 @@ def test_photos_of_several_archives(tmp_path):
 
 def test_the_archive_is_missing(tmp_path):
     with pytest.raises(InputError, match=r"none\.zip does not exist"):
-        open_images(tmp_path / "none.zip")
+        ImageStore(tmp_path / "none.zip")
 
 
 @pytest.mark.parametrize("cut", [0, 10, 1000, -5])
@@ -542,7 +542,7 @@ def test_a_truncated_archive(tmp_path, cut):
     with pytest.raises(
         InputError, match=r"photos\.zip is not a whole zip archive .* download or make"
     ):
-        open_images(source)
+        ImageStore(source)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -552,7 +552,7 @@ def test_one_damaged_entry_leaves_the_others_readable(tmp_path, compression):
     data = bytearray(source.read_bytes())
     data[200:210] = bytes(byte ^ 0xFF for byte in data[200:210])
     source.write_bytes(data)
-    with open_images(source) as store:
+    with ImageStore(source) as store:
         with pytest.raises(BrokenImageError, match=r"a\.bmp in .*photos\.zip cannot be read"):
             store.read("a.bmp")
         assert store.read("b.bmp").size == (60, 40)
@@ -583,7 +583,7 @@ def test_an_entry_that_unpacks_to_too_much(tmp_path, monkeypatch, declared, mess
     if declared is not None:
         declare(source, declared)
     tracemalloc.start()
-    with open_images(source) as store, pytest.raises(BrokenImageError, match=rf"bomb.*{message}"):
+    with ImageStore(source) as store, pytest.raises(BrokenImageError, match=rf"bomb.*{message}"):
         store.read("bomb.bmp")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -594,7 +594,7 @@ def test_an_entry_that_unpacks_to_too_much(tmp_path, monkeypatch, declared, mess
 def test_an_entry_whose_unpacking_cannot_be_bounded(tmp_path, method):
     source = write_zip(tmp_path / "photos.zip", {"a.png": encoded(picture())}, method)
     with (
-        open_images(source) as store,
+        ImageStore(source) as store,
         pytest.raises(BrokenImageError, match="neither stored nor deflated"),
     ):
         store.read("a.png")
@@ -604,7 +604,7 @@ def test_a_file_in_a_folder_that_is_larger_than_a_photo(tmp_path):
     with open(tmp_path / "a.bmp", "wb") as file:
         file.truncate((1 << 28) + 1)
     with (
-        open_images(tmp_path) as store,
+        ImageStore(tmp_path) as store,
         pytest.raises(BrokenImageError, match=r"a\.bmp has 268,435,457 bytes"),
     ):
         store.read("a.bmp")
@@ -617,7 +617,7 @@ def test_an_encrypted_entry_is_a_broken_image(tmp_path):
         data[data.index(signature) + flags] |= 1
     source.write_bytes(data)
     with (
-        open_images(source) as store,
+        ImageStore(source) as store,
         pytest.raises(BrokenImageError, match=r"photos\.zip is encrypted: pack it again without"),
     ):
         store.read("a.png")

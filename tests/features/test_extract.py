@@ -19,7 +19,7 @@ from PIL import Image
 
 from recap.backbones.load import load_backbone
 from recap.core.errors import InputError
-from recap.core.images import open_images
+from recap.core.images import ImageStore
 from recap.core.photo_store import STATE_BYTES
 from recap.features import extract as module
 from recap.features.extract import extract_features
@@ -104,7 +104,7 @@ def test_each_row_is_the_feature_of_its_image(study):
     backbone = load_backbone("squeezenet1_0", "random")
     layer = LAYERS["squeezenet1_0"]["fire9_conv10"]
     records = json.loads(annotations.read_text())["images"]
-    with open_images(images) as store, torch.inference_mode():
+    with ImageStore(images) as store, torch.inference_mode():
         pixels = np.stack(
             [np.asarray(store.read(record["file_name"])) for record in records[:4]]
         ).astype(np.float32)
@@ -631,7 +631,7 @@ def test_extractor_of_one_photo_agrees_with_the_file(study):
     images, _, _, features = study
     backbone = load_backbone("squeezenet1_0", "random")
     extractor = FeatureExtractor(backbone, "fire9_conv10", torch.device("cpu"))
-    with open_images(images) as store:
+    with ImageStore(images) as store:
         pixels = backbone.preprocessing.cut(store.read("COCO_0000.png"))[None]
     row = extractor(pixels)
     assert row.shape == (1, extractor.feature_dim)

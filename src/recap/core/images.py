@@ -5,7 +5,6 @@ import io
 import struct
 import warnings
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -37,7 +36,7 @@ UPRIGHT = {
 
 
 class ImageStore(PhotoStore):
-    """The photos of zip archives or folders, decoded."""
+    """The photos of zip archives or folders, decoded; a context manager."""
 
     def read(self, file_name: str) -> Image.Image:
         """Return one photo, upright, in RGB.
@@ -53,22 +52,6 @@ class ImageStore(PhotoStore):
             If the photo is missing or broken.
         """
         return decode_image(self.read_bytes(file_name), f"{file_name} in {self.source}")
-
-
-def open_images(*sources: Path) -> ImageStore:
-    """Open zip archives or folders of photos; a context manager.
-
-    Parameters
-    ----------
-    *sources : Path
-        Zip archives or folders.
-
-    Raises
-    ------
-    InputError
-        If a source is missing or is not a zip archive.
-    """
-    return ImageStore(*sources)
 
 
 def decode_image(data: bytes, name: str) -> Image.Image:

@@ -15,7 +15,7 @@ from recap.backbones.load import load_backbone
 from recap.core.code_hash import code_hash
 from recap.core.devices import Device, Precision, choose_device, keep_freed_memory, use_threads
 from recap.core.errors import InputError
-from recap.core.images import open_images
+from recap.core.images import ImageStore
 from recap.core.outputs import OutputFile
 from recap.core.photo_store import STATE_BYTES, BrokenImageError
 from recap.core.progress import progress
@@ -114,7 +114,7 @@ def extract_features(
     if not names:
         raise InputError(f"{annotations} lists no images: there is nothing to compute.")
     sources = [images, *(more_images or [])]
-    with open_images(*sources) as store:  # Each process that decodes opens it for itself.
+    with ImageStore(*sources) as store:  # Each process that decodes opens it for itself.
         states = np.frombuffer(b"".join(store.states(names)), np.uint8).reshape(-1, STATE_BYTES)
     layer = choose_layer(backbone, layer)
     network = load_backbone(backbone, weights, LAYERS[backbone][layer])

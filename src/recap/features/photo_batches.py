@@ -13,7 +13,7 @@ from torch.multiprocessing.reductions import shared_cache
 from torch.utils.data import DataLoader, Dataset
 
 from recap.backbones.preprocessing import Preprocessing
-from recap.core.images import ImageStore, decode_image, open_images
+from recap.core.images import ImageStore, decode_image
 from recap.core.photo_store import BrokenImageError
 from recap.core.workers import keep_socket_names_short
 from recap.features.files import PHOTO
@@ -45,7 +45,7 @@ class _Units(Dataset):
             raise IndexError
         if self._store is None:
             # Each process opens the archive for itself: a shared file has one position.
-            self._store = open_images(*self.sources)
+            self._store = ImageStore(*self.sources)
         side = self.preprocessing.crop
         pixels = np.zeros((UNIT, side, side, 3), dtype=np.uint8)
         broken = {}

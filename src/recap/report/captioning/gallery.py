@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from recap.core.errors import InputError
-from recap.core.images import open_images
+from recap.core.images import ImageStore
 from recap.core.json_files import read_json
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import TIE
@@ -227,7 +227,7 @@ def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tupl
     """Return each photo as a data URI with its size, or nothing where there are no photos."""
     if images is None:
         return dict.fromkeys(file_names, ("", 0, 0))
-    with open_images(images) as store:
+    with ImageStore(images) as store:
         return {index: thumbnail(store.read(name)) for index, name in file_names.items()}
 
 
