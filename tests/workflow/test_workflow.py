@@ -115,16 +115,21 @@ def test_the_default_and_stage_targets(workflow):
 @pytest.mark.parametrize(
     ("module", "first", "not_rerun"),
     [
-        ("vocabulary.py", ENCODE, {"extract_features", "fit_pca", "draw_shapes"}),
-        ("features.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
-        ("training.py", {"train_captioner"}, EXTRACT | ENCODE),
+        ("captions/vocabulary.py", ENCODE - {"list_images"}, EXTRACT | {"list_images"}),
+        ("datasets/list_images.py", {"list_images"}, EXTRACT | {"train_captioner"}),
+        ("features/extract.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
+        ("training/train.py", {"train_captioner"}, EXTRACT | ENCODE),
         (
-            "search.py",
+            "evaluation/search.py",
             {"generate_captions"},
             EXTRACT | ENCODE | {"train_captioner", "measure_perplexity"},
         ),
-        ("perplexity.py", {"measure_perplexity"}, DECODE | {"train_captioner"}),
-        ("scoring/score.py", {"score_captions"}, {"generate_captions", "train_captioner"}),
+        ("evaluation/perplexity.py", {"measure_perplexity"}, DECODE | {"train_captioner"}),
+        (
+            "evaluation/scoring/score.py",
+            {"score_captions"},
+            {"generate_captions", "train_captioner"},
+        ),
         ("report/style.css", {"compare_captioners"}, {"score_captions", "record_provenance"}),
         ("cli.py", set(), EXTRACT | ENCODE | EVALUATE | {"compare_captioners"}),
     ],
