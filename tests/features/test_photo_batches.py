@@ -115,16 +115,18 @@ def test_a_folder_for_temporary_files_with_a_long_path(photos, tmp_path):
     assert (done.returncode, done.stdout) == (0, "3\n")
 
 
-def test_ctrl_c_while_photos_are_decoded(photos):
+@pytest.mark.parametrize("moment", ["starting", "decoding"])
+def test_ctrl_c_while_photos_are_decoded(photos, moment):
     """Every process of the terminal gets it; only the first one has anything to say."""
     code = (
-        "import sys, time; from pathlib import Path; import torch;"
+        "import os, sys, time; from pathlib import Path; import torch;"
         "from recap import cli; from recap.backbones.preprocessing import Preprocessing;"
         "from recap.features import photo_batches\n"
-        "def decode(*_):\n"
-        "    print('decoding', flush=True)\n"
-        "    time.sleep(2)\n"
-        "photo_batches.decode_image = decode\n"
+        "def tell(what):\n"
+        "    print(what * (what == sys.argv[2]), flush=True)\n"
+        "    time.sleep(0.1)\n"
+        "os.register_at_fork(after_in_child=lambda: tell('starting'))\n"
+        "photo_batches.decode_image = lambda *_: tell('decoding')\n"
         "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 2\n"
         "def read():\n"
         "    list(photo_batches.read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))\n"
@@ -132,13 +134,13 @@ def test_ctrl_c_while_photos_are_decoded(photos):
         "cli.main()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(photos)],
+        [sys.executable, "-c", code, str(photos), moment],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout.readline() == "decoding\n"
+        assert f"{moment}\n" in iter(process.stdout.readline, "")
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (128 + signal.SIGINT, "")

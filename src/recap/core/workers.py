@@ -53,7 +53,8 @@ def map_in_order(function: Callable, items: Sequence, processes: int) -> Iterato
                 args=(function, items[first::processes], receiver, sender),
                 daemon=True,
             )
-            worker.start()
+            with hold_ctrl_c():
+                worker.start()
             # The worker's alone from here on, and not inherited by the next.
             sender.close()
             workers.append((worker, receiver))
@@ -66,6 +67,20 @@ def map_in_order(function: Callable, items: Sequence, processes: int) -> Iterato
             worker.join()
 
 
+@contextmanager
+def hold_ctrl_c() -> Iterator[None]:
+    """Start processes, in the block, that Ctrl-C does not reach: the first one ends them.
+
+    It comes to every process of the terminal, and of one that has just begun it would show a
+    traceback. What came meanwhile interrupts this process after the block.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _receive(receiver: Connection) -> Any:
     try:
         return receiver.recv()
@@ -76,8 +91,6 @@ def _receive(receiver: Connection) -> Any:
 def _work(function: Callable, items: Sequence, receiver: Connection, sender: Connection) -> None:
     # A pipe has no end as long as a reader is left, be it the writer itself.
     receiver.close()
-    # Ctrl-C reaches every process of the terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         for item in items:
             sender.send(function(item))

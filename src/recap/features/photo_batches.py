@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from recap.backbones.preprocessing import Preprocessing
 from recap.core.images import ImageStore, decode_image
 from recap.core.photo_store import BrokenImageError
-from recap.core.workers import keep_socket_names_short
+from recap.core.workers import hold_ctrl_c, keep_socket_names_short
 from recap.features.files import PHOTO
 
 # Photos that one process decodes together.
@@ -109,7 +109,8 @@ def read_units(
         pin_memory=device.type == "cuda",
         worker_init_fn=partial(_set_priority, 5 if device.type == "cpu" else 0),
     )
-    return _forgotten(iter(loader))
+    with hold_ctrl_c():
+        return _forgotten(iter(loader))
 
 
 def _forgotten(units: Iterator) -> Iterator:
