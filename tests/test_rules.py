@@ -35,6 +35,7 @@ def test_no_option_vanishes_or_shifts(path):
     ]
     assert [line for line in lines if line and not SAFE.fullmatch(line)] == []
     assert len(commands) == path.read_text().count("shell:")
+    assert len(commands) == path.read_text().count("        package=package,\n")
 
 
 # What `snakemake --jobs 100` plans with an executor of a cluster.

@@ -149,6 +149,7 @@ rule write_submission:
     conda:
         "../envs/recap.yaml"
     params:
+        package=package,
         # The server takes names of letters, digits and hyphens.
         algorithm=lambda wildcards: re.sub(
             "[^A-Za-z0-9]+", "-", "{model}-{run}-{decoder}".format(**wildcards)
