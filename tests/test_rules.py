@@ -38,15 +38,16 @@ def test_no_option_vanishes_or_shifts(path):
     assert len(commands) == path.read_text().count("        package=package,\n")
 
 
-# What `snakemake --jobs 100` plans with an executor of a cluster.
+# What `snakemake --jobs 100` plans with an executor of a cluster, whatever has been made here.
 ON_A_CLUSTER = """
 from pathlib import Path
 from snakemake.api import SnakemakeApi
-from snakemake.settings.types import OutputSettings, ResourceSettings
+from snakemake.settings.types import DAGSettings, OutputSettings, ResourceSettings
 
 with SnakemakeApi(OutputSettings(dryrun=True)) as api:
     nodes = ResourceSettings(nodes=100, overwrite_threads={"fit_pca": 16})
-    api.workflow(nodes, snakefile=Path("workflow/Snakefile")).dag().execute_workflow("dryrun")
+    workflow = api.workflow(nodes, snakefile=Path("workflow/Snakefile"))
+    workflow.dag(DAGSettings(forceall=True)).execute_workflow("dryrun")
 """
 
 
@@ -97,7 +98,7 @@ def test_snakemake_alone_reads_the_workflow(tmp_path):
     (tmp_path / "captions.json").write_text(json.dumps(captions))
     split = {"images": str(tmp_path), "annotations": str(tmp_path / "captions.json")}
     own = json.dumps({"train": split, "val": split})
-    words = ["--dry-run", "--cores", "2", "--config", "dataset=own", f"own={own}"]
+    words = ["--dry-run", "--forceall", "--cores", "2", "--config", "dataset=own", f"own={own}"]
     planned = subprocess.run(
         [sys.executable, "-m", "snakemake", *words],
         cwd=RULES[0].parents[2],
