@@ -2,7 +2,7 @@
 
 Photos, archives of photos and of captions, JSON, HDF5, weights and models are made small and valid,
 damaged by a seed, and read by the functions that read them in a study. Allowed is a result or an
-`InputError`; another exception, a crash, a hang of half a minute and more than 5 GB of memory are
+`InputError`; another exception, a crash, a hang of half a minute and more than 3 GB of memory are
 findings, and the input is kept. Readers run in processes of their own, which the first one watches.
 
 Usage: python tests/fuzz.py [--minutes 60] [--seed 0] [--keep FOLDER] [--only NAME ...]
@@ -56,9 +56,7 @@ from recap.features.gather import gather_features
 from recap.features.pca import fit_pca, read_pca
 from recap.report.captioning.history import read_history
 
-# HDF5 makes room for a text of as many bytes as a damaged attribute says, up to 4 GB, before it
-# finds that there are fewer.
-SECONDS, MEMORY, CASES = 30, 5 << 30, 200
+SECONDS, MEMORY, CASES = 30, 3 << 30, 200
 WORDS = [*SPECIAL_WORDS, "a", "dog", "cat"]
 JSON_VALUES = [
     "null", "true", "-1", "0", "1.5", "1e999", "NaN", "9223372036854775808", '""', '"\\ud800"',
