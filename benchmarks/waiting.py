@@ -1,11 +1,12 @@
 """How threads wait for each other, in training: on an idle machine, and beside busy processes.
 
-    python benchmarks/waiting.py [--quick]
+    python benchmarks/waiting.py [--rounds N] [--settings default recap ...]
 
 recap's vanilla RNN takes steps on 256 captions for some seconds, in a fresh process for each
 setting of GNU OpenMP: `default`, as PyTorch comes; `passive`, threads that sleep at once; so many
-looks for work before they sleep; and `recap`, whatever the package sets. The settings take turns.
-The idle columns mean something only if nothing else runs. Beside them are the medians' ranges.
+looks for work before they sleep; and `recap`, whatever the package sets. The settings take turns,
+so that a share of two of them is the median of their rounds' shares: the machine's speed, which
+drifts, falls out. The idle columns mean something only if nothing else runs.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import recap
 
 SECONDS = 3  # of a measurement
 BUSY = 2  # processes
-ROUNDS = 5
 SETTINGS = {
     "default": {},
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -55,30 +55,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help=f"1 round instead of {ROUNDS}")
-    rounds = 1 if parser.parse_args().quick else ROUNDS
-    rates = {(setting, busy): [] for setting in SETTINGS for busy in (0, BUSY)}
-    for _ in range(rounds):
-        for setting, busy in rates:
+    parser.add_argument("--rounds", type=int, default=5, help="5 by default")
+    parser.add_argument(
+        "--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), metavar="SETTING"
+    )
+    arguments = parser.parse_args()
+    rates = {(setting, busy): [] for setting in arguments.settings for busy in (0, BUSY)}
+    for turn in range(arguments.rounds):
+        # Every other round runs backward: what only grows or falls with time favours nobody.
+        for setting, busy in list(rates)[:: 1 if turn % 2 == 0 else -1]:
             with busy_processes(busy):
                 rates[setting, busy].append(captions_per_second(setting))
 
-    print(f"{os.cpu_count()} cores, {rounds} rounds; recap sets GOMP_SPINCOUNT={recap.SPIN_COUNT}")
+    setting = f"recap sets GOMP_SPINCOUNT={recap.SPIN_COUNT}"
+    print(f"{os.cpu_count()} cores, {arguments.rounds} rounds; {setting}")
     print(f"{'captions/s':<12}{'idle':>24}{f'beside {BUSY} processes':>24}")
-    for setting in SETTINGS:
+    for setting in arguments.settings:
         cells = [
             f"{statistics.median(taken):,.0f} ({min(taken):,.0f} to {max(taken):,.0f})"
             for taken in (rates[setting, busy] for busy in (0, BUSY))
         ]
         print(f"{setting:<12}" + "".join(f"{cell:>24}" for cell in cells))
 
-    medians = {key: statistics.median(taken) for key, taken in rates.items()}
-    figures = {
-        f"{setting}_{'busy' if busy else 'idle'}": round(rate)
-        for (setting, busy), rate in medians.items()
-    }
-    figures["idle_share"] = round(medians["recap", 0] / medians["default", 0], 3)
-    figures["busy_share"] = round(medians["recap", BUSY] / medians["passive", BUSY], 3)
+    figures = {}
+    for name, other, busy in (("idle_share", "default", 0), ("busy_share", "passive", BUSY)):
+        if {"recap", other} <= set(arguments.settings):
+            shares = [a / b for a, b in zip(rates["recap", busy], rates[other, busy], strict=True)]
+            figures[name] = round(statistics.median(shares), 3)
+            figures[f"{name}_range"] = [round(min(shares), 3), round(max(shares), 3)]
     print(json.dumps(figures))
 
 
