@@ -21,7 +21,7 @@ ORDER = [
     ["captioners"],
     ["training"],
     ["evaluation"],
-    ["report"],
+    ["report", "cs231n"],
 ]
 STAGES = [stage for line in ORDER for stage in line]
 
