@@ -17,7 +17,7 @@ ORDER = [
     ["core"],
     ["datasets"],
     ["backbones"],
-    ["features", "captions"],
+    ["features", "captions", "vision"],
     ["captioners"],
     ["training"],
     ["evaluation"],

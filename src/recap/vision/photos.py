@@ -1,0 +1,131 @@
+"""The photos that vision looks at: files, folders, and arrays with labels and true masks."""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recap.core.errors import InputError
+from recap.core.images import FORMATS, decode_image
+from recap.core.photo_store import read_photo
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo and what is known of it.
+
+    Attributes
+    ----------
+    name : str
+        No other photo of the same reading has it.
+    image : PIL.Image.Image
+        Upright, in RGB.
+    labels : tuple of int
+        Numbers of the classes that it shows; none where they are not known.
+    masks : array of shape (classes, height, width), bool, optional
+        Where each class is seen.
+    """
+
+    name: str
+    image: Image.Image
+    labels: tuple[int, ...] = ()
+    masks: np.ndarray | None = None
+
+
+def read_photos(sources: Sequence[Path]) -> Iterator[Photo]:
+    """Read photos one after another.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Picture files; folders of them; or NumPy archives `.npz` with `X` (N, height, width, 3)
+        uint8 in RGB and, where they are known, `y` ((N,) numbers of classes, or (N, classes) bool)
+        and `masks` (N, classes, height, width) bool.
+
+    Yields
+    ------
+    Photo
+        Named as its file without the ending; in an archive, with its row behind.
+
+    Raises
+    ------
+    InputError
+        If a source is missing, holds no photos, or a photo cannot be read.
+    """
+    names: set[str] = set()
+    for source in map(Path, sources):
+        for photo in _read_archive(source) if source.suffix == ".npz" else _read_files(source):
+            if photo.name in names:
+                raise InputError(
+                    f"Two photos are called {photo.name}, and their pictures would be: rename one"
+                    f" ({source})."
+                )
+            names.add(photo.name)
+            yield photo
+    if not names:
+        raise InputError("There is no photo: name one or more picture files.")
+
+
+def _read_files(source: Path) -> Iterator[Photo]:
+    """Yield the photo of a file, or those of a folder by their names."""
+    paths = [source]
+    if source.is_dir():
+        Image.init()
+        endings = {ending for ending, form in Image.EXTENSION.items() if form in FORMATS}
+        endings |= {".heic", ".heif"}
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in endings)
+        if not paths:
+            raise InputError(f"The folder {source} has no picture files: name another.")
+    for path in paths:
+        yield Photo(path.stem, decode_image(read_photo(path), str(path)))
+
+
+def _read_archive(source: Path) -> Iterator[Photo]:
+    """Yield the photos of a NumPy archive."""
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            pixels = archive["X"]
+            labels = archive.get("y")
+            masks = archive.get("masks")
+    except FileNotFoundError:
+        raise InputError(f"{source} does not exist: check the path.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+        raise InputError(
+            f"{source} is not a NumPy archive with photos as `X`: download or make it again."
+        ) from None
+    many, *size = pixels.shape or (0,)
+    if pixels.dtype != np.uint8 or len(size) != 3 or size[2] != 3 or 0 in pixels.shape:
+        raise InputError(
+            f"{source} holds an `X` of shape {pixels.shape}, {pixels.dtype}: it must be (N, height,"
+            " width, 3), uint8."
+        )
+    labels = [()] * many if labels is None else _label_sets(labels, many, source)
+    if masks is not None and (
+        masks.dtype != bool
+        or masks.ndim != 4
+        or masks.shape[::2] != (many, size[0])
+        or masks.shape[3] != size[1]
+    ):
+        raise InputError(
+            f"{source} holds `masks` of shape {masks.shape}, {masks.dtype}: they must be (N,"
+            " classes, height, width), bool, for the photos of its `X`."
+        )
+    for row in range(many):
+        name = f"{source.stem}-{row:0{len(str(many - 1))}}"
+        mask = None if masks is None else masks[row]
+        yield Photo(name, Image.fromarray(pixels[row]), labels[row], mask)
+
+
+def _label_sets(labels: np.ndarray, many: int, source: Path) -> list[tuple[int, ...]]:
+    """Return the classes of each photo, of numbers (N,) or truths (N, classes)."""
+    if labels.shape == (many,) and labels.dtype.kind in "iu":
+        return [(int(label),) for label in labels]
+    if labels.ndim == 2 and len(labels) == many and labels.dtype == bool:
+        return [tuple(map(int, np.flatnonzero(row))) for row in labels]
+    raise InputError(
+        f"{source} holds a `y` of shape {labels.shape}, {labels.dtype}: it must be (N,) whole"
+        " numbers or (N, classes) bool, for the photos of its `X`."
+    )
