@@ -90,11 +90,11 @@ TESTS = {
     "evaluation/scoring/treebank": ["evaluation/scoring/test_treebank.py"],
     "evaluation/scoring/treebank_tokens": ["evaluation/scoring/test_treebank.py"],
     "report/captioning/judge": [
-        "report/test_verdict.py",
-        "report/test_comparison.py",
-        "report/test_tables.py",
+        "report/captioning/test_verdict.py",
+        "report/captioning/test_comparison.py",
+        "report/captioning/test_tables.py",
     ],
-    "report/captioning/failures": ["report/test_failures.py"],
+    "report/captioning/failures": ["report/captioning/test_failures.py"],
 }
 # Imported before the mutants are, which then start in a moment.
 HEAVY = ["pytest", "torch", "h5py", "scipy.stats", "sklearn.decomposition", "pandas", "PIL.Image"]

@@ -29,7 +29,7 @@ def test_the_page_of_the_data_says_what_the_code_knows():
     files |= {file for known in WEIGHTS.values() for file in known.values()}
     rows = {
         line.split("`")[1]: line
-        for line in (ROOT / "docs/data.md").read_text().splitlines()
+        for line in (ROOT / "docs/datasets.md").read_text().splitlines()
         if line.startswith("| `") and "." in line.split("`")[1]
     }
     for file in files:

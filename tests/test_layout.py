@@ -100,6 +100,19 @@ def test_the_tests_of_a_stage_stand_in_its_folder(folder):
     assert list((ROOT / "tests" / folder).rglob("test_*.py"))
 
 
+# Stages of the workflow: a rule file each.
+IN_WORKFLOW = sorted({path.stem for path in ROOT.glob("workflow/rules/*.smk")} - {"common"})
+
+
+@pytest.mark.parametrize("stage", IN_WORKFLOW)
+def test_a_stage_of_the_workflow_has_one_name(stage):
+    assert stage in STAGES
+    assert f"\nrule {stage}:\n" in (ROOT / f"workflow/rules/{stage}.smk").read_text()
+    chapter = ROOT / f"docs/{stage}.md"
+    assert chapter.read_text().startswith(f"# {stage}: ")
+    assert f"(docs/{stage}.md)" in (ROOT / "README.md").read_text()
+
+
 def test_contributing_tells_the_stages():
     rows = [
         line.split("|")[1].strip(" `/")

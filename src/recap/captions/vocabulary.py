@@ -24,7 +24,7 @@ def build_vocabulary(
 
     Words are counted in the captions that are learnt from, those of at most `max_words` words.
     Words of equal count stand in the order in which a dict of Python 2 gives them, as they seem to
-    in CS231n's vocabulary (docs/data.md says what speaks for these rules).
+    in CS231n's vocabulary (docs/captions.md says what speaks for these rules).
 
     Parameters
     ----------

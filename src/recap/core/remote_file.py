@@ -9,7 +9,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that the workflow downloads, and what is known of it (docs/data.md says whence).
+    """A file that the workflow downloads, and what is known of it (docs/datasets.md says whence).
 
     Attributes
     ----------

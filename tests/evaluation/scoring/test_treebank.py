@@ -75,7 +75,7 @@ FOLLOWED = [
 # The same where the text ends.
 AT_THE_END = [("it reads K.", ["A"], "k."), ("it reads K. A", [], "k. a")]
 
-# What remains: the caption, the Java tool's words, and ours. docs/scores.md tells them too.
+# What remains: the caption, the Java tool's words, and ours. docs/evaluation.md tells them too.
 DIFFERENT = {
     "2X4.DOG.JPG": (["2x4.dog.jpg"], ["2x4", "dog.jpg"]),
     "&www.flickr.com": (["&www.flickr.com"], ["&", "www.flickr.com"]),

@@ -127,7 +127,7 @@ def score_captions(
 ) -> None:
     """Score captions against reference captions: BLEU, METEOR, ROUGE-L, CIDEr-D and SPICE.
 
-    The scores are coco-caption's (docs/scores.md says how that is known). METEOR and SPICE need
+    The scores are coco-caption's (docs/evaluation.md says how that is known). METEOR and SPICE need
     Java; the others do not. Prints a table.
 
     Parameters

@@ -3,7 +3,7 @@
 The tool follows the conventions of the Penn Treebank (M. Marcus et al., "Building a large
 annotated corpus of English: the Penn Treebank", 1993), in lower case and with the punctuation left
 out. What it does beyond them was found by giving it text and looking at what came back: this is
-not a translation of it. docs/scores.md says how far the two agree.
+not a translation of it. docs/evaluation.md says how far the two agree.
 """
 
 import re
