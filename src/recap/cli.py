@@ -89,7 +89,7 @@ def run_command() -> None:
 def _check_outputs(given: "BoundArguments") -> None:
     """Refuse an output that cannot be made, or is an input, too: it would be lost unread."""
     from recap.core.files import check_output
-    from recap.core.outputs import check_of
+    from recap.core.outputs import check_of, check_pictures
 
     inputs, outputs = set(), []
     for name, value in given.arguments.items():
@@ -99,7 +99,7 @@ def _check_outputs(given: "BoundArguments") -> None:
         if check:
             for path in paths:
                 check(path)
-        if check is check_output:
+        if check in (check_output, check_pictures):
             outputs += paths
         else:
             inputs |= set(map(os.path.realpath, paths))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -78,3 +80,10 @@ def test_weights_by_name_are_downloaded_once(squeezenet, tmp_path, monkeypatch):
         found = load_network("squeezenet1_1", "imagenet")
     assert fetched == ["squeezenet1_1-b8a52dc0.pth"]
     assert found.attributes["weights"] == "squeezenet1_1-b8a52dc0.pth"
+
+
+def test_probabilities_of_one_class_or_several(squeezenet):
+    scores = torch.tensor([[0.0, 2.0]])
+    assert squeezenet.probabilities(scores).sum() == pytest.approx(1)
+    several = replace(squeezenet, several=True)
+    assert several.probabilities(scores)[0, 0] == 0.5

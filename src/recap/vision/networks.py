@@ -32,12 +32,15 @@ class Classifier:
         In the order of the scores; synonyms stand behind commas.
     attributes : dict
         What a file that is made with it says of its origin.
+    several : bool
+        Whether a picture may show several classes, each with a probability of its own.
     """
 
     network: Network
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     attributes: dict[str, str]
+    several: bool = False
 
     @property
     def layers(self) -> list[str]:
@@ -64,6 +67,10 @@ class Classifier:
         """
         last = self.layers[-1]
         return _pool(self.network.maps(images, [last])[last])
+
+    def probabilities(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities of the classes, of their scores (N, classes)."""
+        return scores.sigmoid() if self.several else scores.softmax(1)
 
     def scores_and_map(self, images: torch.Tensor, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the scores of the classes and the map that they are computed from.
