@@ -166,8 +166,7 @@ def test_a_command_does_its_work(annotations, tmp_path, call):
 def test_a_dictionary_is_given_as_json(tmp_path, call):
     # The address is not a URL, and so it is refused without a look at the network.
     status, _, errors = call(
-        "download-dataset",
-        "flickr8k",
+        "download-file",
         "Flickr8k_text.zip",
         "--output",
         tmp_path / "text.zip",

@@ -109,7 +109,6 @@ SETTINGS = {
 }
 # What it does not set, or means otherwise.
 NO_SETTINGS = {
-    ("download_weights", "weights"),  # random ones are not downloaded
     ("list_images", "components"),  # zero looks for none; it is asked for your own photos only
     ("list_images", "regions"),
     ("extract_features", "shard"),

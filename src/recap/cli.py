@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
     "recap.datasets.shapes.draw:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
-    "recap.datasets.download:download_dataset": "Download one file of a data set and verify it.",
-    "recap.backbones.download:download_weights": "Download a backbone's weights and verify them.",
-    "recap.verify_download:verify_download": "Verify a downloaded file again.",
+    "recap.downloads:download_file": "Download a file of the catalogue and verify it.",
+    "recap.downloads:verify_download": "Verify a downloaded file again.",
     "recap.datasets.registry:prepare_annotations": "Write a split's captions in COCO's format.",
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.datasets.list_images:list_images": "List a split's images in row order.",
@@ -34,7 +33,6 @@ COMMANDS = {
     "recap.training.train:train_captioner": "Train a captioner and keep its best epoch.",
     "recap.evaluation.generate:generate_captions": "Caption the images of a split.",
     "recap.evaluation.perplexity:measure_perplexity": "Measure how likely given captions are.",
-    "recap.evaluation.scoring.corenlp:download_spice": "Download the parser that SPICE uses.",
     "recap.evaluation.scoring.score:score_captions": "Score captions: BLEU to SPICE.",
     "recap.evaluation.scoring.submission:write_submission": "Pack captions for COCO's server.",
     "recap.report.captioning.record:record_provenance": "Write down what a study is made from.",

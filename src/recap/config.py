@@ -14,7 +14,7 @@ from recap.captioners.recipe import Recipe
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder, read_decoder
-from recap.evaluation.scoring.corenlp import require_digest
+from recap.evaluation.scoring.corenlp import CORENLP
 from recap.features.layers import choose_layer, numbers_in, regions_in
 from recap.sweeps import expand_lists, expand_models
 
@@ -71,7 +71,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         _check_own(config)
         _check_braces(config)
         if config["spice"]:
-            require_digest(config["checksums"])
+            CORENLP.expecting(config["checksums"].get(CORENLP.name))
     except InputError as error:
         raise InputError(f"Configuration: {error}") from None
     suffix = "" if config["split"] == "official" else f"-{config['split']}"

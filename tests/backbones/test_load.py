@@ -8,7 +8,6 @@ import safetensors.torch
 import torch
 from torch.nn import functional
 
-from recap.backbones.download import download_weights
 from recap.backbones.load import NETWORKS, load_backbone
 from recap.backbones.maps import MAPS
 from recap.backbones.weights import RANDOM, WEIGHTS, weights_source
@@ -441,17 +440,6 @@ def test_torchvision_names_its_files_by_their_digest(backbone, file):
     name, _, digest = file.name.removesuffix(".pth").partition("-")
     assert name == backbone
     assert file.sha256.startswith(digest)
-
-
-def test_download_of_weights_is_verified(tmp_path):
-    (tmp_path / "mirror").mkdir()
-    (tmp_path / "mirror" / "vgg16-397923af.pth").write_bytes(b"something else")
-    output = tmp_path / "vgg16.pth"
-    with pytest.raises(InputError, match="has 14 bytes where 553,433,881 were expected"):
-        download_weights("vgg16", output=output, mirror=str(tmp_path / "mirror"))
-    assert not output.exists()
-    with pytest.raises(InputError, match="vgg16 has no weights named coco to download"):
-        download_weights("vgg16", "coco", output=output)
 
 
 # --- real weights -------------------------------------------------------------------------------

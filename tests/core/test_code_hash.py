@@ -64,7 +64,7 @@ def test_a_copy_has_the_same_fingerprint(package):
                 "recap.features.extract",
                 "recap.features.pca",
                 "recap.datasets",
-                "recap.backbones.download",
+                "recap.downloads",
             },
         ),
         (
@@ -131,9 +131,7 @@ def test_editing_what_never_gets_into_results_changes_no_stage(package, path, mo
 
 
 def test_editing_downloads_changes_the_stages_that_download(package):
-    stages = {"recap.backbones.download", "recap.datasets.download"}
-    stages |= {"recap.evaluation.scoring.corenlp", "recap.verify_download"}
-    assert changed_by(package / "core/fetch.py") == stages
+    assert changed_by(package / "core/fetch.py") == {"recap.downloads"}
 
 
 def test_an_import_within_a_function_counts(package):

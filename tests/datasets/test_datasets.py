@@ -10,7 +10,6 @@ import pytest
 from recap.core.errors import InputError
 from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.annotations import caption_file, read_annotations
-from recap.datasets.download import download_dataset
 from recap.datasets.registry import DATASETS, find_dataset, prepare_annotations
 
 COCO_SPLIT = {
@@ -239,18 +238,6 @@ def test_an_encrypted_archive(coco_archive):
 def test_a_split_that_the_data_set_does_not_have(coco_archive, tmp_path):
     with pytest.raises(InputError, match="coco2014 has no dev split: it has train, val"):
         prepare_annotations("coco2014", coco_archive, split="dev", output=tmp_path / "dev.json")
-
-
-def test_a_file_that_the_data_set_does_not_have(tmp_path):
-    with pytest.raises(InputError, match=r"coco2014 has no file test\.zip: it has train2014\.zip"):
-        download_dataset("coco2014", "test.zip", output=tmp_path / "test.zip")
-
-
-def test_a_file_comes_from_a_mirror_folder(flickr_archive, tmp_path, capsys):
-    output = tmp_path / "resources" / flickr_archive.name
-    download_dataset("flickr8k", flickr_archive.name, output=output, mirror=str(tmp_path))
-    assert output.read_bytes() == flickr_archive.read_bytes()
-    assert "unverified" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "splits"), DATASETS)

@@ -182,5 +182,5 @@ def test_studies_that_no_document_writes_out_are_planned(workflow, overlay, sett
     # `--config` must come before the file that follows.
     words = ["--config", *settings] if settings else []
     planned = workflow.planned(*words, config=config)
-    assert {"download_dataset", "download_weights", "prepare_annotations"} <= planned
+    assert {"download_file", "prepare_annotations"} <= planned
     assert {"extract_features", "fit_pca", "train_captioner", "compare_captioners"} <= planned

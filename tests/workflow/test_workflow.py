@@ -46,7 +46,7 @@ def test_a_run_ends_with_a_table_and_the_path_of_the_report(finished):
     assert "Report: results/shapes/report/index.html" in finished.output
     # The command that it ends by naming.
     (command,) = re.findall(r"^ +(snakemake .*)$", finished.output, re.MULTILINE)
-    assert "download_dataset" in finished.run(*shlex.split(command)[1:], "--dry-run", config="")
+    assert "download_file" in finished.run(*shlex.split(command)[1:], "--dry-run", config="")
     page = (finished.folder / "results/shapes/report/index.html").read_text()
     for model in ("lstm", "reference"):
         assert model in page
@@ -163,7 +163,7 @@ def test_editing_the_config_reruns_what_it_concerns(finished, change, first, not
 def test_spice_brings_its_parser_and_scores_again(finished):
     checksums = f"checksums={{stanford-corenlp-full-2015-12-09.zip: 'sha256:{'0' * 64}'}}"
     planned = finished.planned("--config", "spice=true", checksums)
-    assert planned == {"download_spice", "verify_download", "score_captions", *REPORT, "all"}
+    assert planned == {"download_file", "verify_download", "score_captions", *REPORT, "all"}
     assert "score_captions" in finished.planned("--config", "meteor=false")
 
 

@@ -22,7 +22,7 @@ from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
 from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
 from recap.core.remote_file import RemoteFile
-from recap.verify_download import DOWNLOADS
+from recap.downloads import CATALOGUE
 
 try:
     config.update(
@@ -54,6 +54,7 @@ wildcard_constraints:
     split=one_of(SPLITS),
     dataset=one_of({name for name, _ in DATASETS}),
     splits=one_of({splits for _, splits in DATASETS}),
+    download=one_of(CATALOGUE),
     model=one_of(config["models"]),
     seed=r"\d+",
     run=r"seed\d+|ensemble",
@@ -151,17 +152,10 @@ def weights_of_backbone():
     return [WEIGHTS] if WEIGHTS else []
 
 
-# Folders of resources/ with files that are downloaded.
-DOWNLOADED = {name for (name, _), dataset in DATASETS.items() if dataset.files} | {
-    "weights",
-    "spice",
-}
-
-
 def verified(paths):
     """Return the records that say what the downloads among these files are."""
-    download = rf"resources/({one_of(DOWNLOADED)})/({one_of(DOWNLOADS)})"
-    return [f"{path}.verified.json" for path in paths if re.fullmatch(download, str(path))]
+    downloads = {f"resources/{path}" for path in CATALOGUE}
+    return [f"{path}.verified.json" for path in paths if str(path) in downloads]
 
 
 def runs(pattern):

@@ -46,83 +46,26 @@ rule draw_shapes:
 
 
 # `connections` keeps the downloads that run at once down to what the profile allows.
-rule download_dataset:
-    """Download one archive of the data set and verify it."""
+rule download_file:
+    """Download a file of the catalogue and verify it."""
     output:
-        "resources/{dataset}/{file}",
+        "resources/{download}",
     log:
-        "resources/logs/download_dataset/{dataset}-{file}.log",
+        "resources/logs/download_file/{download}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/download_dataset/{{dataset}}-{{file}}.tsv"
-    wildcard_constraints:
-        dataset=one_of({name for (name, _), dataset in DATASETS.items() if dataset.files}),
-        file=r"[^/]+\.zip",
+        f"results/{STUDY}/benchmarks/download_file/{{download}}.tsv"
     conda:
         "../envs/recap.yaml"
     resources:
         connections=1,
     params:
         package=package,
+        file=subpath(output[0], basename=True),
         source=source_of_downloads,
     shell:
         """
-        PYTHONPATH={params.package:q} python -m recap download-dataset \
-            --dataset={wildcards.dataset:q} \
-            --file={wildcards.file:q} \
-            --output={output:q} \
-            {params.source:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule download_weights:
-    """Download the backbone's weights and verify them."""
-    output:
-        "resources/weights/{file}",
-    log:
-        "resources/logs/download_weights/{file}.log",
-    benchmark:
-        f"results/{STUDY}/benchmarks/download_weights/{{file}}.tsv"
-    wildcard_constraints:
-        file=r"[^/]+\.pth",
-    conda:
-        "../envs/recap.yaml"
-    resources:
-        connections=1,
-    params:
-        package=package,
-        backbone=config["backbone"],
-        weights=config["weights"],
-        source=source_of_downloads,
-    shell:
-        """
-        PYTHONPATH={params.package:q} python -m recap download-weights \
-            --backbone={params.backbone:q} \
-            --weights={params.weights:q} \
-            --output={output:q} \
-            {params.source:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule download_spice:
-    """Download the parser that SPICE uses."""
-    output:
-        "resources/spice/stanford-corenlp-full-2015-12-09.zip",
-    log:
-        "resources/logs/download_spice.log",
-    benchmark:
-        f"results/{STUDY}/benchmarks/download_spice.tsv"
-    conda:
-        "../envs/recap.yaml"
-    resources:
-        connections=1,
-    params:
-        package=package,
-        source=source_of_downloads,
-    shell:
-        """
-        PYTHONPATH={params.package:q} python -m recap download-spice \
+        PYTHONPATH={params.package:q} python -m recap download-file \
+            --file={params.file:q} \
             --output={output:q} \
             {params.source:q} \
             2>&1 | tee {log:q}
@@ -135,23 +78,22 @@ rule download_spice:
 rule verify_download:
     """Verify a downloaded file, and record its digests."""
     input:
-        "resources/{folder}/{file}",
+        "resources/{download}",
     output:
-        "resources/{folder}/{file}.verified.json",
+        "resources/{download}.verified.json",
     log:
-        "resources/logs/verify_download/{folder}-{file}.log",
+        "resources/logs/verify_download/{download}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/verify_download/{{folder}}-{{file}}.tsv"
-    wildcard_constraints:
-        folder=one_of(DOWNLOADED),
-        file=one_of(DOWNLOADS),
+        f"results/{STUDY}/benchmarks/verify_download/{{download}}.tsv"
     priority: 1
     conda:
         "../envs/recap.yaml"
     params:
         package=package,
-        checksum=lambda wildcards: options(checksum=config["checksums"].get(wildcards.file, "")),
-        code=code_hash("recap.verify_download"),
+        checksum=lambda wildcards: options(
+            checksum=config["checksums"].get(Path(wildcards.download).name, "")
+        ),
+        code=code_hash("recap.downloads"),
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap verify-download \

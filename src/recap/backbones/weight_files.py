@@ -58,7 +58,7 @@ def _read(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(
             f"The weights {path} do not exist: give {RANDOM} or a file, such as"
-            " `recap download-weights` brings."
+            " `recap download-file` brings."
         ) from None
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from None

@@ -32,6 +32,11 @@ WEIGHTS = {
     },
 }
 
+WEIGHT_FILES = {
+    f"weights/{file.name}": file for known in WEIGHTS.values() for file in known.values()
+}
+"""What is downloaded for the backbones, by path below `resources`."""
+
 
 def weights_source(backbone: str, weights: str) -> RemoteFile | Path | None:
     """Return where a backbone's weights come from.

@@ -24,6 +24,9 @@ class RemoteFile:
     has_variants : bool
         Whether copies with other bytes are in use (photos scaled down, say), so that a mirror's
         copy is taken even if size and digest differ.
+    run_by : str
+        What runs programs in the file, which is then never taken without a digest to hold it
+        against. Empty for data.
     """
 
     url: str
@@ -32,6 +35,7 @@ class RemoteFile:
     sha256: str | None = None
     other_urls: tuple[str, ...] = ()
     has_variants: bool = False
+    run_by: str = ""
 
     @property
     def name(self) -> str:
@@ -52,8 +56,14 @@ class RemoteFile:
         Raises
         ------
         InputError
-            If the checksum is none of these.
+            If the checksum is none of these, or is not known of a file that is run.
         """
+        if self.run_by and not (self.md5 or self.sha256) and checksum in (None, UNKNOWN):
+            raise InputError(
+                f"{self.run_by} runs programs of {self.name}, of which no official checksum is"
+                f' known: add `{self.name}: "sha256:…"` to `checksums`, with what `sha256sum`'
+                f" prints of a copy that you trust, or leave {self.run_by} out."
+            )
         if checksum is None:
             return self
         algorithm, _, digest = checksum.partition(":")

@@ -81,6 +81,11 @@ DATASETS = {
     ),
 }
 
+DATASET_FILES = {
+    f"{name}/{file.name}": file for (name, _), dataset in DATASETS.items() for file in dataset.files
+}
+"""What is downloaded for the data sets, by path below `resources`."""
+
 
 def find_dataset(name: str, splits: str = OFFICIAL) -> Dataset:
     """Return a data set by its name and the way of parting it.

@@ -209,7 +209,7 @@ def test_file_and_table(no_java, tmp_path, capsys):
 
 def test_a_missing_archive_is_told(tmp_path):
     results, annotations = write_files(tmp_path, CAPTIONS.items(), REFERENCES)
-    with pytest.raises(InputError, match="nowhere.zip does not exist: .*download-spice"):
+    with pytest.raises(InputError, match="nowhere.zip does not exist: .*download-file"):
         score_captions(results, annotations, spice=tmp_path / "nowhere.zip")
 
 

@@ -8,8 +8,9 @@ from java_tokenizer import JAVA, needs_java
 
 from recap.core.errors import InputError
 from recap.core.files import file_hash
+from recap.downloads import download_file
 from recap.evaluation.scoring import spice
-from recap.evaluation.scoring.corenlp import CORENLP, download_spice
+from recap.evaluation.scoring.corenlp import CORENLP
 from recap.evaluation.scoring.java import JavaProblem
 from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
@@ -116,15 +117,15 @@ def test_the_archive_comes_from_a_mirror_if_a_checksum_says_which(corenlp, tmp_p
     checksums = {corenlp.name: f"sha256:{file_hash(corenlp)}"}
     for none in ({}, {corenlp.name: "unknown"}, {"another.zip": "sha256:0"}):
         with pytest.raises(InputError, match=r"add `stanford-.*: \"sha256:…\"` to `checksums`"):
-            download_spice(output=output, mirror=str(corenlp.parent), checksums=none)
+            download_file(CORENLP.name, output=output, mirror=str(corenlp.parent), checksums=none)
     assert not output.exists()
-    download_spice(output=output, mirror=str(corenlp.parent), checksums=checksums)
+    download_file(CORENLP.name, output=output, mirror=str(corenlp.parent), checksums=checksums)
     assert output.read_bytes() == corenlp.read_bytes()
     output.unlink()
     with zipfile.ZipFile(corenlp, "a") as archive:
         archive.writestr("more", "")
     with pytest.raises(InputError, match=r"is not the right .*sha256"):
-        download_spice(output=output, mirror=str(corenlp.parent), checksums=checksums)
+        download_file(CORENLP.name, output=output, mirror=str(corenlp.parent), checksums=checksums)
     assert not output.exists()
 
 

@@ -143,7 +143,7 @@ def score_captions(
     meteor : bool
         Compute METEOR, if there is a Java; `--meteor=false` leaves it out.
     spice : Path, optional
-        Archive of Stanford CoreNLP, as `download-spice` brings it; SPICE is computed with it.
+        Archive of Stanford CoreNLP, as `recap download-file` brings it; SPICE is computed with it.
     format : {"table", "json"}
         What to print: a table, or what the JSON file would hold.
 
@@ -154,7 +154,7 @@ def score_captions(
         not in the annotations or has no reference caption, or if images have no result.
     """
     if spice is not None and not spice.is_file():
-        raise InputError(f"{spice} does not exist: bring it with `recap download-spice`.")
+        raise InputError(f"{spice} does not exist: bring it with `recap download-file`.")
     captions = read_results(results)
     references = read_annotations(annotations).captions_by_image()
     if unknown := [image for image in captions if image not in references]:

@@ -1,4 +1,4 @@
-"""What was downloaded before is held against what is expected now."""
+"""The catalogue of downloads, and what was downloaded before, held against what is expected now."""
 
 import hashlib
 import json
@@ -8,11 +8,12 @@ from downloads import CONTENT, MD5, NAME, SHA256, fetch, remote
 
 from recap.core import fetch as download
 from recap.core.errors import InputError
-from recap.verify_download import DOWNLOADS, verify_download
+from recap.downloads import CATALOGUE, DOWNLOADS, download_file, verify_download
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
 OTHER = CONTENT[::-1]
+EMPTY_ZIP = b"PK\5\6" + bytes(18)
 
 
 @pytest.fixture
@@ -27,6 +28,36 @@ def bring(server, output, monkeypatch):
         return output
 
     return bring
+
+
+@pytest.mark.parametrize("path", CATALOGUE)
+def test_a_file_of_the_catalogue_is_told_by_its_name(path):
+    """`mirror`, `urls` and `checksums` go by names: one stands for one file, wherever it is put."""
+    folder, _, name = path.rpartition("/")
+    assert folder
+    assert CATALOGUE[path] == DOWNLOADS[name]
+
+
+def test_a_file_comes_from_a_mirror_folder(tmp_path, capsys):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror/Flickr8k_text.zip").write_bytes(EMPTY_ZIP)
+    output = tmp_path / "resources/text.zip"
+    download_file("Flickr8k_text.zip", output=output, mirror=str(tmp_path / "mirror"))
+    assert output.read_bytes() == EMPTY_ZIP
+    assert "Flickr8k_text.zip is unverified" in capsys.readouterr().out
+
+
+def test_a_download_is_verified(tmp_path):
+    (tmp_path / "vgg16-397923af.pth").write_bytes(b"something else")
+    output = tmp_path / "resources/vgg16.pth"
+    with pytest.raises(InputError, match="has 14 bytes where 553,433,881 were expected"):
+        download_file("vgg16-397923af.pth", output=output, mirror=str(tmp_path))
+    assert not output.exists()
+
+
+def test_a_file_that_is_not_in_the_catalogue(tmp_path):
+    with pytest.raises(InputError, match=r"^test\.zip is no file that recap downloads: train2014"):
+        download_file("test.zip", output=tmp_path / "test.zip")
 
 
 @pytest.fixture
@@ -112,5 +143,7 @@ def test_a_configured_checksum_is_no_variant(bring, output, record, folder):
 def test_a_file_that_is_not_there_or_none_of_the_downloads(tmp_path, record):
     with pytest.raises(InputError, match=r"val2014\.zip does not exist"):
         verify_download(tmp_path / "val2014.zip", output=record)
-    with pytest.raises(InputError, match=r"x\.zip is no file that recap downloads: train2014\.zip"):
+    with pytest.raises(
+        InputError, match=r"^x\.zip is no file that recap downloads: train2014\.zip"
+    ):
         verify_download(tmp_path / "x.zip", output=record)
