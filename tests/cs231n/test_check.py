@@ -1,0 +1,341 @@
+import sys
+
+import pytest
+
+from recap.captioners import layers
+from recap.core.errors import InputError
+from recap.cs231n import check_parts
+from recap.cs231n.check import check
+
+RIGHT = {
+    "rnn_layers.py": "from recap.captioners.layers import *\n",
+    "optim.py": "from recap.captioners.optim import *\n",
+    "classifiers/rnn.py": "from recap.captioners.numpy import CaptioningRNN\n",
+}
+
+TENSORS = """
+import torch
+
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    return torch.tanh(x @ Wx + prev_h @ Wh + b)
+
+def word_embedding_forward(x, W):
+    return W[x]
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    i, f, o, g = torch.chunk(x @ Wx + prev_h @ Wh + b, 4, dim=1)
+    next_c = torch.sigmoid(f) * prev_c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(next_c), next_c
+
+def temporal_softmax_loss(x, y, mask, verbose=False):
+    logs = torch.log_softmax(x, dim=2).gather(2, y[:, :, None])[:, :, 0]
+    return -(logs * mask).sum() / len(x)
+
+def rnn_forward(x, h0, Wx, Wh, b):
+    raise NotImplementedError
+"""
+
+TENSOR_CAPTIONER = """
+import torch
+from ..rnn_layers_pytorch import *
+
+class CaptioningRNN:
+    def __init__(self, word_to_idx, input_dim, wordvec_dim, hidden_dim, cell_type, dtype):
+        self.cell_type = cell_type
+        assert dtype == torch.float64
+
+    def loss(self, features, captions):
+        p = self.params
+        h = features @ p["W_proj"] + p["b_proj"]
+        states = []
+        for word in captions[:, :-1].T:
+            h = rnn_step_forward(p["W_embed"][word], h, p["Wx"], p["Wh"], p["b"])
+            states.append(h)
+        scores = torch.stack(states, dim=1) @ p["W_vocab"] + p["b_vocab"].detach()
+        return temporal_softmax_loss(scores, captions[:, 1:], captions[:, 1:] != 0)
+
+    def sample(self, features, max_length):
+        return torch.zeros((len(features), max_length), dtype=torch.long)
+"""
+
+
+@pytest.fixture
+def judge(tmp_path, capsys):
+    """Return a function that checks files and returns their lines by the functions' names."""
+
+    def judge(files, seconds=20, folder="hand-in 1/cs231n"):
+        for name, text in files.items():
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        given = tmp_path / folder.removesuffix("/cs231n")
+        before = sorted(given.rglob("*"))
+        try:
+            check(given, seconds=seconds)
+            passed = True
+        except InputError:
+            passed = False
+        assert sorted(given.rglob("*")) == before
+        lines = {}
+        printed = capsys.readouterr().out.splitlines()
+        for line in printed:
+            if line.startswith("  "):
+                name, status, *told = line.strip().split("  ", 1)[0], *line[31:].split("  ", 1)
+                lines[name] = status, "".join(told).strip()
+        assert passed == all(status == "right" for status, _ in lines.values())
+        assert printed[-1].startswith(
+            f"{[status for status, _ in lines.values()].count('right')} of {len(lines)} right;"
+        )
+        return lines
+
+    return judge
+
+
+def broken(code, file="rnn_layers.py"):
+    """Return right files of which one says something else in the end."""
+    return RIGHT | {file: RIGHT[file] + code}
+
+
+def others(lines, *names):
+    return {status for name, (status, _) in lines.items() if name not in names}
+
+
+@pytest.mark.parametrize("folder", ["assignment3/cs231n", "somebody's files"])
+def test_right_files_are_right(judge, folder):
+    lines = judge(RIGHT, folder=folder)
+    assert len(lines) == 13 + 4 + 4
+    assert others(lines) == {"right"}
+
+
+def test_a_wrong_gradient_is_told_by_how_much(judge):
+    lines = judge(
+        broken(
+            "right = lstm_step_backward\n"
+            "def lstm_step_backward(dnext_h, dnext_c, cache):\n"
+            "    dx, dprev_h, dprev_c, dWx, dWh, db = right(dnext_h, dnext_c, cache)\n"
+            "    return dx, dprev_h, dprev_c, dWx, 3 * dWh, db\n"
+        )
+    )
+    status, told = lines["lstm_step_backward"]
+    assert status == "wrong"
+    assert told.startswith("dWh 5.0e-01; right: dx ")
+    assert others(lines, "lstm_step_backward") == {"right"}
+
+
+def test_a_wrong_step_is_told_where_it_is_repeated(judge):
+    """As in the course, the sequence repeats the step of the file."""
+    code = """
+import numpy as np
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    return np.tanh(x @ Wx + prev_h @ Wh), (x, prev_h, Wx, Wh, b)
+def rnn_forward(x, h0, Wx, Wh, b):
+    h = [h0]
+    for t in range(x.shape[1]):
+        h.append(rnn_step_forward(x[:, t], h[-1], Wx, Wh, b)[0])
+    return np.stack(h[1:], axis=1), None
+"""
+    lines = judge(broken(code))
+    assert lines["rnn_step_forward"][0] == lines["rnn_forward"][0] == "wrong"
+    assert lines["rnn_forward"][1].endswith("first mend rnn_step_forward")
+    assert lines["rnn_backward"][0] == "crashed"
+    assert lines["lstm_forward"][0] == "right"
+
+
+def test_a_backward_pass_is_held_against_its_own_forward_pass(judge):
+    """So of two functions it is the wrong one that is told."""
+    code = """
+right, right_backward = word_embedding_forward, word_embedding_backward
+def word_embedding_forward(x, W):
+    out, cache = right(x, W)
+    return 2 * out, cache
+def word_embedding_backward(dout, cache):
+    return 2 * right_backward(dout, cache)
+"""
+    lines = judge(broken(code))
+    assert lines["word_embedding_forward"] == ("wrong", "out 3.3e-01")
+    assert lines["word_embedding_backward"][0] == "right"
+
+
+LINE = "rnn_layers.py, line"
+FAULTS = [
+    {
+        "rnn_step": ("return None, None", "not implemented", ""),
+        "word_embedding": ("return x", "wrong", "it returns 1 values, not 2"),
+        "lstm_step": ("os._exit(0)", "crashed", "it ended its process, with exit status 0"),
+        "temporal_affine": (
+            "return x[:1], 0",
+            "wrong",
+            "out has the shape (1, 3, 4), not (2, 3, 5)",
+        ),
+    },
+    {
+        "rnn_step": ("return None, 0", "wrong", "next_h is None"),
+        "word_embedding": ("return 'text', 0", "wrong", "out is no array of numbers"),
+        "lstm_step": ("return 1 / 0", "crashed", f"{LINE} 8: ZeroDivisionError: division by zero"),
+        "lstm": ("sys.exit('bye')", "crashed", f"{LINE} 10: SystemExit: bye"),
+        "temporal_affine": ("return x[:, :, :1] * np.full(5, np.nan), 0", "wrong", "out inf"),
+    },
+    {
+        "rnn_step": (
+            "os.kill(os.getpid(), 9)",
+            "crashed",
+            "it ended its process, with exit status -9",
+        ),
+        "word_embedding": ("raise NotImplementedError('later')", "not implemented", ""),
+        "temporal_affine": (
+            "return input()",
+            "crashed",
+            f"{LINE} 8: EOFError: EOF when reading a line",
+        ),
+    },
+]
+
+
+@pytest.mark.parametrize("faults", FAULTS)
+def test_what_goes_wrong_is_told_in_a_line(judge, faults):
+    code = "import os, sys, numpy as np\n" + "".join(
+        f"def {layer}_forward(x, *rest):\n    {body}\n" for layer, (body, *_) in faults.items()
+    )
+    lines = judge({"rnn_layers.py": RIGHT["rnn_layers.py"] + code})
+    for layer, (_, status, told) in faults.items():
+        assert lines[f"{layer}_forward"][0] == status
+        assert lines[f"{layer}_forward"][1].split("; first mend")[0] == told
+        if status != "wrong":
+            unchecked = ("not checked", f"first mend {layer}_forward")
+            assert lines[f"{layer}_backward"] == unchecked
+    told_of = {f"{layer}_{way}" for layer in faults for way in ("forward", "backward")}
+    assert others(lines, *told_of) == {"right"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+def test_an_array_larger_than_memory_is_told(judge):
+    code = "import numpy as np\ndef temporal_softmax_loss(*inputs):\n    np.ones((10**5, 10**6))\n"
+    lines = judge({"rnn_layers.py": RIGHT["rnn_layers.py"] + code})
+    status, told = lines["temporal_softmax_loss"]
+    assert status == "crashed"
+    assert told.startswith(f"{LINE} 4: MemoryError: Unable to allocate 745. GiB")
+
+
+def test_an_endless_loop_ends(judge):
+    code = "def word_embedding_backward(dout, cache):\n    while True:\n        print('loop')\n"
+    lines = judge({"rnn_layers.py": RIGHT["rnn_layers.py"] + code}, seconds=3)
+    assert lines["word_embedding_backward"] == ("timed out", "it had not ended after 3 seconds")
+    assert others(lines, "word_embedding_backward") == {"right"}
+
+
+def test_what_a_function_prints_is_not_seen(tmp_path, capfd):
+    code = "import os\nprint('loop')\nos.system('echo loop >&2')\n"
+    (tmp_path / "optim.py").write_text(RIGHT["optim.py"] + code)
+    check(tmp_path)
+    assert "loop" not in "".join(capfd.readouterr())
+
+
+def test_a_function_that_changes_its_input_is_right_and_told(judge):
+    code = """
+right = rnn_backward
+def rnn_backward(dh, cache):
+    gradients = right(dh, cache)
+    dh *= 2
+    return gradients
+"""
+    status, told = judge(broken(code))["rnn_backward"]
+    assert status == "right"
+    assert told.endswith("; it changes its input dh")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = (", "rnn_layers.py, line 1: SyntaxError: "),
+        ("import os\nos._exit(3)", "it ended its process, with exit status 3"),
+        (
+            "from cs231n.layers import *",
+            "rnn_layers.py, line 1: ModuleNotFoundError: No module named 'cs231n.layers'; put that"
+            " file of the course into the folder",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_told_once(judge, text, told):
+    lines = judge({"rnn_layers.py": text, "optim.py": RIGHT["optim.py"]})
+    assert lines["the file"][0] == "crashed"
+    assert lines["the file"][1].startswith(told)
+    assert list(lines) == ["sgd", "sgd_momentum", "rmsprop", "adam", "the file"]
+
+
+def test_a_captioner_is_imported_as_a_part_of_the_package(judge):
+    """It is told which layer to mend first, and its empty methods are not implemented."""
+    code = """
+from ..rnn_layers import lstm_step_forward
+class CaptioningRNN(CaptioningRNN):
+    def loss(self, features, captions):
+        if self.cell_type == "lstm":
+            return 0.0, {}
+        loss, gradients = super().loss(features, captions)
+        return loss, gradients | {"b_proj": gradients["b_proj"] + 1, "W_proj": None}
+    def sample(self, features, max_length):
+        words = super().sample(features, max_length)
+        return 0 * words if self.cell_type == "lstm" else words[:, ::-1]
+"""
+    files = broken(code, "classifiers/rnn.py")
+    files["rnn_layers.py"] += "def rnn_step_forward(*inputs): pass\n"
+    lines = judge(files)
+    first = "first mend rnn_step_forward"
+    assert lines["CaptioningRNN.loss, rnn"] == ("wrong", f"dW_proj is None; {first}")
+    assert lines["CaptioningRNN.loss, lstm"] == ("not implemented", "")
+    assert lines["CaptioningRNN.sample, rnn"][0] == "wrong"
+    assert lines["CaptioningRNN.sample, lstm"] == ("not implemented", "")
+
+
+def test_words_after_the_end_do_not_count(judge):
+    code = """
+class CaptioningRNN(CaptioningRNN):
+    def sample(self, features, max_length):
+        words = super().sample(features, max_length)
+        for row in words:
+            ended = list(row).index(2) + 1 if 2 in row else len(row)
+            row[ended:] = 0
+        return words
+"""
+    assert others(judge({"classifiers/rnn.py": RIGHT["classifiers/rnn.py"] + code})) == {"right"}
+
+
+def test_drawn_captioners_write_words_and_end():
+    for cell in ("rnn", "lstm"):
+        student = check_parts.Student(check_parts, tensors=False)
+        ((_, _, words),) = check_parts.PARTS["classifiers/rnn.py"][
+            f"CaptioningRNN.sample, {cell}"
+        ].check(student)
+        assert (words == 2).any()
+        assert len(set(words[words > 0])) > 3
+
+
+def test_files_of_later_years_take_tensors(judge):
+    lines = judge(
+        {"rnn_layers_pytorch.py": TENSORS, "classifiers/rnn_pytorch.py": TENSOR_CAPTIONER}
+    )
+    assert {name for name, (status, _) in lines.items() if status == "right"} == {
+        "rnn_step_forward",
+        "word_embedding_forward",
+        "lstm_step_forward",
+        "temporal_softmax_loss",
+    }
+    assert lines["rnn_forward"] == lines["lstm_forward"] == ("not implemented", "")
+    # A tensor that was detached has no gradient.
+    assert lines["CaptioningRNN.loss, rnn"][1].startswith("db_vocab is None")
+    assert lines["CaptioningRNN.loss, lstm"][0] == "crashed"
+    assert lines["CaptioningRNN.sample, rnn"][0] == "not implemented"
+
+
+def test_the_arrays_are_those_of_the_notebooks():
+    """Their right values are the course's: `tests/captioners/layers` hold them."""
+    inputs = check_parts.RNN_LAYERS["lstm"].inputs
+    h, _ = layers.lstm_forward(*inputs.values())
+    assert h[0, 0, 0] == pytest.approx(0.01764008, abs=1e-8)
+    assert h[1, 2, 3] == pytest.approx(0.86935314, abs=1e-8)
+
+
+def test_a_folder_without_such_files_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has none of layers.py, optim.py, rnn_layers.py"):
+        check(tmp_path)
+    with pytest.raises(InputError, match="`seconds` must be more than 0"):
+        check(tmp_path, seconds=0)
