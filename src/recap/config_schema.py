@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
@@ -23,14 +23,18 @@ TYPES = {
     "string": "text",
 }
 
-NAMES = {int: "integer", float: "number", bool: "boolean"}
+NAMES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+
+IN_WORDS = {bool: "`true`, `false`", str: "text"}
 
 # As YAML reads them.
 TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
 
 
 def schema_of(options: type) -> dict:
-    """Return the JSON schema of a dataclass of options. A list stands for each of its items.
+    """Return the JSON schema of a dataclass of options.
+
+    A list stands for each of its items, except where the option itself is one.
 
     Parameters
     ----------
@@ -39,8 +43,14 @@ def schema_of(options: type) -> dict:
     """
     properties = {}
     for field in fields(options):
-        choices = get_args(field.type)
-        single = {"enum": choices} if choices else {"type": NAMES[field.type], **field.metadata}
+        is_list = get_origin(field.type) is tuple
+        kind = get_args(field.type)[0] if is_list else field.type
+        choices = get_args(kind)
+        single = {"enum": choices} if choices else {"type": NAMES[kind], **field.metadata}
+        if is_list:
+            default = list(field.default)
+            properties[field.name] = {"type": "array", "items": single, "default": default}
+            continue
         properties[field.name] = {
             "if": {"type": "array"},
             "then": {"items": single, "minItems": 1, "uniqueItems": True},
@@ -63,9 +73,13 @@ def table_of(options: type) -> str:
     descriptions = {name: " ".join(text.split()) for name, text in described}
     lines = ["| key | default | values | |", "|---|---|---|---|"]
     for field in fields(options):
-        choices = [f"`{choice}`" for choice in get_args(field.type)]
-        values = bounds_in_words(field.metadata) or ", ".join(choices) or "`true`, `false`"
-        default = f"{field.default}".lower()
+        is_list = get_origin(field.type) is tuple
+        kind = get_args(field.type)[0] if is_list else field.type
+        choices = [f"`{choice}`" for choice in get_args(kind)]
+        values = bounds_in_words(field.metadata) or ", ".join(choices) or IN_WORDS[kind]
+        if is_list:
+            values = f"list: {values}"
+        default = ", ".join(map(str, field.default)) if is_list else f"{field.default}".lower()
         lines.append(f"| `{field.name}` | {default} | {values} | {descriptions[field.name]} |")
     return "\n".join(lines)
 

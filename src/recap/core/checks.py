@@ -2,8 +2,9 @@
 
 import operator
 import sys
+from collections.abc import Mapping
 from dataclasses import field, fields
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from recap.core.errors import InputError
 
@@ -18,7 +19,12 @@ BOUNDS = {
     "exclusiveMaximum": ("less than", operator.lt),
 }
 
-IN_WORDS = {int: "a whole number", float: "a finite number", bool: "true or false"}
+IN_WORDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "text",
+}
 
 
 def require(holds: bool, name: str, wanted: str, value: Any) -> None:
@@ -75,7 +81,7 @@ def bounded(default: Any, **bounds: float) -> Any:
     return field(default=default, metadata=bounds)
 
 
-def bounds_in_words(bounds: dict[str, float]) -> str:
+def bounds_in_words(bounds: Mapping[str, float]) -> str:
     """Return bounds as `bounded` takes them in words, such as `at least 0 and less than 1`."""
     return " and ".join(f"{BOUNDS[keyword][0]} {bound}" for keyword, bound in bounds.items())
 
@@ -86,8 +92,9 @@ def require_options(options: Any) -> None:
     Parameters
     ----------
     options : dataclass instance
-        With fields of `int`, `float`, `bool` or `Literal`, with the bounds that `bounded` gave
-        them. A whole number serves as a float; truths are no numbers.
+        With fields of `int`, `float`, `bool`, `str` or `Literal`, or tuples of one of these of any
+        length, with the bounds that `bounded` gave them. A whole number serves as a float, a list
+        as a tuple; truths are no numbers.
 
     Raises
     ------
@@ -96,15 +103,24 @@ def require_options(options: Any) -> None:
     """
     for entry in fields(options):
         value = getattr(options, entry.name)
-        if choices := get_args(entry.type):
-            require(value in choices, entry.name, f"one of {', '.join(choices)}", value)
+        if get_origin(entry.type) is not tuple:
+            _require_option(entry.name, value, entry.type, entry.metadata)
             continue
-        types = int | float if entry.type is float else entry.type
-        holds = isinstance(value, types) and isinstance(value, bool) == (entry.type is bool)
-        holds = holds and is_finite(value)
-        require(holds, entry.name, IN_WORDS[entry.type], value)
-        holds = all(BOUNDS[keyword][1](value, bound) for keyword, bound in entry.metadata.items())
-        require(holds, entry.name, bounds_in_words(entry.metadata), value)
+        require(isinstance(value, list | tuple), entry.name, "a list", value)
+        for item in value:
+            _require_option(entry.name, item, get_args(entry.type)[0], entry.metadata)
+
+
+def _require_option(name: str, value: Any, kind: Any, bounds: Mapping[str, float]) -> None:
+    if choices := get_args(kind):
+        require(value in choices, name, f"one of {', '.join(choices)}", value)
+        return
+    holds = isinstance(value, int | float if kind is float else kind)
+    if kind is not str:
+        holds = holds and isinstance(value, bool) == (kind is bool) and is_finite(value)
+    require(holds, name, IN_WORDS[kind], value)
+    holds = all(BOUNDS[keyword][1](value, bound) for keyword, bound in bounds.items())
+    require(holds, name, bounds_in_words(bounds), value)
 
 
 def is_finite(number: float) -> bool:
