@@ -3,9 +3,9 @@
     python benchmarks/feature_precision.py STUDY IMAGES ANNOTATIONS [--weights FILE]
 
 STUDY is a folder such as results/shapes whose captioners are trained; IMAGES and ANNOTATIONS are
-the photos and the captions of its scored split, such as resources/shapes/val2014.zip and
-resources/shapes/annotations/official/captions_val.json. recap extracts the features twice, in
-float32 and in bfloat16; both are projected by the study's PCA and captioned by each of its
+the photos and the captions of its scored split, such as val2014.zip and
+annotations/official/captions_val.json in the scenes' folder in resources/shapes. recap extracts the
+features twice, in float32 and in bfloat16; both are projected by the study's PCA and captioned by each of its
 captioners. The difference of the scores has the interval of the paired bootstrap over the images.
 """
 

@@ -50,7 +50,9 @@ def main() -> None:
     parser.add_argument(
         "--annotations",
         type=Path,
-        default=Path("resources/shapes/annotations_trainval2014.zip"),
+        default=Path(
+            "resources/shapes/seed=0-train_scenes=2000-val_scenes=300/annotations_trainval2014.zip"
+        ),
         metavar="FILE.zip",
         help="the archive that `recap draw-shapes` made",
     )

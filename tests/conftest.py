@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from downloads import CONTENT, NAME
 from faulty_server import FaultyServer
+from places import SCENES
 
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
 from recap.captioners.recipe import Recipe
@@ -108,7 +109,7 @@ def shapes_study(tmp_path_factory) -> Path:
     principal components of them. Tests read it and write elsewhere.
     """
     folder = tmp_path_factory.mktemp("shapes_study")
-    resources = folder / "resources/shapes"
+    resources = folder / SCENES
     captioning = folder / "results/shapes/coco_captioning"
     pca = folder / "results/shapes/features/pca.h5"
     for directory in (resources / "annotations", captioning, pca.parent):

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
+from places import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
@@ -19,8 +20,11 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MU
 def session(shapes_study, tmp_path_factory):
     """Run the page in a folder of its own; return what each block printed, and the folder."""
     folder = tmp_path_factory.mktemp("tutorial")
-    for name in ("resources", "results"):
-        (folder / name).symlink_to(shapes_study / name)
+    (folder / "results").symlink_to(shapes_study / "results")
+    # A small study in the place of the default one.
+    scenes = folder / "resources/shapes/seed=0-train_scenes=2000-val_scenes=300"
+    scenes.parent.mkdir(parents=True)
+    scenes.symlink_to(shapes_study / SCENES)
     printed, namespace = [], {}
     plt.switch_backend("Agg")
     # The page sets how NumPy prints; other tests should not notice.

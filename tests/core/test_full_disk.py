@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from places import SCENES
 
 from recap.captioners.folder import load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
@@ -52,12 +53,12 @@ def project(study, output):
 
 
 def number(study, output):
-    annotations = study / "resources/shapes/annotations"
+    annotations = study / SCENES / "annotations"
     build_vocabulary(annotations / "captions_train.json", output=output)
 
 
 def encode(study, output):
-    annotations = study / "resources/shapes/annotations"
+    annotations = study / SCENES / "annotations"
     encode_captions(
         study / "results/shapes/coco_captioning/coco2014_vocab.json",
         train=annotations / "captions_train.json",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from places import SCENES
 
 from recap.core.errors import InputError
 from recap.core.workers import WORKER_DIED, keep_socket_names_short, map_in_order
@@ -117,7 +118,7 @@ def test_no_folder_for_sockets(monkeypatch, tmp_path):
 
 
 def test_a_killed_process_that_decodes_ends_the_extraction_with_a_sentence(shapes_study, tmp_path):
-    resources = shapes_study / "resources/shapes"
+    resources = shapes_study / SCENES
     files = [resources / "train2014.zip", resources / "annotations/captions_train.json"]
     with at_work("extract-features", *files, "--output", tmp_path / "features.h5") as started:
         process, workers = started

@@ -2,6 +2,7 @@ import json
 import zipfile
 
 import pytest
+from places import SCENES
 
 from recap.core.errors import InputError
 from recap.datasets.categories import prepare_categories
@@ -15,7 +16,7 @@ def read_back(path):
 
 
 def test_scenes_show_what_was_drawn(shapes_study, tmp_path):
-    archive = shapes_study / "resources/shapes/annotations_trainval2014.zip"
+    archive = shapes_study / SCENES / "annotations_trainval2014.zip"
     prepare_categories("shapes", archive, split="val", output=tmp_path / "categories.json")
     assert read_back(tmp_path / "categories.json") == {
         (image_id, thing.shape)

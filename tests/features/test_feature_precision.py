@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import SCENES
 
 from recap.captioners.folder import save_captioner
 
@@ -19,7 +20,7 @@ def run(*words):
 @pytest.fixture
 def arguments(shapes_study, tmp_path, make_captioner):
     """Return a study with a captioner, and the photos and captions of its scored split."""
-    study, resources = tmp_path / "study", shapes_study / "resources/shapes"
+    study, resources = tmp_path / "study", shapes_study / SCENES
     study.mkdir()
     (study / "features").symlink_to(shapes_study / "results/shapes/features")
     save_captioner(study / "models/lstm/seed0", make_captioner(inputs=32))

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from places import SCENES
 
 from recap.captioners.recipe import Recipe
 from recap.core.errors import InputError
@@ -39,7 +40,7 @@ def finished(shapes_study, tmp_path):
     # The fixture has them as `extract_features` leaves them, which are a shard.
     for shard in captioning.glob("*_fc7.h5"):
         gather_features(shapes_study / "results/shapes/coco_captioning" / shard.name, output=shard)
-    resources = shapes_study / "resources/shapes"
+    resources = shapes_study / SCENES
     annotations = resources / "annotations/captions_val.json"
     train_captioner(
         captioning / "train2014_vgg16_fc7_pca.h5",

@@ -246,6 +246,20 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, work
     assert workflow.hashes() == finished.hashes()
 
 
+def copy_results(finished, workflow):
+    """Put what the finished study made into a fresh copy."""
+    for folder in ("resources", "results", ".snakemake"):
+        shutil.copytree(finished.folder / folder, workflow.folder / folder, symlinks=True)
+
+
+def test_scenes_of_other_parameters_do_not_replace_those_of_a_study(finished, workflow):
+    copy_results(finished, workflow)
+    other = ["--config", "study=other", "shapes={train_scenes: 9, val_scenes: 2, seed: 1}"]
+    workflow.run("--until", "draw_shapes", "--cores", "2", *other)
+    assert len(list(workflow.folder.glob("resources/shapes/*/train2014.zip"))) == 2
+    assert workflow.planned() == set()
+
+
 SWEEP = """
 models:
   small: {cell: [lstm, rnn], wordvec_dim: 8, hidden_dim: 8, epochs: 1}
@@ -262,8 +276,7 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
     config = yaml.safe_load((workflow.folder / "tiny.yaml").read_text())
     (workflow.folder / "sweep.yaml").write_text(yaml.dump(config | yaml.safe_load(SWEEP)))
     # What comes before training is the finished study's.
-    for folder in ("resources", "results", ".snakemake"):
-        shutil.copytree(finished.folder / folder, workflow.folder / folder, symlinks=True)
+    copy_results(finished, workflow)
     dry = workflow.run("--dry-run", "--cores", "2", config="sweep.yaml")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", dry, re.MULTILINE))
     assert jobs == {

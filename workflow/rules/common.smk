@@ -18,7 +18,7 @@ from recap.backbones.weights import weights_source
 from recap.core.code_hash import code_hash
 from recap.config import check_config
 from recap.datasets.categories import READERS
-from recap.datasets.registry import DATASETS, OFFICIAL, find_dataset
+from recap.datasets.registry import OFFICIAL, find_dataset
 from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
 from recap.core.remote_file import RemoteFile
@@ -40,6 +40,9 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 STUDY = config["study"]
+# Folders below resources/: of scenes, by their parameters, and of the data set.
+DRAWN = "-".join(f"{name}={value}" for name, value in sorted(config["shapes"].items()))
+DATA = f"shapes/{DRAWN}" if config["dataset"] == "shapes" else config["dataset"]
 SPLITS = list(config["own"]) if OWN else list(DATASET.images)
 HAS_DEV = "dev" in SPLITS
 
@@ -52,8 +55,9 @@ def one_of(names):
 wildcard_constraints:
     study=one_of([STUDY]),
     split=one_of(SPLITS),
-    dataset=one_of({name for name, _ in DATASETS}),
-    splits=one_of({splits for _, splits in DATASETS}),
+    data=one_of([DATA]),
+    drawn=one_of([DRAWN]),
+    splits=one_of([config["split"]]),
     download=one_of(CATALOGUE),
     model=one_of(config["models"]),
     seed=r"\d+",
@@ -67,7 +71,7 @@ def images_of(split):
         images = config["own"][split]["images"]
         # A folder's time tells of files that nobody lists, and not of all that are listed.
         return [ancient(images) if Path(images).is_dir() else images]
-    return [f"resources/{config['dataset']}/{archive}" for archive in DATASET.images[split]]
+    return [f"resources/{DATA}/{archive}" for archive in DATASET.images[split]]
 
 
 def all_cores(wildcards):
@@ -90,14 +94,9 @@ def package(wildcards, output):
     return str(SOURCE)
 
 
-def dataset_of(wildcards):
-    """Return the data set of a job by its name and splits."""
-    return DATASETS[wildcards.dataset, wildcards.splits]
-
-
-def archive_of_annotations(wildcards):
-    """Return the archive that holds the captions of a job's data set."""
-    return f"resources/{wildcards.dataset}/{dataset_of(wildcards).annotations}"
+def archives_of_annotations():
+    """Return the archive that holds the data set's captions in a list; an empty one for your own."""
+    return [] if OWN else [f"resources/{DATA}/{DATASET.annotations}"]
 
 
 @cache
@@ -110,7 +109,7 @@ def annotations_of(split):
     """Return a split's captions as a COCO caption file."""
     if OWN:
         return config["own"][split]["annotations"]
-    return f"resources/{config['dataset']}/annotations/{config['split']}/captions_{split}.json"
+    return f"resources/{DATA}/annotations/{config['split']}/captions_{split}.json"
 
 
 def places_of_own_photos():
@@ -134,15 +133,14 @@ def categories_of(split):
         return [path for key, path in config["own"][split].items() if key == "categories"]
     if config["dataset"] not in READERS or config["split"] != OFFICIAL:
         return []
-    return [f"resources/{config['dataset']}/annotations/{OFFICIAL}/categories_{split}.json"]
+    return [f"resources/{DATA}/annotations/{OFFICIAL}/categories_{split}.json"]
 
 
 def sources():
     """Return all files that the study is made from."""
-    archives = [] if OWN else [f"resources/{config['dataset']}/{DATASET.annotations}"]
     images = {path: None for split in SPLITS for path in images_of(split)}
     captions = [annotations_of(split) for split in SPLITS]
-    return [*images, *archives, *captions, *weights_of_backbone()]
+    return [*images, *archives_of_annotations(), *captions, *weights_of_backbone()]
 
 
 def weights_of_backbone():

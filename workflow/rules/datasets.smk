@@ -1,8 +1,8 @@
 # Bring the data set's archives and the backbone's weights, and put captions into COCO's format.
 #
 # Needs: nothing, or the network, or a mirror.
-# Makes: resources/{dataset}/*.zip
-#        resources/{dataset}/annotations/{splits}/captions_{split}.json
+# Makes: resources/{data}/*.zip, where {data} is the data set, or shapes/ and how it is drawn
+#        resources/{data}/annotations/{splits}/captions_{split}.json
 #        resources/weights/*
 #        resources/spice/stanford-corenlp-full-2015-12-09.zip
 #        {file}.verified.json beside each download
@@ -17,13 +17,13 @@ rule datasets:
 rule draw_shapes:
     """Draw the embedded data set in COCO 2014's layout."""
     output:
-        train_images="resources/shapes/train2014.zip",
-        val_images="resources/shapes/val2014.zip",
-        annotations="resources/shapes/annotations_trainval2014.zip",
+        train_images="resources/shapes/{drawn}/train2014.zip",
+        val_images="resources/shapes/{drawn}/val2014.zip",
+        annotations="resources/shapes/{drawn}/annotations_trainval2014.zip",
     log:
-        "resources/logs/draw_shapes.log",
+        "resources/logs/draw_shapes/{drawn}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/draw_shapes.tsv"
+        f"results/{STUDY}/benchmarks/draw_shapes/{{drawn}}.tsv"
     conda:
         "../envs/recap.yaml"
     threads: all_cores
@@ -107,22 +107,23 @@ rule verify_download:
 rule prepare_annotations:
     """Write the captions of one split as a COCO caption file."""
     input:
-        archive_of_annotations,
+        archives_of_annotations(),
     output:
-        "resources/{dataset}/annotations/{splits}/captions_{split}.json",
+        "resources/{data}/annotations/{splits}/captions_{split}.json",
     log:
-        "resources/logs/prepare_annotations/{dataset}-{splits}-{split}.log",
+        "resources/logs/prepare_annotations/{data}/{splits}-{split}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/prepare_annotations/{{dataset}}-{{splits}}-{{split}}.tsv"
+        f"results/{STUDY}/benchmarks/prepare_annotations/{{data}}/{{splits}}-{{split}}.tsv"
     conda:
         "../envs/recap.yaml"
     params:
         package=package,
-        code=lambda wildcards: code_hash(dataset_of(wildcards).read_split.__module__),
+        dataset=config["dataset"],
+        code=lambda wildcards: code_hash(DATASET.read_split.__module__),
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap prepare-annotations \
-            --dataset={wildcards.dataset:q} \
+            --dataset={params.dataset:q} \
             --archive={input:q} \
             --splits={wildcards.splits:q} \
             --split={wildcards.split:q} \

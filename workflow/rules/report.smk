@@ -14,22 +14,23 @@ rule report:
 rule prepare_categories:
     """Write which objects the photos of one split show."""
     input:
-        archive_of_annotations,
+        archives_of_annotations(),
     output:
-        "resources/{dataset}/annotations/{splits}/categories_{split}.json",
+        "resources/{data}/annotations/{splits}/categories_{split}.json",
     log:
-        "resources/logs/prepare_categories/{dataset}-{splits}-{split}.log",
+        "resources/logs/prepare_categories/{data}/{splits}-{split}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/prepare_categories/{{dataset}}-{{splits}}-{{split}}.tsv"
+        f"results/{STUDY}/benchmarks/prepare_categories/{{data}}/{{splits}}-{{split}}.tsv"
     conda:
         "../envs/recap.yaml"
     params:
         package=package,
+        dataset=config["dataset"],
         code=code_hash("recap.datasets.categories"),
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap prepare-categories \
-            --dataset={wildcards.dataset:q} \
+            --dataset={params.dataset:q} \
             --archive={input:q} \
             --split={wildcards.split:q} \
             --output={output:q} \
