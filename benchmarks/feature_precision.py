@@ -5,8 +5,9 @@
 STUDY is a folder such as results/shapes whose captioners are trained; IMAGES and ANNOTATIONS are
 the photos and the captions of its scored split, such as val2014.zip and
 annotations/official/captions_val.json in the scenes' folder in resources/shapes. recap extracts the
-features twice, in float32 and in bfloat16; both are projected by the study's PCA and captioned by each of its
-captioners. The difference of the scores has the interval of the paired bootstrap over the images.
+features twice, in float32 and in bfloat16; both are projected by the study's PCA and captioned by
+each of its captioners. The difference of the scores has the interval of the paired bootstrap over
+the images.
 """
 
 import argparse
