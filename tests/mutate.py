@@ -34,6 +34,8 @@ TESTS = {
     "features/gpu_covariance": ["features/test_pca.py"],
     "features/pooling": ["features/test_layers.py"],
     "backbones/preprocessing": ["backbones/test_preprocessing.py"],
+    "vision/saliency_maps": ["vision/test_saliency.py"],
+    "vision/saliency_checks": ["vision/test_saliency.py"],
     "captions/vocabulary": ["captions/test_vocabulary.py"],
     "captions/words": ["captions/test_vocabulary.py"],
     "captions/encode": ["captions/test_vocabulary.py"],

@@ -4,6 +4,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from recap.backbones.imagenet_classes import IMAGENET_CLASSES
@@ -52,6 +53,21 @@ class Classifier:
         """Name of the last map before the classifier, which Grad-CAM looks at."""
         ends = self.network.ends
         return [name for name in ends if ends[name] <= len(self.network.features)][-1]
+
+    def images(self, pixels: np.ndarray) -> torch.Tensor:
+        """Return what the network sees of pixels.
+
+        Parameters
+        ----------
+        pixels : array of shape (N, height, width, 3), uint8
+            In RGB.
+
+        Returns
+        -------
+        tensor of shape (N, 3, height, width), float32
+        """
+        device = next(self.network.parameters()).device
+        return self.preprocessing.preprocess(torch.from_numpy(pixels).to(device))
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the unnormalised scores of the classes.

@@ -11,6 +11,7 @@ from PIL import Image
 from recap.core.errors import InputError
 from recap.core.images import FORMATS, decode_image
 from recap.core.photo_store import read_photo
+from recap.vision.networks import Classifier
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,61 @@ class Photo:
     image: Image.Image
     labels: tuple[int, ...] = ()
     masks: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class CutPhoto:
+    """A photo as a network sees it.
+
+    Attributes
+    ----------
+    name : str
+        As of `Photo`.
+    pixels : array of shape (height, width, 3), uint8
+        In RGB.
+    labels : tuple of int
+        As of `Photo`.
+    masks : array of shape (classes, height, width), bool, optional
+        As of `Photo`.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: tuple[int, ...]
+    masks: np.ndarray | None
+
+
+def cut_photos(sources: Sequence[Path], classifier: Classifier) -> list[CutPhoto]:
+    """Read photos and cut them to a network's size.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        As `read_photos` takes them.
+    classifier : Classifier
+        Network.
+
+    Raises
+    ------
+    InputError
+        As `read_photos` does, or if a photo's labels or masks are not of the network's classes.
+    """
+    cut = classifier.preprocessing.cut
+    classes = len(classifier.class_names)
+    photos = []
+    for photo in read_photos(sources):
+        masks = photo.masks
+        if not all(0 <= label < classes for label in photo.labels) or (
+            masks is not None and len(masks) != classes
+        ):
+            raise InputError(
+                f"{photo.name} has labels or masks of other classes than the network's {classes}:"
+                " give the photos that the network was made for."
+            )
+        if masks is not None:
+            masks = np.stack([cut(Image.fromarray(mask)) for mask in masks])
+        photos.append(CutPhoto(photo.name, cut(photo.image), photo.labels, masks))
+    return photos
 
 
 def read_photos(sources: Sequence[Path]) -> Iterator[Photo]:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.outputs import PICTURES, is_picture
+
+# Pixels between pictures in a row, and of the line of words above.
+GAP, LINE = 6, 24
 
 
 def save_picture(path: Path, pixels: np.ndarray) -> None:
@@ -24,6 +27,42 @@ def save_picture(path: Path, pixels: np.ndarray) -> None:
     form = PICTURES[path.suffix.lower()]
     with atomic_path(path) as scratch:
         Image.fromarray(pixels).save(scratch, format=form, **options.get(form, {}))
+
+
+def save_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as a compressed NumPy archive.
+
+    Parameters
+    ----------
+    path : Path
+        File to make, `.npz`.
+    **arrays : array
+        By their names.
+    """
+    with atomic_path(path) as scratch, open(scratch, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def label_pictures(pictures: dict[str, np.ndarray]) -> np.ndarray:
+    """Return pictures in a row, with their names above.
+
+    Parameters
+    ----------
+    pictures : dict of str to array of shape (height, width, 3), uint8
+        In RGB, of one size.
+
+    Returns
+    -------
+    array of shape (height + LINE, width of all with gaps, 3), uint8
+    """
+    height, width, _ = next(iter(pictures.values())).shape
+    row = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, LINE + height), "white")
+    pen = ImageDraw.Draw(row)
+    for number, (name, pixels) in enumerate(pictures.items()):
+        left = number * (width + GAP)
+        pen.text((left, 4), name.replace("_", " "), "black", ImageFont.load_default(14))
+        row.paste(Image.fromarray(pixels), (left, LINE))
+    return np.array(row)
 
 
 def require_one(output: Path, many: int) -> None:

@@ -18,7 +18,9 @@ class Saliency:
     steps : int
         Points on the way from black to the picture at which integrated gradients takes gradients.
     erasures : int
-        Pictures that are scored on the way from whole to erased, and back.
+        Parts in which a photo is erased by saliency, and given back, while the network looks on.
+    checked : int
+        Maps that are compared with those of a network whose weights are shuffled.
 
     Raises
     ------
@@ -29,7 +31,8 @@ class Saliency:
     samples: int = bounded(50, minimum=1)
     noise: float = bounded(0.15, minimum=0)
     steps: int = bounded(50, minimum=1)
-    erasures: int = bounded(20, minimum=2)
+    erasures: int = bounded(14, minimum=1)
+    checked: int = bounded(8, minimum=0)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
