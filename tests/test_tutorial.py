@@ -1,6 +1,7 @@
 import contextlib
 import io
 import re
+import runpy
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ from places import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "tutorial.md").read_text(encoding="utf-8")
-BEFORE_THE_STUDY = PAGE.partition("## The captioner")[0]
+BEFORE_THE_STUDY = PAGE.partition("## The data")[0]
 PICTURES = re.findall(r"^!\[.+\]\((tutorial/.+)\)$", PAGE, re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
@@ -59,20 +60,40 @@ def test_both_captioners_learn_fifty_captions_by_heart(session):
     assert namespace["right"] == 50
 
 
-def test_the_lstm_with_open_gates_keeps_the_gradient_that_the_rnn_loses(session):
+def test_open_gates_and_the_identity_keep_the_gradient_that_others_lose(session):
     _, namespace, _ = session
     kept = {name: values[-1] for name, values in namespace["norms"].items()}
-    assert kept["RNN"] < 1e-9
-    assert kept["RNN, Wh three times as large"] > 1e3
-    assert 0.1 < kept["LSTM, forget bias 3"] < 10
+    for name in ("tanh", "tanh, Wh orthogonal", "LSTM", "GRU"):
+        assert kept[name] < 1e-9
+    assert 1e-10 < kept["ReLU"] < 1e-6
+    for name in ("ReLU, Wh identity", "LSTM, bias of f 3"):
+        assert 0.1 < kept[name] < 10
+    assert 0.01 < kept["GRU, bias of z 3"] < 0.1
+    assert kept["tanh, Wh three times as large"] > 1e3
+
+
+def test_captions_by_hand_are_those_of_sample_and_a_beam_finds_likelier_ones(session):
+    _, namespace, _ = session
+    assert namespace["same"] == 10
+    likelihoods = namespace["likelihoods"]
+    assert likelihoods["greedy"] < likelihoods["beam3-length_penalty=0"]
 
 
 def test_the_page_shows_the_pictures_that_its_code_makes(session):
     _, _, folder = session
     made = sorted(path.relative_to(folder / "docs") for path in (folder / "docs").rglob("*.png"))
-    kept = sorted(path.relative_to(DOCS) for path in (DOCS / "tutorial").iterdir())
-    assert made == kept == sorted(map(Path, PICTURES))
+    kept = sorted(path.relative_to(DOCS) for path in (DOCS / "tutorial").glob("*.png"))
+    assert made == kept == sorted(Path(name) for name in PICTURES if name.endswith(".png"))
     for name in made:
         assert (DOCS / name).stat().st_size < 60_000
         with Image.open(folder / "docs" / name) as new, Image.open(DOCS / name) as shown:
             assert new.size == shown.size
+
+
+def test_the_diagrams_are_what_their_program_draws():
+    diagrams = runpy.run_path(DOCS / "tutorial/diagrams.py")["DIAGRAMS"]
+    assert sorted(f"tutorial/{name}.svg" for name in diagrams) == sorted(
+        name for name in PICTURES if name.endswith(".svg")
+    )
+    for name, draw in diagrams.items():
+        assert draw().svg() == (DOCS / f"tutorial/{name}.svg").read_text(encoding="utf-8")
