@@ -41,6 +41,7 @@ COMMANDS = {
     ),
     "recap.evaluation.caption:caption": "Print a caption for any photo.",
     "recap.vision.saliency:show_saliency": "Show which pixels a class's score depends on.",
+    "recap.vision.style:transfer_style": "Paint a photo in the style of paintings.",
     "recap.captioners.verify:verify": "Check the files of a coco_captioning folder.",
     "recap.cs231n.check:check": "Check a student's own layers.",
     "recap.report.verify_study:verify_study": "Check a study's files against their digests.",

@@ -48,11 +48,26 @@ class Preprocessing:
             scaled = f"shorter side to {self.resize} {how}, centre {self.crop}"
         return f"{self.channels}, {scaled}, scaled to [0, 1], mean {self.mean}, std {self.std}"
 
-    def cut(self, image: Image.Image) -> np.ndarray:
-        """Resize an image and cut out its centre, pixel by pixel as torchvision does.
+    def scale(self, image: Image.Image, short: int) -> Image.Image:
+        """Scale an image, pixel by pixel as torchvision does.
 
         Of a strip that is more than `MOST_STRETCHED` times as long as wide, only the middle is
         looked at: resized whole, it might not fit into memory.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            In RGB.
+        short : int
+            Length in pixels that the shorter side is scaled to; the longer is truncated.
+        """
+        side = min(image.size)
+        image = _cut_middle(image, [min(length, MOST_STRETCHED * side) for length in image.size])
+        size = tuple(int(short * length / side) for length in image.size)
+        return image.resize(size, self._resample)
+
+    def cut(self, image: Image.Image) -> np.ndarray:
+        """Resize an image and cut out its centre, pixel by pixel as torchvision does.
 
         Parameters
         ----------
@@ -64,14 +79,10 @@ class Preprocessing:
         array of shape (crop, crop, 3), uint8
             In RGB.
         """
-        resample = Image.Resampling[self.resample.upper()]
         if self.resize is None:
-            return np.array(image.resize((self.crop, self.crop), resample))
-        short = min(image.size)
-        image = _cut_middle(image, [min(side, MOST_STRETCHED * short) for side in image.size])
-        # The longer side is truncated; of a margin's odd pixel, the half is rounded to even.
-        size = tuple(int(self.resize * side / short) for side in image.size)
-        return np.array(_cut_middle(image.resize(size, resample), [self.crop, self.crop]))
+            return np.array(image.resize((self.crop, self.crop), self._resample))
+        # Of a margin's odd pixel, the half is rounded to even.
+        return np.array(_cut_middle(self.scale(image, self.resize), [self.crop, self.crop]))
 
     def preprocess(self, pixels: torch.Tensor) -> torch.Tensor:
         """Put the channels into the order of the weights, subtract their means and scale them.
@@ -105,6 +116,10 @@ class Preprocessing:
         mean, std = _on_device((self.mean, self.std), images.device)
         pixels = self._swap(255 * (images.float() * std + mean)).permute(0, 2, 3, 1)
         return pixels.round().clamp(0, 255).byte()
+
+    @property
+    def _resample(self) -> Image.Resampling:
+        return Image.Resampling[self.resample.upper()]
 
     def _swap(self, images: torch.Tensor) -> torch.Tensor:
         """Turn RGB into the order of the weights, or back."""

@@ -11,7 +11,7 @@ from PIL import Image
 from recap.core.files import atomic_path
 from recap.vision.pictures import save_picture
 
-# Frames of an animation at most, beside the first and the last step's.
+# Frames of an animation at most, beside the last.
 MOST_FRAMES = 40
 
 # Milliseconds that a frame is shown, and the last one.
@@ -47,16 +47,17 @@ class Frames(AbstractContextManager):
         self.step = 0
         self._pixels: list[np.ndarray] = []
 
-    def keep(self, image: torch.Tensor) -> None:
+    def keep(self, image: torch.Tensor, *, last: bool = False) -> None:
         """Keep the image, if it is this step's turn.
 
         Parameters
         ----------
         image : tensor of shape (1, 3, height, width)
-            As it is before the first step, or after the next one.
+            As it is before the next step.
+        last : bool
+            Whether there is none: it is kept in any case.
         """
-        between = -(-self.steps // MOST_FRAMES)
-        if self.folder and (self.step % between == 0 or self.step == self.steps):
+        if self.folder and (last or self.step % -(-self.steps // MOST_FRAMES) == 0):
             pixels = self.deprocess(image.detach())[0].cpu().numpy()
             self._pixels.append(pixels)
             digits = len(str(self.steps))

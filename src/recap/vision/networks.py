@@ -1,6 +1,7 @@
 """The classifiers that vision looks into."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +50,35 @@ class Classifier:
         return list(self.network.ends)
 
     @property
+    def feature_layers(self) -> list[str]:
+        """Names of the maps before the classifier; they have places."""
+        ends = self.network.ends
+        return [name for name in ends if ends[name] <= len(self.network.features)]
+
+    @property
     def last_feature_layer(self) -> str:
         """Name of the last map before the classifier, which Grad-CAM looks at."""
-        ends = self.network.ends
-        return [name for name in ends if ends[name] <= len(self.network.features)][-1]
+        return self.feature_layers[-1]
+
+    def require_layer(self, wanted: str, known: Sequence[str]) -> None:
+        """Refuse a layer that is none of those that can be taken.
+
+        Parameters
+        ----------
+        wanted : str
+            What was given.
+        known : sequence of str
+            `layers` or `feature_layers`.
+
+        Raises
+        ------
+        InputError
+            If it is none of them.
+        """
+        if wanted not in known:
+            raise InputError(
+                f"The network has no layer {wanted!r} to look at: give one of {', '.join(known)}."
+            )
 
     def images(self, pixels: np.ndarray) -> torch.Tensor:
         """Return what the network sees of pixels.

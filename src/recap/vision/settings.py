@@ -1,8 +1,10 @@
 """How each method works: its hyperparameters, their bounds, and what they mean."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from recap.core.checks import bounded, require_options
+from recap.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -37,3 +39,71 @@ class Saliency:
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
         require_options(self)
+
+
+@dataclass(frozen=True)
+class StyleTransfer:
+    """How `transfer_style` paints a photo.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of the shorter side of the painted photo.
+    style_size : int
+        Pixels of the shorter side of the styles; larger ones give larger strokes.
+    content_layer : str
+        Layer whose map is to stay the photo's; empty for the network's usual one.
+    style_layers : tuple of str
+        Layers whose Gram matrices are to become the style's; none for the network's usual ones.
+    content_weight : float
+        Weight of the content's loss.
+    style_weights : tuple of float
+        Weight of each style layer's loss; a single one is that of each.
+    tv_weight : float
+        Weight of the total variation, which makes the painted photo smooth.
+    absolute_weights : bool
+        Whether weights are of plain sums, as in CS231n's third assignment; otherwise each loss is
+        taken in shares of what its target has, so that weights fit any network and size.
+    start : {"content", "random"}
+        What the painting starts from: the photo, or random numbers from 0 to 1.
+    optimizer : {"lbfgs", "adam"}
+        L-BFGS within the range of colours, or Adam as the course uses it.
+    steps : int
+        Steps of Adam; of L-BFGS, how often the losses are computed.
+    learning_rate : float
+        Adam's step size.
+    fine_learning_rate : float
+        Its step size in the last 20 steps, in which it starts anew.
+    keep_colors : bool
+        Whether the painted photo takes its brightness alone from the painting, and its colours
+        from the photo.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range, or there is nothing to reach.
+    """
+
+    size: int = bounded(384, minimum=32, maximum=4096)
+    style_size: int = bounded(384, minimum=32, maximum=4096)
+    content_layer: str = ""
+    style_layers: tuple[str, ...] = ()
+    content_weight: float = bounded(1.0, minimum=0)
+    style_weights: tuple[float, ...] = bounded((1.0,), minimum=0)
+    tv_weight: float = bounded(0.1, minimum=0)
+    absolute_weights: bool = False
+    start: Literal["content", "random"] = "content"
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    steps: int = bounded(200, minimum=1)
+    learning_rate: float = bounded(3.0, exclusiveMinimum=0)
+    fine_learning_rate: float = bounded(0.1, exclusiveMinimum=0)
+    keep_colors: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range, and weights of nothing but smoothness."""
+        require_options(self)
+        if not self.content_weight and not any(self.style_weights):
+            raise InputError(
+                "Neither the content nor the style has a weight: set `content_weight` or"
+                " `style_weights`."
+            )

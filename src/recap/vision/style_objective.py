@@ -1,0 +1,244 @@
+"""What style transfer minimises, and the ways down."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from recap.backbones.network import Network
+from recap.backbones.preprocessing import Preprocessing
+from recap.core.checks import require
+from recap.vision.networks import Classifier
+from recap.vision.settings import StyleTransfer
+from recap.vision.style_losses import content_loss, gram_matrix, style_loss, tv_loss
+
+# Layers of the content and of the style, by network: those of Gatys et al. for VGG-16. The others
+# have SqueezeNet's layers, and those of CS231n's third assignment.
+VGG16_LAYERS = ("conv4_2", ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"))
+SQUEEZENET_LAYERS = ("fire2", ("conv1", "fire3", "fire4", "fire5"))
+
+# The course's schedule: Adam's last steps at the low rate, those of them in which the image is no
+# longer clamped, and where to.
+FINE_STEPS, FREE_STEPS, CLAMP = 20, 10, 1.5
+
+# Steps that L-BFGS remembers.
+MEMORY = 10
+
+
+@dataclass(frozen=True)
+class StyleObjective:
+    """The losses of an image: content, style and total variation.
+
+    Attributes
+    ----------
+    network : Network
+        What gives the maps.
+    content : dict of str to (tensor of shape (1, channels, height, width), float)
+        By layer, the content's map and its weight.
+    styles : dict of str to (tensor of shape (channels, channels), float)
+        By layer, the style's Gram matrix and its weight.
+    tv_weight : float
+        Weight of the total variation.
+    """
+
+    network: Network
+    content: dict[str, tuple[torch.Tensor, float]]
+    styles: dict[str, tuple[torch.Tensor, float]]
+    tv_weight: float
+
+    def __call__(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the losses of an image, and the gradient of their sum.
+
+        Parameters
+        ----------
+        image : tensor of shape (1, 3, height, width)
+            Preprocessed.
+
+        Returns
+        -------
+        tuple of (tensor of shape (3,), tensor of shape (1, 3, height, width))
+            Losses of content, style and total variation.
+        """
+        image = image.detach().requires_grad_()
+        maps = self.network.maps(image, {*self.content, *self.styles})
+        gradients: dict[str, torch.Tensor] = {}
+        losses = image.new_zeros(3)
+        with torch.no_grad():
+            kinds = ((content_loss, self.content), (style_loss, self.styles))
+            for kind, (compute, targets) in enumerate(kinds):
+                for layer, (target, weight) in targets.items():
+                    loss, gradient = compute(maps[layer], target, weight)
+                    losses[kind] += loss
+                    gradients[layer] = gradients.get(layer, 0) + gradient
+            losses[2], smooth = tv_loss(image, self.tv_weight)
+        outputs = [maps[layer] for layer in gradients]
+        (gradient,) = torch.autograd.grad(outputs, image, list(gradients.values()))
+        return losses, gradient.add_(smooth)
+
+
+def make_objective(
+    classifier: Classifier,
+    content: torch.Tensor,
+    styles: Sequence[torch.Tensor],
+    shares: Sequence[float],
+    settings: StyleTransfer,
+) -> StyleObjective:
+    """Return what an image must minimise to look like the content, painted in the styles.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Its network gives the maps.
+    content : tensor of shape (1, 3, height, width)
+        Preprocessed, as large as the image will be.
+    styles : sequence of tensor of shape (1, 3, height, width)
+        Preprocessed, of any size.
+    shares : sequence of float
+        Of each style, with the sum 1: their Gram matrices are averaged. The distance to the mean
+        is, but for a constant, the mean of the distances.
+    settings : StyleTransfer
+        Layers and weights.
+
+    Raises
+    ------
+    InputError
+        If the network has no such layer, or there are not as many weights as layers.
+    """
+    content_layer, style_layers = _choose_layers(classifier, settings)
+    weights = [*settings.style_weights] * (
+        len(style_layers) if len(settings.style_weights) == 1 else 1
+    )
+    many = len(style_layers)
+    require(len(weights) == many, "style_weights", f"one number, or {many}", weights)
+    network = classifier.network
+    targets, grams = {}, {}
+    with torch.no_grad():
+        if settings.content_weight:
+            target = network.maps(content, [content_layer])[content_layer]
+            size = 1 if settings.absolute_weights else target.square().sum()
+            targets[content_layer] = (target, float(settings.content_weight / size))
+        weighted = {
+            layer: weight for layer, weight in zip(style_layers, weights, strict=True) if weight
+        }
+        for share, style in zip(shares, styles, strict=True) if weighted else ():
+            for layer, features in network.maps(style, weighted).items():
+                grams[layer] = grams.get(layer, 0) + share * gram_matrix(features)
+        for layer, gram in grams.items():
+            size = 1 if settings.absolute_weights else gram.square().sum()
+            grams[layer] = (gram, float(weighted[layer] / size))
+    tv_weight = settings.tv_weight / (1 if settings.absolute_weights else content.numel())
+    return StyleObjective(network, targets, grams, tv_weight)
+
+
+def _choose_layers(classifier: Classifier, settings: StyleTransfer) -> tuple[str, tuple[str, ...]]:
+    """Return the layers of the content and of the style."""
+    is_vgg16 = classifier.attributes.get("backbone") == "vgg16"
+    content, styles = VGG16_LAYERS if is_vgg16 else SQUEEZENET_LAYERS
+    content = settings.content_layer or content
+    styles = tuple(settings.style_layers) or styles
+    for layer in (content, *styles):
+        classifier.require_layer(layer, classifier.feature_layers)
+    return content, styles
+
+
+def descend(
+    objective: StyleObjective,
+    start: torch.Tensor,
+    settings: StyleTransfer,
+    preprocessing: Preprocessing,
+    each: Callable[[torch.Tensor], None],
+) -> tuple[torch.Tensor, list[float]]:
+    """Change an image step by step, so that its losses fall.
+
+    Parameters
+    ----------
+    objective : StyleObjective
+        What gives the losses.
+    start : tensor of shape (1, 3, height, width)
+        Left as it is.
+    settings : StyleTransfer
+        How.
+    preprocessing : Preprocessing
+        Its range of colours is kept to by L-BFGS.
+    each : callable
+        Called with the image before each step.
+
+    Returns
+    -------
+    tuple of (tensor of shape (1, 3, height, width), list of float)
+        The image, and the sum of the losses before each step.
+    """
+    if settings.optimizer == "adam":
+        return _descend_adam(objective, start, settings, each)
+    return _descend_lbfgs(objective, start, settings, preprocessing, each)
+
+
+def _descend_adam(
+    objective: StyleObjective,
+    start: torch.Tensor,
+    settings: StyleTransfer,
+    each: Callable[[torch.Tensor], None],
+) -> tuple[torch.Tensor, list[float]]:
+    """Take the steps of the course."""
+    image = start.clone()
+    sums = []
+    for step in range(settings.steps):
+        left = settings.steps - step
+        if step == 0:
+            optimizer = torch.optim.Adam([image], settings.learning_rate, fused=True)
+        elif left == FINE_STEPS:
+            optimizer = torch.optim.Adam([image], settings.fine_learning_rate, fused=True)
+        if left > FREE_STEPS:
+            image.clamp_(-CLAMP, CLAMP)
+        each(image)
+        losses, image.grad = objective(image)
+        optimizer.step()
+        sums.append(float(losses.sum()))
+    image.grad = None
+    return image, sums
+
+
+def _descend_lbfgs(
+    objective: StyleObjective,
+    start: torch.Tensor,
+    settings: StyleTransfer,
+    preprocessing: Preprocessing,
+    each: Callable[[torch.Tensor], None],
+) -> tuple[torch.Tensor, list[float]]:
+    """Take steps of L-BFGS-B, which stays between black and white."""
+    sums = []
+
+    def to_image(values: np.ndarray) -> torch.Tensor:
+        image = torch.from_numpy(values.astype(np.float32)).view(1, height, width, 3)
+        return image.to(start.device).permute(0, 3, 1, 2)
+
+    def to_values(image: torch.Tensor) -> np.ndarray:
+        return image.permute(0, 2, 3, 1).cpu().numpy().astype(np.float64).ravel()
+
+    def compute(values: np.ndarray) -> tuple[float, np.ndarray]:
+        image = to_image(values)
+        each(image)
+        losses, gradient = objective(image)
+        sums.append(float(losses.sum()))
+        return sums[-1], to_values(gradient)
+
+    height, width = start.shape[2:]
+    ends = torch.tensor([0, 255], device=start.device).view(2, 1, 1, 1)
+    black, white = preprocessing.preprocess(ends.expand(2, height, width, 3))[:, None]
+    found = minimize(
+        compute,
+        to_values(start),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([to_values(black), to_values(white)], axis=1),
+        options={
+            "maxfun": settings.steps,
+            "maxiter": settings.steps,
+            "maxcor": MEMORY,
+            "ftol": 0,
+            "gtol": 0,
+        },
+    )
+    return to_image(found.x), sums
