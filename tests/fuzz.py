@@ -35,7 +35,6 @@ from PIL import Image
 from recap.backbones.load import load_backbone
 from recap.backbones.preprocessing import Preprocessing
 from recap.captioners.folder import CONFIG, MODEL, TrainedCaptioner, load_captioner, save_captioner
-from recap.captioners.loader import load_coco_data
 from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.recipe import Recipe
 from recap.captioners.verify import verify
@@ -45,6 +44,7 @@ from recap.captions.vocabulary import build_vocabulary
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.core.images import ImageStore, decode_image
+from recap.cs231n.coco_utils import load_coco_data
 from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.annotations import read_annotations
 from recap.datasets.categories import prepare_categories, read_categories

@@ -59,5 +59,5 @@ def test_targets_of_make_are_there(words):
 
 def test_programs_that_are_named_are_there():
     named = {words[1] for words in spans("python") + blocks("python") + spans(".venv/bin/python")}
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in named - {"-m"} if not (ROOT / name).exists()] == []
     assert len(named) > 5

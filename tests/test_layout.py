@@ -28,9 +28,6 @@ STAGES = [stage for line in ORDER for stage in line]
 # What knows all stages, and is imported by none.
 ABOVE = {"cli", "__main__", "config", "config_schema", "sweeps", "downloads"}
 
-# Names under which users import what lies in a stage.
-ALIASES = {"data", "layers", "optim"}
-
 
 def modules():
     return {
@@ -56,7 +53,7 @@ def stage_of(name):
 
 
 def test_every_module_stands_in_a_stage():
-    assert {stage_of(name) for name in modules()} == {*STAGES, *ABOVE, *ALIASES, "__init__"}
+    assert {stage_of(name) for name in modules()} == {*STAGES, *ABOVE, "__init__"}
 
 
 def test_every_stage_is_a_package():

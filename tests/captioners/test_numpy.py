@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from recap.captioners.numpy import CaptioningRNN, CaptioningSolver
+from recap.captioners.optim import course_adam
 
 VOCABULARY = {"<NULL>": 0, "<START>": 1, "<END>": 2, "<UNK>": 3, "a": 4, "cat": 5, "sat": 6}
 NULL, START, END = 0, 1, 2
@@ -204,6 +205,39 @@ def test_wrong_models_are_refused():
         CaptioningRNN({"<NULL>": 0}, input_dim=4).sample(make_features(1))
     with pytest.raises(ValueError, match="'adagrad'.*sgd, sgd_momentum, rmsprop, adam"):
         CaptioningSolver(make_model("rnn"), {}, update_rule="adagrad")
+    with pytest.raises(ValueError, match="Unrecognized arguments 'lr', 'epochs'"):
+        CaptioningSolver(make_model("rnn"), {}, lr=1, epochs=2)
+
+
+def test_the_model_tells_its_words():
+    model = CaptioningRNN({"<NULL>": 0, "<START>": 1, "<END>": 4, "dog": 3})
+    assert model.idx_to_word == {0: "<NULL>", 1: "<START>", 4: "<END>", 3: "dog"}
+    assert (model._null, model._start, model._end) == (0, 1, 4)
+    assert CaptioningRNN({"<NULL>": 0})._end is None
+
+
+def test_a_reset_solver_starts_anew():
+    data = synthetic_data(n_captions=20, n_words=7, feature_dim=4)
+    solver = CaptioningSolver(
+        CaptioningRNN(VOCABULARY, 4, 3, 5),
+        data,
+        update_rule="adam",
+        optim_config={"learning_rate": 0.1},
+        batch_size=8,
+        num_epochs=3,
+        verbose=False,
+    )
+    assert solver.update_rule is course_adam
+    solver.train()
+    assert solver.epoch == 3
+    assert solver.optim_config == {"learning_rate": 0.1}
+    assert {config["t"] for config in solver.optim_configs.values()} == {6}
+    assert solver.check_accuracy(None, None) == 0
+    solver._reset()
+    assert solver.epoch == solver.best_val_acc == 0
+    assert solver.loss_history == solver.train_acc_history == solver.val_acc_history == []
+    assert solver.best_params == {}
+    assert all(config == {"learning_rate": 0.1} for config in solver.optim_configs.values())
 
 
 @pytest.mark.parametrize(

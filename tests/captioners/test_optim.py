@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from recap.captioners.optim import UPDATE_RULES, adam, rmsprop, sgd, sgd_momentum
+from recap.captioners.optim import (
+    UPDATE_RULES,
+    adam,
+    course_adam,
+    rmsprop,
+    sgd,
+    sgd_momentum,
+)
 
 RULES = [
     (sgd, {"learning_rate": 0.1}, lambda p: torch.optim.SGD(p, lr=0.1)),
@@ -44,11 +51,13 @@ def test_defaults_are_those_of_the_course():
         name: {key: value for key, value in rule(w, dw)[1].items() if np.isscalar(value)}
         for name, rule in UPDATE_RULES.items()
     }
+    adam_settings = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 1}
     assert settings == {
         "sgd": {"learning_rate": 1e-2},
         "sgd_momentum": {"learning_rate": 1e-2, "momentum": 0.9},
         "rmsprop": {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
-        "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 1},
+        "adam": adam_settings,
+        "adam_bias_corrected": adam_settings,
     }
 
 
@@ -59,5 +68,26 @@ def test_arguments_stay_and_float32_stays_float32(rule):
     next_w, config = rule(next_w, dw, config)
     assert next_w.dtype == np.float32
     assert {v.dtype.name for v in config.values() if isinstance(v, np.ndarray)} <= {"float32"}
-    np.testing.assert_array_equal(w, 1)
     np.testing.assert_array_equal(dw, 0.5)
+    # Of all rules, the course's Adam alone works in place.
+    assert (next_w is w) == (rule is course_adam)
+    assert (w == 1).all() == (rule is not course_adam)
+
+
+def test_the_courses_adam_adds_epsilon_before_the_correction():
+    x, _ = course_adam(x=np.zeros(1), dx=np.full(1, 1e-6), config={"learning_rate": 1.0})
+    w, _ = adam(np.zeros(1), np.full(1, 1e-6), {"learning_rate": 1.0})
+    assert -x[0] == pytest.approx(0.760, abs=5e-4)
+    assert -w[0] == pytest.approx(0.990, abs=5e-4)
+
+
+def test_without_epsilon_both_adams_are_one():
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal(5)
+    x, config, course_config = w.copy(), {"epsilon": 0.0}, {"epsilon": 0.0}
+    for _ in range(20):
+        gradient = generator.standard_normal(5)
+        w, config = adam(w, gradient, config)
+        x, course_config = course_adam(x, gradient, course_config)
+    np.testing.assert_allclose(x, w, rtol=1e-12)
+    assert course_config["t"] == 20

@@ -18,8 +18,8 @@ from miniatures import (
     squeezenet_weights,
 )
 
-from recap.captioners.loader import load_coco_data
 from recap.captioners.verify import verify
+from recap.cs231n.coco_utils import load_coco_data
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from miniatures import PHOTOS, photo
 
-from recap.captioners.loader import load_coco_data
+from recap.cs231n.coco_utils import load_coco_data
 from recap.report.verify_study import verify_study
 
 pytestmark = pytest.mark.slow

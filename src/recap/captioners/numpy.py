@@ -14,17 +14,16 @@ from recap.captioners import optim
 from recap.captioners.layers import (
     affine_backward,
     affine_forward,
+    cross_entropy,
     lstm_recurrence_backward,
     lstm_recurrence_forward,
     lstm_step_forward,
     rnn_recurrence_backward,
     rnn_recurrence_forward,
     rnn_step_forward,
-    softmax_loss,
     word_embedding_backward,
     word_embedding_forward,
 )
-from recap.captioners.loader import sample_coco_minibatch
 from recap.captioners.packing import pack_captions
 
 CELLS = {
@@ -57,6 +56,8 @@ class CaptioningRNN:
 
     Attributes
     ----------
+    idx_to_word : dict of int to str
+        `word_to_idx` the other way round.
     params : dict of str to array
         `W_embed` (V, D), `W_proj` (F, H), `b_proj` (H,), `Wx` (D, kH), `Wh` (H, kH), `b` (kH,),
         `W_vocab` (H, V), `b_vocab` (V,). Biases start at zero, word vectors normal with deviation
@@ -85,8 +86,10 @@ class CaptioningRNN:
         self.cell_type = cell_type
         self.dtype = dtype
         self.word_to_idx = word_to_idx
+        self.idx_to_word = {number: word for word, number in word_to_idx.items()}
         self._null = word_to_idx["<NULL>"]
         self._start = word_to_idx.get("<START>")
+        self._end = word_to_idx.get("<END>")
 
         vocab_size = len(word_to_idx)
         self._kept: dict[str, np.ndarray] = {}
@@ -156,7 +159,7 @@ class CaptioningRNN:
         scores, word_scores = affine_forward(
             h, p["W_vocab"], p["b_vocab"], out=self._memory("scores", len(h), len(p["b_vocab"]))
         )
-        loss, dscores = softmax_loss(scores, targets, weights)
+        loss, dscores = cross_entropy(scores, targets, weights)
 
         grads = {}
         dh, grads["W_vocab"], grads["b_vocab"] = affine_backward(
@@ -252,6 +255,32 @@ class CaptioningRNN:
         return captions
 
 
+def sample_coco_minibatch(
+    data: dict, batch_size: int = 100, split: str = "train"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a minibatch with NumPy's global generator, with repetition, as CS231n does.
+
+    Parameters
+    ----------
+    data : dict
+        From `recap.cs231n.coco_utils.load_coco_data`.
+    batch_size : int
+        Captions to draw, N.
+    split : {"train", "val"}
+        Split to draw from.
+
+    Returns
+    -------
+    captions : array of shape (N, T), int32
+    image_features : array of shape (N, D), float32
+    urls : array of N str
+    """
+    captions = data[f"{split}_captions"]
+    mask = np.random.choice(len(captions), batch_size)  # noqa: NPY002
+    image_idxs = data[f"{split}_image_idxs"][mask]
+    return captions[mask], data[f"{split}_features"][image_idxs], data[f"{split}_urls"][image_idxs]
+
+
 class CaptioningSolver:
     """Trains a `CaptioningRNN` on minibatches, with the interface of CS231n's solver.
 
@@ -260,9 +289,10 @@ class CaptioningSolver:
     model : CaptioningRNN
         The model; its `params` are replaced step by step.
     data : dict
-        From `recap.captioners.loader.load_coco_data`.
-    update_rule : {"sgd", "sgd_momentum", "rmsprop", "adam"}
-        A function of `recap.captioners.optim`.
+        From `recap.cs231n.coco_utils.load_coco_data`.
+    update_rule : {"sgd", "sgd_momentum", "rmsprop", "adam", "adam_bias_corrected"}
+        A function of `recap.cs231n.optim`. `adam` is that of the course's third assignment;
+        `adam_bias_corrected` is the paper's, with which `train_captioner` trains.
     optim_config : dict, optional
         Its settings, such as `{"learning_rate": 5e-3}`.
     batch_size : int
@@ -276,16 +306,24 @@ class CaptioningSolver:
         Steps between two lines of progress.
     verbose : bool
         Whether to print them.
+    **unknown
+        Refused.
 
     Attributes
     ----------
     loss_history : list of float
         The loss of each step's minibatch, before the step.
+    epoch : int
+        Epochs that have ended.
+    optim_configs : dict of str to dict
+        Settings and memory of the update rule for each of the model's parameters.
+    best_val_acc, best_params, train_acc_history, val_acc_history
+        Part of the course's interface; zero and empty there too, as captions have no accuracy.
 
     Raises
     ------
     ValueError
-        If the update rule is unknown.
+        If the update rule or an argument is unknown.
     """
 
     def __init__(
@@ -299,7 +337,10 @@ class CaptioningSolver:
         lr_decay: float = 1.0,
         print_every: int = 10,
         verbose: bool = True,
+        **unknown: Any,
     ):
+        if unknown:
+            raise ValueError(f"Unrecognized arguments {', '.join(map(repr, unknown))}.")
         if update_rule not in optim.UPDATE_RULES:
             raise ValueError(
                 f"update_rule is {update_rule!r}; it must be one of"
@@ -308,13 +349,23 @@ class CaptioningSolver:
         self.model = model
         self.data = data
         self.update_rule = optim.UPDATE_RULES[update_rule]
-        self.optim_configs = {name: dict(optim_config or {}) for name in model.params}
+        self.optim_config = dict(optim_config or {})
         self.batch_size = batch_size
         self.num_epochs = num_epochs
         self.lr_decay = lr_decay
         self.print_every = print_every
         self.verbose = verbose
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget the epochs, the losses and what the update rule remembers."""
+        self.epoch = 0
+        self.best_val_acc = 0
+        self.best_params: dict[str, np.ndarray] = {}
         self.loss_history: list[float] = []
+        self.train_acc_history: list[float] = []
+        self.val_acc_history: list[float] = []
+        self.optim_configs = {name: dict(self.optim_config) for name in self.model.params}
 
     def train(self) -> None:
         """Train for `num_epochs` epochs."""
@@ -325,8 +376,15 @@ class CaptioningSolver:
             if self.verbose and step % self.print_every == 0:
                 print(f"(Iteration {step + 1} / {n_steps}) loss: {self.loss_history[-1]:f}")
             if (step + 1) % steps_per_epoch == 0:
+                self.epoch += 1
                 for config in self.optim_configs.values():
                     config["learning_rate"] *= self.lr_decay
+
+    def check_accuracy(
+        self, X: Any, y: Any, num_samples: int | None = None, batch_size: int = 100
+    ) -> float:
+        """Return 0, as the course's solver does: captions have no accuracy."""
+        return 0.0
 
     def _step(self) -> None:
         captions, features, _ = sample_coco_minibatch(

@@ -2,9 +2,11 @@
 
 Each rule takes a parameter `w`, the gradient `dw` of the loss with respect to it, and a dict that
 holds the rule's settings and what it remembers of earlier steps. It returns the new parameter and
-the dict for the next call. `w` and `dw` stay as they are; the dict is filled with defaults and
-updated. All three have the dtype of `w`.
+the dict for the next call. `w` and `dw` stay as they are, unless a rule says otherwise; the dict is
+filled with defaults and updated. All three have the dtype of `w`.
 """
+
+import math
 
 import numpy as np
 
@@ -127,4 +129,48 @@ def adam(w: np.ndarray, dw: np.ndarray, config: dict | None = None) -> tuple[np.
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"]), config
 
 
-UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam}
+def course_adam(
+    x: np.ndarray, dx: np.ndarray, config: dict | None = None
+) -> tuple[np.ndarray, dict]:
+    """Adam as CS231n's third assignment ships it: `adam`, but for what epsilon is added to.
+
+    `next_x = x - learning_rate · √(1 - beta2^t) / (1 - beta1^t) · m / (√v + epsilon)`, the faster
+    form at the end of the paper's section 2. Epsilon weighs more in the first steps: of a gradient
+    of 1e-6 the first step is 0.76 learning rates long, and 0.99 with `adam`.
+
+    Parameters
+    ----------
+    x : array
+        Parameter; changed in place.
+    dx : array
+        Its gradient, of the same shape.
+    config : dict, optional
+        As of `adam`.
+
+    Returns
+    -------
+    next_x : array
+        `x`.
+    config : dict
+    """
+    config = {} if config is None else config
+    defaults = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0}
+    for key, value in {**defaults, "m": np.zeros_like(x), "v": np.zeros_like(x)}.items():
+        config.setdefault(key, value)
+    beta1, beta2 = config["beta1"], config["beta2"]
+    config["t"] += 1
+    config["m"] = beta1 * config["m"] + (1 - beta1) * dx
+    config["v"] = beta2 * config["v"] + (1 - beta2) * (dx * dx)
+    alpha = config["learning_rate"] * math.sqrt(1 - beta2 ** config["t"])
+    alpha /= 1 - beta1 ** config["t"]
+    x -= alpha * (config["m"] / (np.sqrt(config["v"]) + config["epsilon"]))
+    return x, config
+
+
+UPDATE_RULES = {
+    "sgd": sgd,
+    "sgd_momentum": sgd_momentum,
+    "rmsprop": rmsprop,
+    "adam": course_adam,
+    "adam_bias_corrected": adam,
+}

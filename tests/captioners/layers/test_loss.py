@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recap.captioners.layers import softmax_loss, temporal_softmax_loss
+from recap.captioners.layers import cross_entropy, temporal_softmax_loss
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_gradient(shape, normal, numeric_gradient, relative_error):
 
 def test_gradient_of_weighted_rows(normal, numeric_gradient, relative_error):
     scores, targets, weights = normal(4, 5), np.array([0, 4, 2, 2]), np.array([0.5, 0, 2, 1])
-    _, dscores = softmax_loss(scores.copy(), targets, weights)
-    wanted = numeric_gradient(lambda: softmax_loss(scores.copy(), targets, weights)[0], scores)
+    _, dscores = cross_entropy(scores.copy(), targets, weights)
+    wanted = numeric_gradient(lambda: cross_entropy(scores.copy(), targets, weights)[0], scores)
     assert relative_error(dscores, wanted) < 1e-7
 
 
@@ -48,3 +48,11 @@ def test_huge_scores_do_not_overflow():
     np.testing.assert_array_equal(dx, [[[0, 0, 0], [0, 1, -1]]])
     assert dx.dtype == np.float32
     np.testing.assert_array_equal(x, before)
+
+
+def test_verbose_prints_a_shape(normal, capsys):
+    x, y, mask = normal(2, 3, 4), np.zeros((2, 3), int), np.ones((2, 3), bool)
+    quiet = temporal_softmax_loss(x, y, mask, verbose=False)
+    assert not capsys.readouterr().out
+    assert temporal_softmax_loss(x, y, mask, True)[0] == quiet[0]
+    assert capsys.readouterr().out == "dx_flat:  (6, 4)\n"

@@ -122,3 +122,13 @@ def test_sigmoid(dtype):
     np.testing.assert_array_equal(x, before)
     np.testing.assert_array_equal(sigmoid(x, out=x), result)
     np.testing.assert_array_equal(x, result)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3)])
+def test_one_input_for_all_states(shape, normal):
+    x, states = normal(*shape), (normal(4, 5), normal(4, 5))
+    weights = normal(3, 20), normal(5, 20), normal(20)
+    wanted = lstm_step_forward(np.tile(x, (4, 1)), *states, *weights)
+    given = lstm_step_forward(x, *states, *weights)
+    for state in range(2):
+        np.testing.assert_allclose(given[state], wanted[state], rtol=1e-14)

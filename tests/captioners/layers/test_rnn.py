@@ -90,3 +90,10 @@ def test_float32_stays_float32(normal):
     arrays = [normal(2, 3, 4), normal(2, 5), normal(4, 5), normal(5, 5), normal(5)]
     h, cache = rnn_forward(*(array.astype(np.float32) for array in arrays))
     assert {array.dtype.name for array in (h, *rnn_backward(h, cache))} == {"float32"}
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3)])
+def test_one_input_for_all_states(shape, normal):
+    x, prev_h, Wx, Wh, b = normal(*shape), normal(4, 5), normal(3, 5), normal(5, 5), normal(5)
+    wanted, _ = rnn_step_forward(np.tile(x, (4, 1)), prev_h, Wx, Wh, b)
+    np.testing.assert_allclose(rnn_step_forward(x, prev_h, Wx, Wh, b)[0], wanted, rtol=1e-14)

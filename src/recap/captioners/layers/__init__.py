@@ -23,7 +23,7 @@ from recap.captioners.layers.affine import (
     temporal_affine_forward,
 )
 from recap.captioners.layers.embedding import word_embedding_backward, word_embedding_forward
-from recap.captioners.layers.loss import softmax_loss, temporal_softmax_loss
+from recap.captioners.layers.loss import cross_entropy, temporal_softmax_loss
 from recap.captioners.layers.lstm import (
     lstm_backward,
     lstm_forward,
@@ -45,6 +45,7 @@ from recap.captioners.layers.rnn import (
 __all__ = [
     "affine_backward",
     "affine_forward",
+    "cross_entropy",
     "lstm_backward",
     "lstm_forward",
     "lstm_recurrence_backward",
@@ -58,7 +59,6 @@ __all__ = [
     "rnn_step_backward",
     "rnn_step_forward",
     "sigmoid",
-    "softmax_loss",
     "temporal_affine_backward",
     "temporal_affine_forward",
     "temporal_softmax_loss",

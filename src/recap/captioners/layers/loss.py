@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def softmax_loss(
+def cross_entropy(
     scores: np.ndarray, targets: np.ndarray, weights: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the weighted sum of the cross-entropies of rows of scores, and its gradient.
@@ -42,7 +42,7 @@ def softmax_loss(
 
 
 def temporal_softmax_loss(
-    x: np.ndarray, y: np.ndarray, mask: np.ndarray
+    x: np.ndarray, y: np.ndarray, mask: np.ndarray, verbose: bool = False
 ) -> tuple[float, np.ndarray]:
     """Return the softmax cross-entropy of sequences, and its gradient.
 
@@ -57,6 +57,8 @@ def temporal_softmax_loss(
         The true word of each step.
     mask : boolean array of shape (N, T)
         Which steps count.
+    verbose : bool
+        Print the shape of the gradient with a row for each word.
 
     Returns
     -------
@@ -66,5 +68,7 @@ def temporal_softmax_loss(
         Gradient of the loss with respect to `x`.
     """
     weights = mask.reshape(-1).astype(x.dtype) / len(x)
-    loss, dx = softmax_loss(x.reshape(-1, x.shape[2]).copy(), y.reshape(-1), weights)
+    loss, dx = cross_entropy(x.reshape(-1, x.shape[2]).copy(), y.reshape(-1), weights)
+    if verbose:
+        print("dx_flat: ", dx.shape)
     return loss, dx.reshape(x.shape)

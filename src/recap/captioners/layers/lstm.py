@@ -94,7 +94,7 @@ def lstm_step_forward(
     Parameters
     ----------
     x : array of shape (N, D)
-        Input of this step.
+        Input of this step; (1, D) or (D,) is every state's.
     prev_h : array of shape (N, H)
         Hidden state before it.
     prev_c : array of shape (N, H)
@@ -115,8 +115,8 @@ def lstm_step_forward(
     cache : tuple
         For `lstm_step_backward`.
     """
-    gates = x @ Wx
-    gates += prev_h @ Wh
+    gates = prev_h @ Wh
+    gates += x @ Wx
     gates += b
     next_h, next_c = _cell_forward(gates, prev_c)
     return next_h, next_c, (x, prev_h, prev_c, gates, next_c, Wx, Wh)

@@ -18,7 +18,7 @@ def rnn_step_forward(
     Parameters
     ----------
     x : array of shape (N, D)
-        Input of this step.
+        Input of this step; (1, D) or (D,) is every state's.
     prev_h : array of shape (N, H)
         Hidden state before it.
     Wx : array of shape (D, H)
@@ -35,8 +35,8 @@ def rnn_step_forward(
     cache : tuple
         For `rnn_step_backward`.
     """
-    next_h = x @ Wx
-    next_h += prev_h @ Wh
+    next_h = prev_h @ Wh
+    next_h += x @ Wx
     next_h += b
     np.tanh(next_h, out=next_h)
     return next_h, (x, prev_h, next_h, Wx, Wh)

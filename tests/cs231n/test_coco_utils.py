@@ -1,14 +1,16 @@
 import json
+import os
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 
-from recap import data as module
-from recap.captioners.loader import load_coco_data, sample_coco_minibatch
 from recap.captions.encode import encode_captions
 from recap.captions.files import read_captions
 from recap.core.errors import InputError
+from recap.cs231n import coco_utils, places
+from recap.cs231n.coco_utils import load_coco_data, sample_coco_minibatch
 from recap.datasets.list_images import list_images
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat"]
@@ -245,6 +247,58 @@ def test_read_captions(folder):
         read_captions(folder / "coco2014_captions.h5", "dev")
 
 
-def test_the_module_offers_what_the_course_imports():
-    assert set(module.__all__) >= {"decode_captions", "load_coco_data", "sample_coco_minibatch"}
-    assert all(callable(getattr(module, name)) for name in module.__all__)
+def test_it_says_where_it_reads_and_how_much_memory_that_takes(folder, capsys):
+    load_coco_data(folder, pca_features=False)
+    captions, features = (9 + 7) * (17 + 1) * 4, (6 + 4) * 8 * 4
+    size = f"{(captions + features) / 1e6:,.1f}"
+    assert capsys.readouterr().out == f"base dir  {folder}: {size} MB of memory\n"
+
+
+def test_max_train_leaves_the_features_on_the_disk(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(coco_utils, "_load", lambda table, path: read.append(path))
+    whole = load_coco_data(folder, max_train=5, pca_features=False)
+    assert not read
+    features = whole["train_features"]
+    assert isinstance(features.base, np.memmap)
+    # They can be changed, in memory alone.
+    before = (folder / "train2014_vgg16_fc7.h5").read_bytes()
+    features -= features.mean(axis=0)
+    assert (folder / "train2014_vgg16_fc7.h5").read_bytes() == before
+
+
+def test_max_train_reads_what_cannot_be_mapped(folder, tmp_path):
+    packed = tmp_path / "packed"
+    shutil.copytree(folder, packed)
+    with h5py.File(packed / "train2014_vgg16_fc7_pca.h5", "r+") as file:
+        features = file["features"][:]
+        del file["features"]
+        file.create_dataset("features", data=features, compression="gzip")
+    np.testing.assert_array_equal(load_coco_data(packed, max_train=2)["train_features"], features)
+
+
+def test_without_a_folder_it_takes_the_courses_then_the_newest_study(
+    folder, tmp_path, monkeypatch, capsys
+):
+    def loaded():
+        load_coco_data()
+        return capsys.readouterr().out.removeprefix("base dir  ").partition(":")[0]
+
+    assignment = tmp_path / "lab" / "assignment3"
+    assignment.mkdir(parents=True)
+    monkeypatch.chdir(assignment)
+    monkeypatch.setattr(places.recap, "__file__", str(tmp_path / "far/src/recap/__init__.py"))
+    monkeypatch.setattr(places, "_loaded", [])
+    with pytest.raises(InputError, match="no cs231n/datasets/coco_captioning here, and no study"):
+        load_coco_data()
+    beside_recap = tmp_path / "far/results/any/coco_captioning"
+    shutil.copytree(folder, beside_recap)
+    assert loaded() == str(beside_recap)
+    monkeypatch.setattr(places, "_loaded", [])
+    for name, age in (("old", 1), ("new", 2), ("older", 0)):
+        study = tmp_path / "lab/results" / name / "coco_captioning"
+        shutil.copytree(folder, study)
+        os.utime(study / "coco2014_captions.h5", (age, age))
+    assert loaded() == str(tmp_path / "lab/results/new/coco_captioning")
+    shutil.copytree(folder, assignment / "cs231n/datasets/coco_captioning")
+    assert loaded() == "cs231n/datasets/coco_captioning"

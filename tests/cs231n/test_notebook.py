@@ -1,0 +1,120 @@
+"""Notebooks on recap's modules, as a student runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from notebooks import NOTEBOOKS
+
+import recap
+from recap.core.errors import InputError
+from recap.cs231n.notebook import run_notebook
+
+pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+COLAB = """
+from google.colab import drive
+drive.mount('/content/drive')
+%cd /content/drive
+"""
+
+
+def write_notebook(path, cells, **metadata):
+    cells = [
+        {"cell_type": "code", "metadata": {}, "outputs": [], "source": source.strip()}
+        for source in cells
+    ]
+    cells.insert(0, {"cell_type": "markdown", "metadata": {}, "source": "# A notebook"})
+    book = {"nbformat": 4, "nbformat_minor": 0, "metadata": metadata, "cells": cells}
+    for cell in cells[1:]:
+        cell["execution_count"] = None
+    path.write_text(json.dumps(book))
+    return path
+
+
+def run(notebook, folder, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "recap.cs231n", notebook, *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(recap.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+
+
+def outputs(path, kind):
+    """Return what the cells of a notebook printed or drew."""
+    cells = json.loads(path.read_text())["cells"]
+    found = [output for cell in cells for output in cell.get("outputs", ())]
+    if kind == "text":
+        return "".join(
+            "".join(output["text"]) for output in found if output.get("name") == "stdout"
+        )
+    return [output for output in found if "image/png" in output.get("data", ())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "pictures"), [("RNN_Captioning", 7), ("LSTM_Captioning", 5)])
+def test_a_notebook_with_the_courses_purposes_runs(name, pictures, shapes_study, tmp_path):
+    for folder in ("resources", "results"):
+        (tmp_path / folder).symlink_to(shapes_study / folder)
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    ran = run(write_notebook(tmp_path / f"{name}.ipynb", NOTEBOOKS[name]), folder)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    cells = len(NOTEBOOKS[name])
+    assert ran.stdout.splitlines()[-1] == f"{cells} cells, all ran"
+    written = folder / f"{name}.run.ipynb"
+    study = tmp_path / "results/shapes/coco_captioning"
+    assert f"base dir  {study}: " in outputs(written, "text")
+    assert len(outputs(written, "picture")) == pictures
+
+
+def test_each_cell_is_told_and_a_failure_stops_none(tmp_path):
+    (tmp_path / "cs231n").mkdir()
+    (tmp_path / "cs231n/__init__.py").write_text("raise RuntimeError('a student's file')")
+    cells = [
+        COLAB,
+        "import cs231n, cs231n.optim\nprint cs231n.optim.__file__",
+        "raise ValueError('no such word')",
+        "\n",
+        "total = 0\nfor key, value in {1: 2}.iteritems():\n  total += value\nprint 'total', total",
+    ]
+    notebook = write_notebook(
+        tmp_path / "any.ipynb",
+        cells,
+        kernelspec={"name": "python2", "display_name": "Python 2", "language": "python"},
+    )
+    before = notebook.read_bytes()
+    ran = run(notebook, tmp_path, "--output", "out.ipynb")
+    assert ran.returncode == 1
+    lines = ran.stdout.splitlines()
+    assert lines[0].endswith("left out, as it is for Google Colab")
+    assert lines[1].startswith("[2/4] import cs231n, cs231n.optim: ")
+    assert lines[2].endswith("failed, ValueError: no such word")
+    assert lines[3].startswith("[4/4] total = 0: ")
+    assert lines[4:] == ["4 cells, failed: 3"]
+    assert not ran.stderr
+    assert notebook.read_bytes() == before
+    text = outputs(tmp_path / "out.ipynb", "text")
+    package = Path(recap.__file__).parent
+    assert text == f"{package}/cs231n/optim.py\ntotal 2\n"
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", "{}", '{"nbformat": 4, "cells": 3}'])
+def test_what_is_no_notebook_is_refused(content, tmp_path):
+    path = tmp_path / "any.ipynb"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match="does not exist" if content is None else "not a notebook"):
+        run_notebook(path)
+
+
+def test_missing_packages_are_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nbclient", None)
+    with pytest.raises(InputError, match=r"nbclient is missing.*pip install nbclient ipykernel"):
+        run_notebook(tmp_path / "any.ipynb")
