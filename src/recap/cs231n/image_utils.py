@@ -9,7 +9,7 @@ from PIL import Image
 from recap.backbones.preprocessing import Preprocessing
 from recap.core.errors import InputError
 from recap.core.images import ImageStore, decode_image
-from recap.cs231n.places import find_archive
+from recap.cs231n.places import find_scenes
 from recap.datasets.shapes.draw import BASE_URL
 
 SQUEEZENET_MEAN = np.array(Preprocessing.mean, dtype=np.float32)
@@ -43,7 +43,7 @@ def image_from_url(url: str) -> np.ndarray | None:
 
 def _scene(url: str) -> Image.Image:
     split, name = url.split("/")[-2:]
-    with ImageStore(find_archive("shapes", f"{split}.zip")) as store:
+    with ImageStore(find_scenes(f"{split}.zip")) as store:
         return store.read(f"{split}/{name}")
 
 

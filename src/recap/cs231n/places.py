@@ -5,6 +5,7 @@ from pathlib import Path
 
 import recap
 from recap.core.errors import InputError
+from recap.core.json_files import read_json
 
 COURSE_DATA = Path("cs231n/datasets/coco_captioning")
 
@@ -45,16 +46,22 @@ def find_data() -> Path:
     )
 
 
-def find_archive(dataset: str, name: str) -> Path:
-    """Return an archive that the workflow has made or downloaded.
+def find_scenes(name: str) -> Path:
+    """Return an archive of `shapes`: the study's own, whose data were loaded, or else the newest.
 
     Raises
     ------
     InputError
         If there is none.
     """
+    for folder in _loaded:
+        provenance = folder.parent / "provenance.json"
+        if provenance.exists():
+            own = folder.parent / read_json(provenance)["images"]
+            if own.with_name(name).exists():
+                return own.with_name(name)
     for root in _roots(*_loaded):
-        path = root / "resources" / dataset / name
-        if path.exists():
-            return path
-    raise InputError(f"There is no resources/{dataset}/{name}: run `snakemake` in recap's folder.")
+        made = list(root.glob(f"resources/shapes/*/{name}"))
+        if made:
+            return max(made, key=lambda path: path.stat().st_mtime)
+    raise InputError(f"There is no resources/shapes/*/{name}: run `snakemake` in recap's folder.")
