@@ -17,7 +17,7 @@ ORDER = [
     ["core"],
     ["datasets"],
     ["backbones"],
-    ["features", "captions", "vision"],
+    ["features", "captions", "vision", "generative"],
     ["captioners"],
     ["training"],
     ["evaluation"],

@@ -7,10 +7,11 @@ from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.core.remote_file import RemoteFile
+from recap.datasets.digits.files import DIGIT_FILES
 from recap.datasets.registry import DATASET_FILES
 from recap.evaluation.scoring.corenlp import SPICE_FILES
 
-CATALOGUE = DATASET_FILES | WEIGHT_FILES | SPICE_FILES
+CATALOGUE = DATASET_FILES | WEIGHT_FILES | SPICE_FILES | DIGIT_FILES
 """Every file that recap downloads, by the path below `resources` where the workflow puts it."""
 
 DOWNLOADS = {file.name: file for file in CATALOGUE.values()}

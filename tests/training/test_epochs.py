@@ -15,7 +15,6 @@ from recap.training.epochs import (
     learning_rate,
     run_epochs,
     take_steps,
-    throttled,
     validate,
 )
 from recap.training.state import TrainingState
@@ -156,14 +155,6 @@ def test_a_step_whose_loss_is_no_number_ends_the_training():
             lambda: None,
         )
     assert [row.step for row in state.history] == [1]
-
-
-def test_it_is_saved_when_half_a_minute_is_over_and_no_sooner(clock):
-    saved = []
-    save_now_and_then = throttled(lambda: saved.append(clock.now))
-    for clock.now in (1000.0, 1029.5, 1030.5, 1040.0, 1060.4, 1060.6, 1091.0):
-        save_now_and_then()
-    assert saved == [1030.5, 1060.6, 1091.0]
 
 
 def test_a_bar_ends_at_its_total_where_the_training_was_interrupted(monkeypatch):

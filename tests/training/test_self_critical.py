@@ -14,7 +14,6 @@ from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
-from recap.training import epochs
 from recap.training.batches import CaptionedImages
 from recap.training.epochs import learning_rate
 from recap.training.self_critical import SAMPLES, Critic, advantages
@@ -247,7 +246,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies
 
         return dying_step
 
-    monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr("recap.core.checkpoint.CHECKPOINT_SECONDS", -1)
     for name in ("step", "self_critical_step"):
         monkeypatch.setattr(TorchTrainer, name, dying(getattr(TorchTrainer, name)))
     with pytest.raises(KeyboardInterrupt):

@@ -21,7 +21,6 @@ from recap.captioners.torch import Captioner
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.report.verify_study import verify_study
-from recap.training import epochs
 from recap.training.batches import CaptionedImages, draw_batches, hold_out
 from recap.training.numpy_trainer import NumpyTrainer
 from recap.training.torch_trainer import TorchTrainer
@@ -351,7 +350,7 @@ def interrupt_after(monkeypatch, steps, backend):
             raise Interrupted
         return step(*arguments)
 
-    monkeypatch.setattr(epochs, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr("recap.core.checkpoint.CHECKPOINT_SECONDS", -1)
     monkeypatch.setattr(trainer, "step", dying_step)
 
 

@@ -1,6 +1,8 @@
 """Checkpoints: arrays and facts of a training of any kind, to go on from after an interruption."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from recap.core.files import atomic_path
+
+CHECKPOINT_SECONDS = 30
 
 
 def environment(threads: int) -> dict[str, str | int]:
@@ -77,3 +81,16 @@ def read_checkpoint(path: Path, identity: dict) -> tuple[dict[str, np.ndarray], 
         )
         return None
     return arrays, facts
+
+
+def throttled(save: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that saves, unless it did so less than half a minute ago."""
+    saved = time.monotonic()
+
+    def save_now_and_then() -> None:
+        nonlocal saved
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            save()
+            saved = time.monotonic()
+
+    return save_now_and_then

@@ -14,7 +14,7 @@ class RemoteFile:
     Attributes
     ----------
     url : str
-        Official address; its last part is the file's name.
+        Official address; its last part is the file's name, unless `saved_as` is.
     size : int, optional
         Bytes.
     md5, sha256 : str, optional
@@ -27,6 +27,8 @@ class RemoteFile:
     run_by : str
         What runs programs in the file, which is then never taken without a digest to hold it
         against. Empty for data.
+    saved_as : str
+        Name to keep it under, and to look for on a mirror, where another file has its own.
     """
 
     url: str
@@ -36,11 +38,12 @@ class RemoteFile:
     other_urls: tuple[str, ...] = ()
     has_variants: bool = False
     run_by: str = ""
+    saved_as: str = ""
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return self.url.rsplit("/", 1)[-1]
+        return self.saved_as or self.url.rsplit("/", 1)[-1]
 
     def expecting(self, checksum: str | None) -> "RemoteFile":
         """Return the same file with another checksum than the published one, and no known size.

@@ -8,13 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from recap.captioners.recipe import Recipe
+from recap.core.checkpoint import throttled
 from recap.core.errors import InputError
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages, draw_batches
 from recap.training.state import HistoryRow, TrainingState
 from recap.training.trainer import Trainer
 
-CHECKPOINT_SECONDS = 30
 ROWS_AN_EPOCH = 20
 WARM_UP = 0.2  # share of the steps in which the one-cycle schedule rises
 VALIDATION_BATCH = 512
@@ -79,19 +79,6 @@ def run_epochs(
                 print(f"no better validation loss for {recipe.patience} epochs: training ends")
                 break
             save()
-
-
-def throttled(save: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that saves, unless it did so less than half a minute ago."""
-    saved = time.monotonic()
-
-    def save_now_and_then() -> None:
-        nonlocal saved
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save()
-            saved = time.monotonic()
-
-    return save_now_and_then
 
 
 def end_epoch(

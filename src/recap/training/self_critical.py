@@ -18,9 +18,10 @@ from recap.captioners.recipe import Recipe
 from recap.captions.metrics.cider import CiderD
 from recap.captions.metrics.ngrams import References
 from recap.captions.words import NULL, START
+from recap.core.checkpoint import throttled
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages
-from recap.training.epochs import end_epoch, learning_rate, take_steps, throttled
+from recap.training.epochs import end_epoch, learning_rate, take_steps
 from recap.training.state import TrainingState
 from recap.training.torch_trainer import TorchTrainer
 

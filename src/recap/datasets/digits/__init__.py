@@ -1,0 +1,1 @@
+"""Small grey pictures in classes, in MNIST's four files: downloaded, drawn, or your own."""

@@ -1,0 +1,1 @@
+"""Generative adversarial networks on small grey pictures: trained, sampled, measured."""

@@ -1,0 +1,147 @@
+"""Trainings of GANs: what they write, and that an interrupted one ends in the same bytes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recap.core.errors import InputError
+from recap.datasets.digits.draw import draw_digits
+from recap.generative import train as module
+from recap.generative.recipe import GAN
+from recap.generative.train import train_gan
+from recap.generative.trainer import GANTrainer, draw_samples
+
+SMALL = {"epochs": 3, "batch_size": 16, "noise_dim": 8}
+FILES = ("generator.safetensors", "discriminator.safetensors", "config.json", "history.csv")
+RECIPES = {
+    "vanilla": {"networks": "fully_connected", "initial_weights": "default"},
+    "convolutional": {},
+    "improved": {"spectral_norm": True, "average": 0.9, "shuffle": True, "decay": True},
+}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    paths = [folder / name for name in ("images.gz", "labels.gz", "test.gz", "test-labels.gz")]
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    draw_digits(**dict(zip(names, paths, strict=True)), train=70, test=10)
+    return paths[0]
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    monkeypatch.setattr(module, "SAMPLES_A_STAGE", 20)
+
+
+def train(images, folder, **recipe):
+    train_gan(images, output=folder, recipe=GAN(**SMALL | recipe), seed=1, threads=1)
+    return {name: (folder / name).read_bytes() for name in (*FILES, "samples.npz")}
+
+
+def test_it_writes_what_it_has_learnt(images, tmp_path):
+    train(images, tmp_path / "gan", **RECIPES["improved"])
+    config = json.loads((tmp_path / "gan" / "config.json").read_text())
+    # 70 pictures are four minibatches of 16; the six of the last are left out.
+    assert config["steps"] == 3 * 4
+    assert not config["lost"]
+    rows = list(csv.DictReader((tmp_path / "gan" / "history.csv").open()))
+    assert [int(row["step"]) for row in rows] == list(range(1, 13))
+    assert [int(row["epoch"]) for row in rows] == [1] * 4 + [2] * 4 + [3] * 4
+    samples = np.load(tmp_path / "gan" / "samples.npz")
+    assert samples["images"].shape == (11, 20, 28, 28)
+    assert samples["steps"].tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 12]
+    assert not (samples["images"][0] == samples["images"][-1]).all()
+    assert not (tmp_path / "gan" / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_interrupted_training_ends_in_the_same_bytes(images, tmp_path, monkeypatch, recipe):
+    undisturbed = train(images, tmp_path / "whole", **RECIPES[recipe])
+    monkeypatch.setattr("recap.core.checkpoint.CHECKPOINT_SECONDS", -1)
+    step, taken = GANTrainer.step, []
+
+    def interrupted(self, *arguments):
+        if len(taken) in (1, 5, 9):
+            taken.append(None)
+            raise KeyboardInterrupt
+        taken.append(None)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(GANTrainer, "step", interrupted)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            train(images, tmp_path / "cut", **RECIPES[recipe])
+    assert train(images, tmp_path / "cut", **RECIPES[recipe]) == undisturbed
+    # Nothing was done twice.
+    assert len(taken) == 12 + 3
+
+
+def test_another_recipe_starts_anew(images, tmp_path, monkeypatch, capsys):
+    wanted = train(images, tmp_path / "whole", loss="least_squares")
+    monkeypatch.setattr("recap.core.checkpoint.CHECKPOINT_SECONDS", -1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_check_finite", lambda row: 1 / (row.step != 5))
+        with pytest.raises(ZeroDivisionError):
+            train(images, tmp_path / "cut")
+    assert train(images, tmp_path / "cut", loss="least_squares") == wanted
+    assert "training with other recipe: training starts anew" in capsys.readouterr().out
+
+
+def test_seeds_differ(images, tmp_path):
+    train(images, tmp_path / "one")
+    train_gan(images, output=tmp_path / "two", recipe=GAN(**SMALL), seed=2, threads=1)
+    one, two = (load_file(tmp_path / name / "generator.safetensors") for name in ("one", "two"))
+    assert not torch.equal(one["0.weight"], two["0.weight"])
+
+
+def test_averaged_weights_are_what_samples_are_drawn_with(images, tmp_path):
+    train(images, tmp_path / "gan", average=0.9)
+    weights = load_file(tmp_path / "gan" / "generator.safetensors")
+    trainer = GANTrainer(GAN(**SMALL, average=0.9), 1, torch.device("cpu"))
+    trainer.averaged.load_state_dict(weights)
+    noise = module.uniform_noise(20, 8, module.sampling_noise(1))
+    last = np.load(tmp_path / "gan" / "samples.npz")["images"][-1]
+    np.testing.assert_array_equal(draw_samples(trainer.averaged, noise), last)
+
+
+def test_a_sample_does_not_depend_on_those_beside_it():
+    trainer = GANTrainer(GAN(noise_dim=8), 0, torch.device("cpu"))
+    noise = torch.rand(5, 8) * 2 - 1
+    together = draw_samples(trainer.generator, noise).astype(int)
+    alone = np.concatenate([draw_samples(trainer.generator, row[None]) for row in noise])
+    assert np.abs(together - alone).max() <= 1
+    assert trainer.generator.training
+
+
+def test_no_gradient_of_the_generators_step_reaches_the_discriminator(images):
+    trainer = GANTrainer(GAN(noise_dim=8), 0, torch.device("cpu"))
+    made = trainer._judge(trainer._make(4)).sum()
+    assert made.requires_grad
+    before = [parameter.clone() for parameter in trainer.discriminator.parameters()]
+    trainer.step(torch.zeros(4, 784), 0.0)
+    after = trainer.discriminator.parameters()
+    # At step size 0 Adam moves nothing; weights can be trained again.
+    assert all(map(torch.equal, before, after))
+    assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
+
+
+def test_a_loss_that_is_not_finite_is_told(images, tmp_path):
+    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+: lower `learning_rate`"):
+        train(images, tmp_path / "gan", loss="least_squares", learning_rate=1e30)
+
+
+def test_a_discriminator_that_tells_all_apart_is_told(images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "LOST", 100.0)
+    train(images, tmp_path / "gan")
+    assert "it tells all pictures apart" in capsys.readouterr().out
+    assert json.loads((tmp_path / "gan" / "config.json").read_text())["lost"]
+
+
+def test_too_few_pictures_are_refused(images, tmp_path):
+    with pytest.raises(InputError, match="has 70 pictures, fewer than a minibatch"):
+        train(images, tmp_path / "gan", batch_size=71)
