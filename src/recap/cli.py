@@ -49,6 +49,7 @@ COMMANDS = {
     "recap.generative.sample:sample_gan": "Draw pictures from a trained generator.",
     "recap.generative.score:score_gan": "Measure a trained GAN against test images.",
     "recap.report.generative.compare:compare_gans": "Write the report that compares GANs.",
+    "recap.vision.fooling:fool_network": "Make a network take photos for another class.",
     "recap.captioners.verify:verify": "Check the files of a coco_captioning folder.",
     "recap.cs231n.check:check": "Check a student's own layers.",
     "recap.report.verify_study:verify_study": "Check a study's files against their digests.",

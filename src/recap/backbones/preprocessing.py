@@ -113,9 +113,12 @@ class Preprocessing:
         tensor of shape (N, height, width, 3), uint8
             In RGB.
         """
+        return self.unbounded_pixels(images).round().clamp(0, 255).byte()
+
+    def unbounded_pixels(self, images: torch.Tensor) -> torch.Tensor:
+        """Return pixels as `deprocess` does, but neither rounded nor kept between 0 and 255."""
         mean, std = _on_device((self.mean, self.std), images.device)
-        pixels = self._swap(255 * (images.float() * std + mean)).permute(0, 2, 3, 1)
-        return pixels.round().clamp(0, 255).byte()
+        return self._swap(255 * (images.float() * std + mean)).permute(0, 2, 3, 1)
 
     @property
     def _resample(self) -> Image.Resampling:

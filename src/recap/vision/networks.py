@@ -95,6 +95,12 @@ class Classifier:
         device = next(self.network.parameters()).device
         return self.preprocessing.preprocess(torch.from_numpy(pixels).to(device))
 
+    def clamp(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the nearest images of pixels from 0 to 255, channel by channel."""
+        ends = torch.tensor([0.0, 255.0], device=images.device).view(2, 1, 1, 1).expand(2, 1, 1, 3)
+        black, white = self.preprocessing.preprocess(ends)
+        return images.clamp(black, white)
+
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the unnormalised scores of the classes.
 

@@ -1,6 +1,5 @@
 """Show which pixels of a photo the score of a class depends on."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,13 @@ from recap.core.outputs import OutputPictures, is_picture
 from recap.core.progress import progress
 from recap.vision.networks import Classifier, load_network
 from recap.vision.photos import CutPhoto, cut_photos
-from recap.vision.pictures import label_pictures, require_one, save_arrays, save_picture
+from recap.vision.pictures import (
+    file_name,
+    label_pictures,
+    require_one,
+    save_arrays,
+    save_picture,
+)
 from recap.vision.saliency_checks import (
     baseline_maps,
     erasure_areas,
@@ -166,7 +171,7 @@ def _cases(photos: Sequence[CutPhoto], classifier: Classifier, target: str) -> l
             with torch.no_grad():
                 numbers = [int(classifier.scores(image).argmax())]
         for number in numbers:
-            label = re.sub(r"\W+", "-", classifier.class_names[number].split(",")[0])
+            label = file_name(classifier.class_names[number])
             name = photo.name if len(numbers) == 1 else f"{photo.name}-{label}"
             cases.append(_Case(name, photo, number, image))
     return cases

@@ -42,6 +42,38 @@ class Saliency:
 
 
 @dataclass(frozen=True)
+class Fooling:
+    """How `fool_network` changes a photo until the network takes it for another class.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Length of a step, in the network's normalised units.
+    steps : int
+        Steps at most.
+    margin : float
+        How far the target's score must be above the best other, once pixels are rounded; for the
+        recipe `margin` alone.
+    magnified : float
+        Factor by which pictures of differences are magnified.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range.
+    """
+
+    learning_rate: float = bounded(1.0, exclusiveMinimum=0)
+    steps: int = bounded(100, minimum=1)
+    margin: float = bounded(0.0, minimum=0)
+    magnified: float = bounded(10.0, exclusiveMinimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        require_options(self)
+
+
+@dataclass(frozen=True)
 class StyleTransfer:
     """How `transfer_style` paints a photo.
 
