@@ -16,11 +16,10 @@ from recap.cs231n.notebook import run_notebook
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
-COLAB = """
-from google.colab import drive
-drive.mount('/content/drive')
-%cd /content/drive
-"""
+COLAB = [
+    "from google.colab import drive\ndrive.mount('/content/drive')",
+    "FOLDERNAME = None\n%cd drive/My\\ Drive\n%cp -r $FOLDERNAME ../../\n%cd ../../",
+]
 
 
 def write_notebook(path, cells, **metadata):
@@ -78,7 +77,7 @@ def test_each_cell_is_told_and_a_failure_stops_none(tmp_path):
     (tmp_path / "cs231n").mkdir()
     (tmp_path / "cs231n/__init__.py").write_text("raise RuntimeError('a student's file')")
     cells = [
-        COLAB,
+        *COLAB,
         "import cs231n, cs231n.optim\nprint cs231n.optim.__file__",
         "raise ValueError('no such word')",
         "\n",
@@ -93,11 +92,11 @@ def test_each_cell_is_told_and_a_failure_stops_none(tmp_path):
     ran = run(notebook, tmp_path, "--output", "out.ipynb")
     assert ran.returncode == 1
     lines = ran.stdout.splitlines()
-    assert lines[0].endswith("left out, as it is for Google Colab")
-    assert lines[1].startswith("[2/4] import cs231n, cs231n.optim: ")
-    assert lines[2].endswith("failed, ValueError: no such word")
-    assert lines[3].startswith("[4/4] total = 0: ")
-    assert lines[4:] == ["4 cells, failed: 3"]
+    assert all(line.endswith("left out, as it is for Google Colab") for line in lines[:2])
+    assert lines[2].startswith("[3/5] import cs231n, cs231n.optim: ")
+    assert lines[3].endswith("failed, ValueError: no such word")
+    assert lines[4].startswith("[5/5] total = 0: ")
+    assert lines[5:] == ["5 cells, failed: 4"]
     assert not ran.stderr
     assert notebook.read_bytes() == before
     text = outputs(tmp_path / "out.ipynb", "text")

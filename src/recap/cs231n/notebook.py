@@ -1,5 +1,6 @@
 """Run a notebook of the course's on recap's modules."""
 
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from recap.cs231n.python2 import to_python3
 
 # Runs in the notebook's process, before its first cell.
 PUT_IN_PLACE = "import recap.cs231n; recap.cs231n.put_in_place()"
+
+# The drive of Google Colab, which a cell mounts or changes to.
+OF_COLAB = re.compile(r"google\.colab|\bdrive/My\\? Drive")
 
 
 def run_notebook(notebook: Path, *, output: OutputFile | None = None) -> bool:
@@ -73,7 +77,7 @@ def run_notebook(notebook: Path, *, output: OutputFile | None = None) -> bool:
                 cell = book.cells[place]
                 title = cell.source.strip().splitlines()[0]
                 print(f"[{number}/{len(cells)}] {title:.60}: ", end="", flush=True)
-                if "google.colab" in cell.source:
+                if OF_COLAB.search(cell.source):
                     print("left out, as it is for Google Colab")
                     continue
                 cell.source = to_python3(cell.source)

@@ -60,8 +60,18 @@ def find_scenes(name: str) -> Path:
             own = folder.parent / read_json(provenance)["images"]
             if own.with_name(name).exists():
                 return own.with_name(name)
+    found = find_resource(f"shapes/*/{name}")
+    if found is None:
+        raise InputError(
+            f"There is no resources/shapes/*/{name}: run `snakemake` in recap's folder."
+        )
+    return found
+
+
+def find_resource(pattern: str) -> Path | None:
+    """Return the newest file of `resources/` whose path matches, if there is one."""
     for root in _roots(*_loaded):
-        made = list(root.glob(f"resources/shapes/*/{name}"))
-        if made:
-            return max(made, key=lambda path: path.stat().st_mtime)
-    raise InputError(f"There is no resources/shapes/*/{name}: run `snakemake` in recap's folder.")
+        found = list(root.glob(f"resources/{pattern}"))
+        if found:
+            return max(found, key=lambda path: path.stat().st_mtime)
+    return None
