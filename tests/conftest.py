@@ -48,6 +48,13 @@ def numeric_gradient() -> Callable[[Callable[[], float], np.ndarray], np.ndarray
 
 
 @pytest.fixture
+def normal() -> Callable[..., np.ndarray]:
+    """Return a function that draws an array of the given shape."""
+    generator = np.random.default_rng(0)
+    return lambda *shape: generator.standard_normal(shape)
+
+
+@pytest.fixture
 def relative_error() -> Callable[[np.ndarray, np.ndarray], float]:
     """Return a function that measures how far two arrays are apart, for their size."""
 

@@ -36,13 +36,6 @@ def check_gradients(numeric_gradient, relative_error) -> Callable:
 
 
 @pytest.fixture
-def normal() -> Callable[..., np.ndarray]:
-    """Return a function that draws an array of the given shape."""
-    generator = np.random.default_rng(0)
-    return lambda *shape: generator.standard_normal(shape)
-
-
-@pytest.fixture
 def spaced() -> Callable[..., np.ndarray]:
     """Return a function that fills an array with evenly spaced numbers, as CS231n's checks do."""
 
