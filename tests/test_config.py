@@ -17,6 +17,7 @@ from recap.cli import COMMANDS
 from recap.config import OPTIONS, check_config
 from recap.config_schema import schema_of, table_of
 from recap.core.errors import InputError
+from recap.vision.settings import METHODS
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -74,8 +75,10 @@ def test_the_default_file_shows_every_key_with_its_default():
     assert not unmentioned
     assert "# study:" in DEFAULT.read_text()
     defaults = check_config(MINIMAL, SCHEMA)
-    for key in set(written) - {"models", "train"}:
+    for key in set(written) - {"models", "train", "vision"}:
         assert written[key] == defaults[key], key
+    assert written["vision"].keys() == defaults["vision"].keys()
+    assert check()["vision"] == defaults["vision"]
 
 
 def test_every_key_is_described():
@@ -90,10 +93,11 @@ def test_every_key_is_described():
         described(definition["properties"])
 
 
-@pytest.mark.parametrize("options", OPTIONS.values())
+@pytest.mark.parametrize("options", [*OPTIONS.values(), *METHODS.values()])
 def test_the_readme_has_a_table_of_the_options(options):
     table = table_of(options)
-    assert table in README.read_text(), f"put into config/README.md what the code says:\n{table}"
+    page = README if options in OPTIONS.values() else ROOT / "docs/vision.md"
+    assert table in page.read_text(), f"put into {page.name} what the code says:\n{table}"
     assert [line.count("|") for line in table.splitlines()] == [5] * (len(fields(options)) + 2)
 
 
@@ -121,13 +125,20 @@ NO_SETTINGS = {
     ("compare_captioners", "seed"),  # of the bootstrap
     ("caption", "weights"),  # empty for those of the components' file
     ("verify", "course"),
+    ("check", "seconds"),
 }
 
 
 def options_with_defaults():
-    """Yield each stage and option, with its default; None stands for what is left out."""
+    """Yield each stage and option, with its default; None stands for what is left out.
+
+    The commands of vision look at a photo of yours, its study at drawn scenes; those of digits have
+    options of the same names as captioning has.
+    """
     for path in COMMANDS:
         module, _, name = path.rpartition(":")
+        if module.startswith(("recap.vision.", "recap.generative.", "recap.datasets.digits.")):
+            continue
         function = getattr(importlib.import_module(module), name)
         for option, parameter in inspect.signature(function).parameters.items():
             if parameter.default not in (parameter.empty, None):
@@ -146,6 +157,13 @@ def test_the_defaults_of_the_commands_are_those_of_the_configuration():
         # Of what the configuration has in a list, a command takes one.
         allowed = setting if isinstance(setting, list) else [setting]
         assert default in allowed, f"{stage}: {option}"
+
+
+def test_a_painting_has_the_options_of_style_and_its_own():
+    styles = {"a": {"picture": __file__, "steps": 7}}
+    vision = check(vision={"style": {"size": 100}, "styles": styles})["vision"]
+    assert vision["styles"]["a"] == vision["style"] | {"picture": __file__, "steps": 7}
+    assert (vision["style"]["size"], vision["styles"]["a"]["size"]) == (100, 100)
 
 
 def test_a_list_makes_a_model_of_each_of_its_items():
@@ -266,6 +284,18 @@ def test_decoders_are_named_or_described():
         ({"models": {"lstm": {"attention": 1}}}, "must be true or false, not 1"),
         ({"seeds": [True]}, "`seeds.0` must be a whole number, not True"),
         ({"seeds": [-1]}, "`seeds.0` must be at least 0, not -1"),
+        ({"vision": {"network": "alexnet"}}, "`vision.network` must be one of scenes, squeezenet"),
+        ({"vision": {"classifier": {"epochs": 0}}}, "`vision.classifier.epochs` must be at least"),
+        ({"vision": {"classifier": {"epochs": [1, 2]}}}, "must be a whole number, not [1, 2]"),
+        ({"vision": {"photos": ["no.jpg"]}}, "`vision.photos.0` is no.jpg, which does not exist"),
+        ({"vision": {"styles": {"a": {}}}}, "`vision.styles.a` lacks `picture`"),
+        ({"vision": {"styles": {"a": {"picture": "b"}}}}, "`vision.styles.a.picture` is b, which"),
+        (
+            {"vision": {"styles": {"a": {"picture": __file__, "steps": -1}}}},
+            "`vision.styles.a.steps` must be at least",
+        ),
+        ({"vision": {"weights": "{a}.pth"}}, "`vision.weights` is {a}.pth, and Snakemake takes"),
+        ({"vision": {"study": "shapes"}}, "`vision.study` and `study` are both shapes: give one"),
         ({"shapes": {"train_scenes": 10**9}}, "`shapes.train_scenes` must be at most"),
         ({"feature_batch": 2**64}, "`feature_batch` must be at most 65536"),
         ({"seeds": [10**400]}, "`seeds.0` must be a whole number"),

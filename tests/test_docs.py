@@ -9,6 +9,7 @@ from documents import PAGES, ROOT, blocks, spans
 from recap.backbones.weights import WEIGHTS
 from recap.cli import make_app
 from recap.datasets.registry import DATASETS
+from recap.vision.files import VISION_FILES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -27,6 +28,7 @@ def test_overlays_that_are_named_exist(page):
 def test_the_page_of_the_data_says_what_the_code_knows():
     files = {file for found in DATASETS.values() for file in found.files}
     files |= {file for known in WEIGHTS.values() for file in known.values()}
+    files |= set(VISION_FILES.values())
     rows = {
         line.split("`")[1]: line
         for line in (ROOT / "docs/datasets.md").read_text().splitlines()

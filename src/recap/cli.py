@@ -35,6 +35,9 @@ COMMANDS = {
     "recap.evaluation.perplexity:measure_perplexity": "Measure how likely given captions are.",
     "recap.evaluation.scoring.score:score_captions": "Score captions: BLEU to SPICE.",
     "recap.evaluation.scoring.submission:write_submission": "Pack captions for COCO's server.",
+    "recap.vision.train_scene_classifier:train_scene_classifier": (
+        "Train a small network on drawn scenes, to look into."
+    ),
     "recap.report.captioning.record:record_provenance": "Write down what a study is made from.",
     "recap.report.captioning.compare:compare_captioners": (
         "Write the report that compares captioners."

@@ -13,13 +13,18 @@ import yaml
 from recap.captioners.recipe import Recipe
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
+from recap.downloads import CATALOGUE
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.scoring.corenlp import CORENLP
 from recap.features.layers import choose_layer, numbers_in, regions_in
 from recap.sweeps import expand_lists, expand_models
+from recap.vision.settings import METHODS
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
 LONGEST_NAME = 200
+
+# Paths of what the workflow downloads where it is named.
+DOWNLOADED = {f"resources/{path}" for path in CATALOGUE}
 
 # Definitions of the schema that are made from the options of a dataclass.
 OPTIONS = {"recipe": Recipe, "decoder": Decoder}
@@ -36,7 +41,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
     config : dict
         As the config files and the command line give it.
     schema : Path
-        JSON schema, as YAML; the definitions of `OPTIONS` are added to it.
+        JSON schema, as YAML; the definitions of `OPTIONS` and the methods of vision are added.
     typed : sequence of str
         What the command line set, such as `study=2024_01`, as it was typed.
 
@@ -53,6 +58,11 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
     """
     rules = yaml.safe_load(Path(schema).read_text(encoding="utf-8"))
     rules["$defs"] |= {name: schema_of(options) for name, options in OPTIONS.items()}
+    rules["properties"]["vision"]["properties"] |= {
+        name: {**schema_of(options, lists=False), "default": {}}
+        for name, options in METHODS.items()
+    }
+    rules["$defs"]["painting"] = _painting_schema()
     config = fill_in(config, rules, typed)
     try:
         layer = choose_layer(config["backbone"], config["layer"])
@@ -72,11 +82,21 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         _check_braces(config)
         if config["spice"]:
             CORENLP.expecting(config["checksums"].get(CORENLP.name))
+        suffix = "" if config["split"] == "official" else f"-{config['split']}"
+        config["study"] = config["study"] or config["dataset"] + suffix
+        _check_vision(config["vision"], config["study"])
     except InputError as error:
         raise InputError(f"Configuration: {error}") from None
-    suffix = "" if config["split"] == "official" else f"-{config['split']}"
-    config["study"] = config["study"] or config["dataset"] + suffix
     return config
+
+
+def _painting_schema() -> dict:
+    """Return the schema of a painting: its picture, and what differs from `style`."""
+    schema = schema_of(METHODS["style"], lists=False)
+    for rules in schema["properties"].values():
+        del rules["default"]
+    schema["properties"]["picture"] = {"type": "string", "minLength": 1}
+    return schema | {"required": ["picture"]}
 
 
 def _check_recipe(name: str, options: dict) -> dict:
@@ -179,6 +199,43 @@ def _check_own(config: dict) -> None:
         )
 
 
+def _check_vision(vision: dict, study: str) -> None:
+    """Refuse a study of vision in the folder of another, and files that nothing brings.
+
+    The options of paintings are completed by those of `style`.
+    """
+    if vision["study"] == study:
+        raise InputError(
+            f"`vision.study` and `study` are both {study}: give one of them another name."
+        )
+    for place, path in _vision_files(vision).items():
+        if not os.path.exists(path) and path not in DOWNLOADED:  # noqa: PTH110
+            raise InputError(
+                f"`{place}` is {path}, which does not exist: name a picture, a folder of pictures"
+                " or an archive `.npz`."
+            )
+    for name, painting in vision["styles"].items():
+        try:
+            options = {key: value for key, value in painting.items() if key != "picture"}
+            METHODS["style"](**vision["style"] | options)
+        except InputError as error:
+            raise InputError(f"`vision.styles.{name}`: {error}") from None
+        vision["styles"][name] = vision["style"] | painting
+
+
+def _vision_files(vision: dict) -> dict[str, str]:
+    """Return the files that vision looks at, by where the configuration names them."""
+    paths = {
+        f"vision.{key}.{place}": path
+        for key in ("photos", "examples")
+        for place, path in enumerate(vision[key])
+    }
+    return paths | {
+        f"vision.styles.{name}.picture": painting["picture"]
+        for name, painting in vision["styles"].items()
+    }
+
+
 def _check_braces(config: dict) -> None:
     """Refuse paths of inputs that Snakemake would take for patterns."""
     paths = {
@@ -186,7 +243,9 @@ def _check_braces(config: dict) -> None:
         for split, files in config["own"].items()
         for key, path in files.items()
     }
-    for place, path in ({"weights": config["weights"]} | paths).items():
+    paths |= {"weights": config["weights"], "vision.weights": config["vision"]["weights"]}
+    paths |= _vision_files(config["vision"])
+    for place, path in paths.items():
         if set(path) & set("{}"):
             raise InputError(
                 f"`{place}` is {path}, and Snakemake takes braces in the path of an input for a"

@@ -31,15 +31,15 @@ IN_WORDS = {bool: "`true`, `false`", str: "text"}
 TRUTHS = dict.fromkeys(("true", "yes", "on"), True) | dict.fromkeys(("false", "no", "off"), False)
 
 
-def schema_of(options: type) -> dict:
+def schema_of(options: type, *, lists: bool = True) -> dict:
     """Return the JSON schema of a dataclass of options.
-
-    A list stands for each of its items, except where the option itself is one.
 
     Parameters
     ----------
     options : type
         Dataclass, as `require_options` takes it.
+    lists : bool
+        Whether a list may stand for each of its items, except where the option itself is one.
     """
     properties = {}
     for field in fields(options):
@@ -51,12 +51,9 @@ def schema_of(options: type) -> dict:
             default = list(field.default)
             properties[field.name] = {"type": "array", "items": single, "default": default}
             continue
-        properties[field.name] = {
-            "if": {"type": "array"},
-            "then": {"items": single, "minItems": 1, "uniqueItems": True},
-            "else": single,
-            "default": field.default,
-        }
+        several = {"items": single, "minItems": 1, "uniqueItems": True}
+        either = {"if": {"type": "array"}, "then": several, "else": single}
+        properties[field.name] = {**(either if lists else single), "default": field.default}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 

@@ -10,8 +10,9 @@ from recap.core.remote_file import RemoteFile
 from recap.datasets.digits.files import DIGIT_FILES
 from recap.datasets.registry import DATASET_FILES
 from recap.evaluation.scoring.corenlp import SPICE_FILES
+from recap.vision.files import VISION_FILES
 
-CATALOGUE = DATASET_FILES | WEIGHT_FILES | SPICE_FILES | DIGIT_FILES
+CATALOGUE = DATASET_FILES | WEIGHT_FILES | SPICE_FILES | DIGIT_FILES | VISION_FILES
 """Every file that recap downloads, by the path below `resources` where the workflow puts it."""
 
 DOWNLOADS = {file.name: file for file in CATALOGUE.values()}

@@ -33,6 +33,9 @@ try:
         )
     )
     WEIGHTS = weights_source(config["backbone"], config["weights"])
+    VISION = config["vision"]
+    TRAINED_HERE = VISION["network"] == "scenes"
+    VISION_WEIGHTS = None if TRAINED_HERE else weights_source(VISION["network"], VISION["weights"])
     LAYER = choose_layer(config["backbone"], config["layer"])
     OWN = config["dataset"] == "own"
     DATASET = None if OWN else find_dataset(config["dataset"], config["split"])
@@ -54,6 +57,7 @@ def one_of(names):
 
 wildcard_constraints:
     study=one_of([STUDY]),
+    vision=one_of([VISION["study"]]),
     split=one_of(SPLITS),
     data=one_of([DATA]),
     drawn=one_of([DRAWN]),
@@ -145,9 +149,14 @@ def sources():
 
 def weights_of_backbone():
     """Return the file of the backbone's weights in a list, or an empty one for random weights."""
-    if isinstance(WEIGHTS, RemoteFile):
-        return [f"resources/weights/{WEIGHTS.name}"]
-    return [WEIGHTS] if WEIGHTS else []
+    return file_of_weights(WEIGHTS)
+
+
+def file_of_weights(source):
+    """Return the file of weights from this source in a list, or an empty one for random weights."""
+    if isinstance(source, RemoteFile):
+        return [f"resources/weights/{source.name}"]
+    return [source] if source else []
 
 
 def verified(paths):
@@ -207,6 +216,38 @@ def options(**values):
         listed = [given] if isinstance(given, str) else given
         words += [f"--{name.replace('_', '-')}={value}" for value in listed if value != ""]
     return words
+
+
+def network_of_vision(wildcards, input):
+    """Return the options that say which network is looked into."""
+    if TRAINED_HERE:
+        return options(network=str(Path(str(input.weights)).parent))
+    return options(network=VISION["network"], weights=str(input.weights) or "random")
+
+
+def options_of_method(settings):
+    """Return the settings of a method of vision as words of its command."""
+    given = {key: value for key, value in settings.items() if key != "picture"}
+    return options(
+        **{
+            key: [str(item) for item in (value if isinstance(value, list) else [value])]
+            for key, value in given.items()
+        }
+    )
+
+
+def results_of_vision():
+    """Return the scores of each method of the study of vision."""
+    drawn = TRAINED_HERE or not (VISION["photos"] and VISION["examples"])
+    made = ["classifier"] if drawn else []
+    made += ["saliency", *(f"style/{style}" for style in STYLES)]
+    return expand("results/{vision}/{made}/scores.json", vision=VISION["study"], made=made)
+
+
+def files_of_vision():
+    """Return all files that the study of vision is made from."""
+    pictures = [painting["picture"] for painting in STYLES.values()]
+    return [*NETWORK, *PHOTOS, *EXAMPLES, *pictures]
 
 
 def source_of_downloads(wildcards, output):

@@ -1,6 +1,7 @@
 """The classifiers that vision looks into."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from recap.backbones.preprocessing import Preprocessing
 from recap.backbones.weights import weights_source
 from recap.core.errors import InputError
 from recap.core.fetch import fetch
+from recap.core.files import file_hash
 from recap.core.remote_file import RemoteFile
+from recap.vision.scene_network import NETWORK, SCENE_PREPROCESSING, load_scene_network
+from recap.vision.scenes import SCENE_CLASSES
 
 WEIGHTS_FOLDER = Path("resources/weights")
 
@@ -182,10 +186,11 @@ def load_network(
     Parameters
     ----------
     network : str
-        `squeezenet1_1`, `squeezenet1_0` or `vgg16`.
+        `squeezenet1_1`, `squeezenet1_0` or `vgg16`; or the folder of a scene classifier, which
+        `train_scene_classifier` made.
     weights : str
-        `imagenet`, which is downloaded into resources/weights unless it is there; a file; or
-        `random`.
+        Of the first three: `imagenet`, which is downloaded into resources/weights unless it is
+        there; a file; or `random`.
     device : torch.device, optional
         Where to compute; on the processor by default.
 
@@ -198,8 +203,26 @@ def load_network(
     InputError
         If there is no such network, or its weights are not found or not its own.
     """
+    device = device or torch.device("cpu")
+    if os.path.isdir(network):  # noqa: PTH112 - of a name that no file can have, too
+        scenes = load_scene_network(Path(network))
+        return Classifier(
+            scenes.to(device, memory_format=torch.channels_last),
+            SCENE_PREPROCESSING,
+            SCENE_CLASSES,
+            {
+                "backbone": "scenes",
+                "weights": NETWORK,
+                "weights_sha256": file_hash(Path(network) / NETWORK),
+                "preprocessing": str(SCENE_PREPROCESSING),
+            },
+            several=True,
+        )
     if network not in NETWORKS:
-        raise InputError(f"There is no network {network!r}: give one of {', '.join(NETWORKS)}.")
+        raise InputError(
+            f"There is no network {network!r}: give one of {', '.join(NETWORKS)}, or a folder that"
+            " `recap train-scene-classifier` made."
+        )
     source = weights_source(network, weights)
     if isinstance(source, RemoteFile):
         weights = str(WEIGHTS_FOLDER / source.name)
@@ -207,7 +230,7 @@ def load_network(
             fetch(source, Path(weights))
     backbone = load_backbone(network, weights)
     return Classifier(
-        backbone.network.to(device or torch.device("cpu"), memory_format=torch.channels_last),
+        backbone.network.to(device, memory_format=torch.channels_last),
         backbone.preprocessing,
         IMAGENET_CLASSES,
         backbone.attributes,

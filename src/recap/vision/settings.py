@@ -8,6 +8,49 @@ from recap.core.errors import InputError
 
 
 @dataclass(frozen=True)
+class SceneClassifier:
+    """How `train_scene_classifier` draws its scenes and trains its network.
+
+    Attributes
+    ----------
+    scenes : int
+        Scenes to learn from.
+    held_out : int
+        Scenes to measure the network on.
+    kept : int
+        How many of these are written, for the other methods to look at.
+    examples : int
+        How many of those with two objects are written for the methods that take minutes.
+    epochs : int
+        Passes over the scenes.
+    batch_size : int
+        Scenes in a minibatch.
+    learning_rate : float
+        AdamW's step size at its highest.
+    shift : int
+        Pixels by which pictures are moved in training at most, along each axis.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range.
+    """
+
+    scenes: int = bounded(2500, minimum=1, maximum=1_000_000)
+    held_out: int = bounded(600, minimum=1, maximum=1_000_000)
+    kept: int = bounded(60, minimum=1)
+    examples: int = bounded(2, minimum=1)
+    epochs: int = bounded(5, minimum=1)
+    batch_size: int = bounded(32, minimum=1)
+    learning_rate: float = bounded(1e-2, exclusiveMinimum=0)
+    shift: int = bounded(6, minimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        require_options(self)
+
+
+@dataclass(frozen=True)
 class Saliency:
     """How `show_saliency` looks for the pixels that a score depends on.
 
@@ -139,3 +182,7 @@ class StyleTransfer:
                 "Neither the content nor the style has a weight: set `content_weight` or"
                 " `style_weights`."
             )
+
+
+METHODS = {"classifier": SceneClassifier, "saliency": Saliency, "style": StyleTransfer}
+"""By the key of the configuration's `vision`, which is the name of the method's folder, too."""

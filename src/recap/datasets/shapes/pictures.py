@@ -87,13 +87,38 @@ def outline(shape: str) -> np.ndarray:
     return points * half_height / points[:, 1].max()
 
 
+def mask_of(thing: DrawnObject) -> Image.Image:
+    """Return where an object is seen, with its outline.
+
+    Parameters
+    ----------
+    thing : DrawnObject
+        An object of a scene.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Gray, 224 x 224: 255 on the object, 0 beside it, and between them on its edge.
+    """
+    corner, side = _square_around(thing)
+    mask = Image.new("L", (SIDE, SIDE))
+    mask.paste(_masks(thing, corner, side)[1], corner)
+    return mask
+
+
+def _square_around(thing: DrawnObject) -> tuple[tuple[int, int], int]:
+    """Return the left and top of the square that an object and its shadow lie in, and its side."""
+    reach = int(thing.radius) + 28
+    return (int(thing.x) - reach, int(thing.y) - reach), 2 * reach
+
+
 def _lay_on(picture: Image.Image, thing: DrawnObject, floating: bool) -> None:
     """Add an object and its shadow to the picture, working on the square around it."""
-    reach = int(thing.radius) + 28
-    left, top = int(thing.x) - reach, int(thing.y) - reach
+    corner, side = _square_around(thing)
+    left, top = corner
     centre = np.array([thing.x - left, thing.y - top])
-    patch = picture.crop((left, top, left + 2 * reach, top + 2 * reach))
-    body, silhouette = _masks(thing, centre, patch.width)
+    patch = picture.crop((left, top, left + side, top + side))
+    body, silhouette = _masks(thing, corner, side)
 
     drop, softness, depth = (9, 7, 0.22) if floating else (4, 3.5, 0.42)
     shadow = Image.new("L", patch.size)
@@ -113,11 +138,14 @@ def _lay_on(picture: Image.Image, thing: DrawnObject, floating: bool) -> None:
     gleam = (0.1 * np.clip(-fall, 0, 1) + np.maximum(rim, 0))[..., None]
     colour = np.array(RGB[thing.colour], np.float32) * dimmed[..., None]
     patch.paste(_picture(colour + (255 - colour) * gleam), mask=body)
-    picture.paste(patch, (left, top))
+    picture.paste(patch, corner)
 
 
-def _masks(thing: DrawnObject, centre: np.ndarray, side: int) -> tuple[Image.Image, Image.Image]:
+def _masks(
+    thing: DrawnObject, corner: tuple[int, int], side: int
+) -> tuple[Image.Image, Image.Image]:
     """Return masks of an object in a square patch: its coloured body, and with its outline."""
+    centre = np.array([thing.x, thing.y]) - corner
     turn = np.deg2rad(thing.angle)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     radius = thing.radius - OUTLINE

@@ -1,0 +1,140 @@
+# Look into a network that tells what photos show.
+#
+# Needs: nothing, or photos and a network's weights (datasets.smk)
+# Makes: results/{vision}/classifier/network.safetensors, config.json, history.csv, scores.json,
+#        scenes.npz, examples.npz and grounds/, where the network is trained here
+#        results/{vision}/{method}/scores.json, with pictures beside it
+
+CLASSIFIER = "results/{vision}/classifier"
+NETWORK = [f"{CLASSIFIER}/network.safetensors"] if TRAINED_HERE else file_of_weights(VISION_WEIGHTS)
+PHOTOS = VISION["photos"] or [f"{CLASSIFIER}/scenes.npz"]
+EXAMPLES = VISION["examples"] or [f"{CLASSIFIER}/examples.npz"]
+STYLES = VISION["styles"] or {
+    ground: VISION["style"] | {"picture": f"{CLASSIFIER}/grounds/{ground}.png"}
+    for ground in ("grass", "water")
+}
+
+
+rule vision:
+    input:
+        results_of_vision(),
+        verified(files_of_vision()),
+
+
+rule train_scene_classifier:
+    """Draw scenes, and train a small network to tell what they show."""
+    output:
+        network=f"{CLASSIFIER}/network.safetensors",
+        config=f"{CLASSIFIER}/config.json",
+        history=f"{CLASSIFIER}/history.csv",
+        scores=f"{CLASSIFIER}/scores.json",
+        scenes=f"{CLASSIFIER}/scenes.npz",
+        examples=f"{CLASSIFIER}/examples.npz",
+        grass=f"{CLASSIFIER}/grounds/grass.png",
+        water=f"{CLASSIFIER}/grounds/water.png",
+    log:
+        "results/{vision}/logs/train_scene_classifier.log",
+    benchmark:
+        "results/{vision}/benchmarks/train_scene_classifier.tsv"
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=2000,
+    params:
+        package=package,
+        folder=subpath(output.network, parent=True),
+        settings=options_of_method(VISION["classifier"]),
+        seed=VISION["seed"],
+        code=code_hash("recap.vision.train_scene_classifier"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap train-scene-classifier \
+            --output={params.folder:q} \
+            {params.settings:q} \
+            --seed={params.seed:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule show_saliency:
+    """Show which pixels the score of a class depends on."""
+    input:
+        weights=NETWORK,
+        photos=PHOTOS,
+    output:
+        "results/{vision}/saliency/scores.json",
+    log:
+        "results/{vision}/logs/show_saliency.log",
+    benchmark:
+        "results/{vision}/benchmarks/show_saliency.tsv"
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=4000,
+    params:
+        package=package,
+        photos=lambda wildcards, input: input.photos,
+        network=network_of_vision,
+        folder=subpath(output[0], parent=True),
+        settings=options_of_method(VISION["saliency"]),
+        seed=VISION["seed"],
+        device=config["device"],
+        code=code_hash("recap.vision.saliency"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap show-saliency \
+            {params.photos:q} \
+            --output={params.folder:q} \
+            {params.network:q} \
+            {params.settings:q} \
+            --seed={params.seed:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule transfer_style:
+    """Paint photos in the style of a painting."""
+    input:
+        weights=NETWORK,
+        photos=EXAMPLES,
+        style=lambda wildcards: STYLES[wildcards.style]["picture"],
+    output:
+        "results/{vision}/style/{style}/scores.json",
+    log:
+        "results/{vision}/logs/transfer_style/{style}.log",
+    benchmark:
+        "results/{vision}/benchmarks/transfer_style/{style}.tsv"
+    wildcard_constraints:
+        style=one_of(STYLES),
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=4000,
+    params:
+        package=package,
+        photos=lambda wildcards, input: input.photos,
+        network=network_of_vision,
+        folder=subpath(output[0], parent=True),
+        settings=lambda wildcards: options_of_method(STYLES[wildcards.style]),
+        seed=VISION["seed"],
+        device=config["device"],
+        code=code_hash("recap.vision.style"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap transfer-style \
+            {params.photos:q} \
+            --style={input.style:q} \
+            --output={params.folder:q} \
+            {params.network:q} \
+            {params.settings:q} \
+            --seed={params.seed:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
