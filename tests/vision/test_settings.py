@@ -18,6 +18,12 @@ def test_settings_are_described_and_make_a_schema(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_settings_out_of_range_are_refused(method):
-    name = fields(method)[0].name
-    with pytest.raises(InputError, match=f"`{name}` must be"):
-        method(**{name: -1})
+    for field in fields(method):
+        if field.metadata:
+            with pytest.raises(InputError, match=f"`{field.name}` must be"):
+                method(**{field.name: -10})
+
+
+def test_octaves_that_come_down_to_nothing_are_refused():
+    with pytest.raises(InputError, match="The smallest octave would have a side of less than 32"):
+        settings.Dream(size=64, octaves=4)

@@ -6,6 +6,9 @@ from typing import Literal
 from recap.core.checks import bounded, require_options
 from recap.core.errors import InputError
 
+# Pixels of a side that every network can look at.
+SMALLEST_OCTAVE = 32
+
 
 @dataclass(frozen=True)
 class SceneClassifier:
@@ -114,6 +117,86 @@ class Fooling:
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
         require_options(self)
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """How `invert_features` finds an image that has the maps of a photo.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Layers whose maps are inverted, each for itself; none for all before the classifier.
+    steps : int
+        How often L-BFGS computes the loss, of each layer.
+    tv_weight : float
+        Weight of the total variation, the mean square of differences of neighbours, beside the
+        error of the map, a share of the photo's.
+    l2_weight : float
+        Weight of the mean square of the image, in the network's normalised units.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range.
+    """
+
+    layers: tuple[str, ...] = ()
+    steps: int = bounded(200, minimum=1)
+    tv_weight: float = bounded(0.01, minimum=0)
+    l2_weight: float = bounded(0.0, minimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        require_options(self)
+
+
+@dataclass(frozen=True)
+class Dream:
+    """How `dream_images` gives photos more of what a layer sees in them.
+
+    Attributes
+    ----------
+    layer : str
+        Layer whose map is to grow; empty for the last before the classifier.
+    channel : int
+        Channel of it; -1 for all.
+    size : int
+        Pixels of the shorter side of the dream.
+    octaves : int
+        Sizes that are dreamed at, from small to large; 1 for the size itself alone, as in CS231n.
+    octave_scale : float
+        How many times as large one is as the one before.
+    steps : int
+        Steps at each.
+    learning_rate : float
+        Mean change of a step, in the network's normalised units.
+    jitter : int
+        Pixels by which the image is shifted at most, anew for each step.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range, or the smallest octave is too small.
+    """
+
+    layer: str = ""
+    channel: int = bounded(-1, minimum=-1)
+    size: int = bounded(384, minimum=32, maximum=4096)
+    octaves: int = bounded(4, minimum=1, maximum=10)
+    octave_scale: float = bounded(1.4, minimum=1.1, maximum=4)
+    steps: int = bounded(10, minimum=1)
+    learning_rate: float = bounded(0.03, exclusiveMinimum=0)
+    jitter: int = bounded(16, minimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range, and octaves that come down to nothing."""
+        require_options(self)
+        if self.size / self.octave_scale ** (self.octaves - 1) < SMALLEST_OCTAVE:
+            raise InputError(
+                f"The smallest octave would have a side of less than {SMALLEST_OCTAVE} pixels: set"
+                " fewer `octaves`, a smaller `octave_scale` or a larger `size`."
+            )
 
 
 @dataclass(frozen=True)

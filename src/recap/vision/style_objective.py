@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from recap.backbones.network import Network
 from recap.backbones.preprocessing import Preprocessing
 from recap.core.checks import require
+from recap.vision.lbfgs import descend_lbfgs
 from recap.vision.networks import Classifier
 from recap.vision.settings import StyleTransfer
 from recap.vision.style_losses import content_loss, gram_matrix, style_loss, tv_loss
@@ -22,9 +21,6 @@ SQUEEZENET_LAYERS = ("fire2", ("conv1", "fire3", "fire4", "fire5"))
 # The course's schedule: Adam's last steps at the low rate, those of them in which the image is no
 # longer clamped, and where to.
 FINE_STEPS, FREE_STEPS, CLAMP = 20, 10, 1.5
-
-# Steps that L-BFGS remembers.
-MEMORY = 10
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ def descend(
     """
     if settings.optimizer == "adam":
         return _descend_adam(objective, start, settings, each)
-    return _descend_lbfgs(objective, start, settings, preprocessing, each)
+    return descend_lbfgs(objective, start, preprocessing, settings.steps, each)
 
 
 def _descend_adam(
@@ -198,47 +194,3 @@ def _descend_adam(
         sums.append(float(losses.sum()))
     image.grad = None
     return image, sums
-
-
-def _descend_lbfgs(
-    objective: StyleObjective,
-    start: torch.Tensor,
-    settings: StyleTransfer,
-    preprocessing: Preprocessing,
-    each: Callable[[torch.Tensor], None],
-) -> tuple[torch.Tensor, list[float]]:
-    """Take steps of L-BFGS-B, which stays between black and white."""
-    sums = []
-
-    def to_image(values: np.ndarray) -> torch.Tensor:
-        image = torch.from_numpy(values.astype(np.float32)).view(1, height, width, 3)
-        return image.to(start.device).permute(0, 3, 1, 2)
-
-    def to_values(image: torch.Tensor) -> np.ndarray:
-        return image.permute(0, 2, 3, 1).cpu().numpy().astype(np.float64).ravel()
-
-    def compute(values: np.ndarray) -> tuple[float, np.ndarray]:
-        image = to_image(values)
-        each(image)
-        losses, gradient = objective(image)
-        sums.append(float(losses.sum()))
-        return sums[-1], to_values(gradient)
-
-    height, width = start.shape[2:]
-    ends = torch.tensor([0, 255], device=start.device).view(2, 1, 1, 1)
-    black, white = preprocessing.preprocess(ends.expand(2, height, width, 3))[:, None]
-    found = minimize(
-        compute,
-        to_values(start),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.stack([to_values(black), to_values(white)], axis=1),
-        options={
-            "maxfun": settings.steps,
-            "maxiter": settings.steps,
-            "maxcor": MEMORY,
-            "ftol": 0,
-            "gtol": 0,
-        },
-    )
-    return to_image(found.x), sums
