@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from recap.captioners.recipe import Recipe
+from recap.captioners.verify import COURSE
 from recap.cli import COMMANDS
 from recap.config import OPTIONS, check_config
 from recap.config_schema import schema_of, table_of
@@ -49,8 +50,19 @@ def check(**overlay):
     return check_config(merged(read(DEFAULT), overlay), SCHEMA)
 
 
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """Return a folder that has the names of the course's files, beside which we are."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "coco_captioning"
+    folder.mkdir()
+    for name in COURSE:
+        (folder / name).touch()
+    return folder
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_every_overlay_is_valid(overlay):
+def test_every_overlay_is_valid(overlay, course):
     config = check(**read(overlay))
     assert config["study"] == config["dataset"]
 
@@ -206,7 +218,10 @@ def test_decoders_are_named_or_described():
     [
         ({"backbon": "vgg16"}, "unknown key `backbon`"),
         ({"models": {"lstm": {"hiden_dim": 3}}}, "unknown key `hiden_dim` in `models.lstm`"),
-        ({"dataset": "coco"}, "`dataset` must be one of shapes, coco2014, coco2017, flickr8k, own"),
+        (
+            {"dataset": "coco"},
+            "`dataset` must be one of shapes, coco2014, coco2017, flickr8k, own, course",
+        ),
         ({"seeds": "0"}, "`seeds` must be a list, not '0'; write [0]"),
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),
@@ -403,6 +418,24 @@ def test_what_is_scored_does_not_choose_the_checkpoint(own, tmp_path):
         own["own"]["dev"]["annotations"] = str(tmp_path / name)
         with pytest.raises(InputError, match="`own.dev` and `own.val` have the same annotations"):
             check(**own)
+
+
+def test_mistakes_in_the_course_files(course):
+    def mistake(**overlay):
+        with pytest.raises(InputError, match="Configuration: ") as caught:
+            check(**overlay)
+        return str(caught.value)
+
+    assert check(dataset="course", course=str(course))["study"] == "course"
+    assert "`dataset: course` needs `course`" in mistake(dataset="course")
+    assert "but `dataset` is shapes; set `dataset: course`" in mistake(course="coco_captioning")
+    mine = {"dataset": "course", "course": "coco_captioning"}
+    assert "`split` is of data sets" in mistake(**mine, split="karpathy")
+    assert "aaa', which does not exist" in mistake(dataset="course", course="a" * 5000)
+    (course / "val2014_urls.txt").unlink()
+    assert "coco_captioning has no val2014_urls.txt" in mistake(**mine)
+    course.rename("{coco}")
+    assert "{coco} has no" in mistake(dataset="course", course="{coco}")
 
 
 @pytest.mark.parametrize("definition", ["recipe", "decoder"])

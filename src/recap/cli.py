@@ -28,6 +28,7 @@ COMMANDS = {
     "recap.features.gather:gather_features": "Put the shards of a split's features together.",
     "recap.features.pca:fit_pca": "Find the principal components of the training features.",
     "recap.features.pca:apply_pca": "Reduce a feature file to its principal components.",
+    "recap.captions.course:take_course_files": "Begin a study with a coco_captioning folder.",
     "recap.captions.vocabulary:build_vocabulary": "Number the most frequent words.",
     "recap.captions.encode:encode_captions": "Write the captions of the splits in numbers.",
     "recap.training.train:train_captioner": "Train a captioner and keep its best epoch.",

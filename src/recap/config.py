@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from recap.captioners.recipe import Recipe
+from recap.captions.course import find_course_files
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
 from recap.downloads import CATALOGUE
@@ -79,6 +80,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         _check_names(config)
         _check_layer(config, layer)
         _check_own(config)
+        _check_course(config)
         _check_braces(config)
         if config["spice"]:
             CORENLP.expecting(config["checksums"].get(CORENLP.name))
@@ -236,6 +238,25 @@ def _vision_files(vision: dict) -> dict[str, str]:
     }
 
 
+def _check_course(config: dict) -> None:
+    """Refuse a `coco_captioning` folder that is not asked for, or not whole."""
+    if config["dataset"] != "course":
+        if config["course"]:
+            raise InputError(
+                f"`course` names a folder, but `dataset` is {config['dataset']}; set `dataset:"
+                " course` or leave `course` out."
+            )
+        return
+    if not config["course"]:
+        raise InputError("`dataset: course` needs `course`, the folder coco_captioning or its zip.")
+    if config["split"] != "official":
+        raise InputError("`split` is of data sets with published splits; leave it out.")
+    # Of a name that no file can have, such as a long one, Path.is_dir raises an error.
+    if not os.path.exists(config["course"]):  # noqa: PTH110
+        raise InputError(f"`course` is {config['course']!r}, which does not exist.")
+    find_course_files(Path(config["course"]))
+
+
 def _check_braces(config: dict) -> None:
     """Refuse paths of inputs that Snakemake would take for patterns."""
     paths = {
@@ -243,8 +264,8 @@ def _check_braces(config: dict) -> None:
         for split, files in config["own"].items()
         for key, path in files.items()
     }
-    paths |= {"weights": config["weights"], "vision.weights": config["vision"]["weights"]}
-    paths |= _vision_files(config["vision"])
+    paths |= {key: config[key] for key in ("weights", "course")}
+    paths |= {"vision.weights": config["vision"]["weights"]} | _vision_files(config["vision"])
     for place, path in paths.items():
         if set(path) & set("{}"):
             raise InputError(

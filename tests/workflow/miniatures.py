@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 
+import h5py
 import numpy as np
 import torch
 import yaml
@@ -41,6 +42,33 @@ def photo(seed):
     packed = io.BytesIO()
     Image.fromarray(pixels).save(packed, "JPEG")
     return packed.getvalue()
+
+
+def course(folder, kinds):
+    """Make a folder in the layout of the course's own, with features of these kinds."""
+    folder.mkdir(parents=True)
+    words = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "on", "street", "dog", "cat"]
+    numbers = {word: number for number, word in enumerate(words)}
+    vocabulary = {"idx_to_word": words, "word_to_idx": numbers}
+    (folder / "coco2014_vocab.json").write_text(json.dumps(vocabulary))
+    draw = np.random.default_rng(0)
+    with h5py.File(folder / "coco2014_captions.h5", "w") as file:
+        for split, ids in IDS.items():
+            # "a dog on a street", or "a cat <UNK> a street".
+            rows = [[1, 4, 7 + n % 2, 5 - 2 * (n % 2), 4, 6, 2] for n in ids for _ in range(5)]
+            file[f"{split}_captions"] = np.pad(np.array(rows, np.int32), ((0, 0), (0, 10)))
+            file[f"{split}_image_idxs"] = np.repeat(np.arange(len(ids), dtype=np.int32), 5)
+    for split, ids in IDS.items():
+        lines = {
+            "images": [f"coco/images/{split}2014/{coco_name(split, n, 2014)}" for n in ids],
+            "urls": [f"http://farm1.staticflickr.com/{n}_z.jpg" for n in ids],
+        }
+        for name, listed in lines.items():
+            (folder / f"{split}2014_{name}.txt").write_text("\n".join([*listed, ""]))
+        for kind in kinds:
+            with h5py.File(folder / f"{split}2014_vgg16_fc7{kind}.h5", "w") as file:
+                file["features"] = draw.standard_normal((len(ids), 8)).astype(np.float32)
+    return folder
 
 
 def squeezenet_weights():

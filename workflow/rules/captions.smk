@@ -116,3 +116,38 @@ rule encode_captions:
             {params.photos:q} \
             2>&1 | tee {log:q}
         """
+
+
+if COURSE:
+
+    # The other rules would make the same files anew.
+    ruleorder: take_course_files > gather_features > apply_pca > list_images > build_vocabulary > encode_captions
+
+    rule take_course_files:
+        """Begin the study with the files of a coco_captioning folder."""
+        input:
+            COURSE.paths,
+        output:
+            files=expand("results/{{study}}/coco_captioning/{name}", name=COURSE.names),
+            annotations=expand("results/{{study}}/annotations/captions_{split}.json", split=SPLITS),
+        log:
+            "results/{study}/logs/take_course_files.log",
+        benchmark:
+            "results/{study}/benchmarks/take_course_files.tsv"
+        priority: 1
+        conda:
+            "../envs/recap.yaml"
+        params:
+            package=package,
+            source=config["course"],
+            files="results/{study}/coco_captioning",
+            annotations="results/{study}/annotations",
+            code=code_hash("recap.captions.course"),
+        shell:
+            """
+            PYTHONPATH={params.package:q} python -m recap take-course-files \
+                {params.source:q} \
+                --output={params.files:q} \
+                --annotations={params.annotations:q} \
+                2>&1 | tee {log:q}
+            """

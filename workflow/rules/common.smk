@@ -16,6 +16,7 @@ sys.path.insert(0, str(SOURCE))
 from recap.features.layers import choose_layer, regions_in
 from recap.backbones.weights import weights_source
 from recap.core.code_hash import code_hash
+from recap.captions.course import find_course_files
 from recap.config import check_config
 from recap.datasets.categories import READERS
 from recap.datasets.registry import OFFICIAL, find_dataset
@@ -38,7 +39,10 @@ try:
     VISION_WEIGHTS = None if TRAINED_HERE else weights_source(VISION["network"], VISION["weights"])
     LAYER = choose_layer(config["backbone"], config["layer"])
     OWN = config["dataset"] == "own"
-    DATASET = None if OWN else find_dataset(config["dataset"], config["split"])
+    COURSE = None
+    if config["dataset"] == "course":
+        COURSE = find_course_files(Path(config["course"]))
+    DATASET = None if OWN or COURSE else find_dataset(config["dataset"], config["split"])
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -46,8 +50,13 @@ STUDY = config["study"]
 # Folders below resources/: of scenes, by their parameters, and of the data set.
 DRAWN = "-".join(f"{name}={value}" for name, value in sorted(config["shapes"].items()))
 DATA = f"shapes/{DRAWN}" if config["dataset"] == "shapes" else config["dataset"]
-SPLITS = list(config["own"]) if OWN else list(DATASET.images)
+SPLITS = COURSE.splits if COURSE else list(config["own"]) if OWN else list(DATASET.images)
 HAS_DEV = "dev" in SPLITS
+
+# Features of the network, and reduced ones; the course's folder may hold these alone.
+KINDS = list(dict.fromkeys([*COURSE.kinds, "_pca"])) if COURSE else ["", "_pca"]
+# The components are not among the course's files.
+PCA = [] if COURSE and "_pca" in COURSE.kinds else ["results/{study}/features/pca.h5"]
 
 
 def one_of(names):
@@ -70,7 +79,9 @@ wildcard_constraints:
 
 
 def images_of(split):
-    """Return the archives, or the folder, that hold a split's photos."""
+    """Return the archives, or the folder, that hold a split's photos; the course's files hold none."""
+    if COURSE:
+        return []
     if OWN:
         images = config["own"][split]["images"]
         # A folder's time tells of files that nobody lists, and not of all that are listed.
@@ -99,8 +110,8 @@ def package(wildcards, output):
 
 
 def archives_of_annotations():
-    """Return the archive that holds the data set's captions in a list; an empty one for your own."""
-    return [] if OWN else [f"resources/{DATA}/{DATASET.annotations}"]
+    """Return the archive that holds the data set's captions in a list; empty for given files."""
+    return [f"resources/{DATA}/{DATASET.annotations}"] if DATASET else []
 
 
 @cache
@@ -111,6 +122,8 @@ def photos_of(split):
 
 def annotations_of(split):
     """Return a split's captions as a COCO caption file."""
+    if COURSE:
+        return f"results/{STUDY}/annotations/captions_{split}.json"
     if OWN:
         return config["own"][split]["annotations"]
     return f"resources/{DATA}/annotations/{config['split']}/captions_{split}.json"
@@ -142,6 +155,8 @@ def categories_of(split):
 
 def sources():
     """Return all files that the study is made from."""
+    if COURSE:
+        return list(map(str, COURSE.paths))
     images = {path: None for split in SPLITS for path in images_of(split)}
     captions = [annotations_of(split) for split in SPLITS]
     return [*images, *archives_of_annotations(), *captions, *weights_of_backbone()]
@@ -264,7 +279,10 @@ def source_of_downloads(wildcards, output):
 
 def settings_to_tell():
     """Return the configuration as JSON: not where bytes come from, and not the models' recipes."""
-    untold = ("mirror", "urls", "models", "own")
+    untold = ["mirror", "urls", "models", "own", "course"]
+    if COURSE:
+        # They tell of what was made elsewhere.
+        untold += ["shapes", "backbone", "weights", "layer", "vocabulary", "max_words"]
     return json.dumps({key: value for key, value in config.items() if key not in untold})
 
 

@@ -22,7 +22,7 @@ rule features:
             "results/{study}/coco_captioning/{split}2014_vgg16_fc7{kind}.h5",
             study=STUDY,
             split=SPLITS,
-            kind=["", "_pca"],
+            kind=KINDS,
         ),
         expand("results/{study}/coco_captioning/{split}2014_images.txt", study=STUDY, split=SPLITS),
         verified(sources()),

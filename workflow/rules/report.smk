@@ -49,7 +49,7 @@ rule record_provenance:
         categories=categories_of("val"),
         features=rules.features.input,
         encoded=rules.captions.input,
-        pca="results/{study}/features/pca.h5",
+        pca=PCA,
         models=runs("results/{study}/models/{model}/seed{seed}/model.safetensors"),
         scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
@@ -67,6 +67,7 @@ rule record_provenance:
     params:
         package=package,
         study=subpath(output[0], parent=True),
+        images=lambda wildcards, input: options(images=input.images),
         categories=lambda wildcards, input: options(categories=input.categories),
         inputs=lambda wildcards, input: options(inputs=input.sources),
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
@@ -77,7 +78,7 @@ rule record_provenance:
         """
         PYTHONPATH={params.package:q} python -m recap record-provenance \
             --study={params.study:q} \
-            --images={input.images:q} \
+            {params.images:q} \
             --annotations={input.annotations:q} \
             --train-annotations={input.train_annotations:q} \
             {params.categories:q} \
@@ -100,8 +101,8 @@ rule compare_captioners:
         perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
         configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
-        features="results/{study}/coco_captioning/val2014_vgg16_fc7.h5",
-        pca="results/{study}/features/pca.h5",
+        features=f"results/{{study}}/coco_captioning/val2014_vgg16_fc7{KINDS[0]}.h5",
+        pca=PCA,
         encoded="results/{study}/coco_captioning/coco2014_captions.h5",
         images=images_of("val"),
         annotations=annotations_of("val"),

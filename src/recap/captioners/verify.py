@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from recap.captions.files import read_captions, read_vocabulary
+from recap.captions.files import read_captions, read_lines, read_vocabulary
 from recap.captions.words import (
     END,
     NULL,
@@ -218,7 +218,7 @@ def _check_features(path: Path) -> str:
 
 
 def _check_list(path: Path) -> str:
-    lines = _lines(path)
+    lines = read_lines(path)
     names = [PurePosixPath(line) for line in lines]
     other = [
         line
@@ -240,7 +240,7 @@ def _check_rows(folder: Path, path: Path, split: str) -> str:
         with open_features(folder / f"{split}2014_vgg16_fc7{suffix}.h5") as file:
             counts[f"fc7{suffix}"] = len(file[FEATURES])
     for name in ("images", "urls"):
-        counts[name] = len(_lines(folder / f"{split}2014_{name}.txt"))
+        counts[name] = len(read_lines(folder / f"{split}2014_{name}.txt"))
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"the files differ in their number of rows: {listed}")
@@ -266,7 +266,7 @@ def _check_word_order(folder: Path) -> str:
 
 
 def _check_row_order(folder: Path, split: str, annotations: Path) -> str:
-    lines = _lines(folder / f"{split}2014_images.txt")
+    lines = read_lines(folder / f"{split}2014_images.txt")
     records = iterate_images(annotations)
     for row, (line, record) in enumerate(itertools.zip_longest(lines, records)):
         name = record and record["file_name"]
@@ -313,15 +313,6 @@ def _check_bytes(path: Path) -> str:
 
 def _as_in_course(name: str, shape: tuple[int, ...]) -> str:
     return " as in the course" if shape == COURSE_SHAPES.get(name) else ""
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.exists():
-        raise InputError(f"{path.name} is missing")
-    try:
-        return path.read_text(encoding="utf-8").split("\n")[:-1]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is not text in UTF-8 ({error})") from None
 
 
 def _outside(numbers: np.ndarray, count: int) -> np.ndarray:

@@ -92,3 +92,24 @@ def read_vocabulary(path: Path) -> list[str]:
     if missing := [word for word in SPECIAL_WORDS if word not in word_to_idx]:
         raise InputError(f"{path} is not a vocabulary of captions: it lacks {missing[0]}.")
     return idx_to_word
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a list of images or addresses.
+
+    Parameters
+    ----------
+    path : Path
+        Text file, of which each line has its end.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no text.
+    """
+    if not path.exists():
+        raise InputError(f"{path.name} is missing")
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not text in UTF-8 ({error})") from None

@@ -306,6 +306,20 @@ def test_bad_results_are_told(captions, message, tmp_path):
     assert not output.exists()
 
 
+def test_images_without_references_are_left_out_of_a_subset(tmp_path):
+    """As those of which the course's files have no caption that is short enough."""
+    output = tmp_path / "scores.json"
+    captions = [(1, "a"), (5, "b"), (3, "c")]
+    results, annotations = write_files(tmp_path, captions, {**REFERENCES, 5: []})
+    score_captions(results, annotations, output=output, subset=True, meteor=False)
+    scores = json.loads(output.read_text())
+    assert scores["per_image"]["image_id"] == [1, 3]
+    assert "1 images have no reference caption and were left out, such as 5." in scores["notes"]
+    write_files(tmp_path, captions[1:2], {**REFERENCES, 5: []})
+    with pytest.raises(InputError, match="has no reference caption of image 5"):
+        score_captions(results, annotations, subset=True)
+
+
 def test_what_python_reads_as_json_is_read(tmp_path, capsys):
     """A byte order mark, ids beyond 64 bits, numbers that are none in a field that nobody uses."""
     image = 2**70

@@ -159,7 +159,7 @@ def test_a_study_of_the_least(fake, tmp_path):
     assert "The times of the stages are missing" in page.words
     assert "does not say which backbone" in page.words
     assert "holds no training histories" in page.words
-    assert "photos are no longer where the study found them" in page.words
+    assert "photos are not at hand, so that only words are shown" in page.words
     assert "Is it real?" not in page.words
     assert "By what is in the image" not in page.words
     assert "won by" not in page.words

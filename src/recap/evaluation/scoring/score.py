@@ -139,7 +139,7 @@ def score_captions(
     output : Path, optional
         JSON file to write, with the scores of the whole and of each image.
     subset : bool
-        Score only the images of the results, if the annotations have more.
+        Score only the images that have both a result and a reference caption.
     meteor : bool
         Compute METEOR, if there is a Java; `--meteor=false` leaves it out.
     spice : Path, optional
@@ -162,11 +162,13 @@ def score_captions(
             f"{results} has captions of {name_images(unknown)}, which {annotations} does not"
             " list: use the annotations of the captioned images."
         )
-    if bare := [image for image in captions if not references[image]]:
+    bare = [image for image in captions if not references[image]]
+    if bare and not (subset and len(bare) < len(captions)):
         raise InputError(
             f"{annotations} has no reference caption of {name_images(bare)}: add some, or leave"
             f" the captions out of {results}."
         )
+    captions = {image: text for image, text in captions.items() if references[image]}
     left = [image for image, texts in references.items() if texts and image not in captions]
     if left and not subset:
         raise InputError(
@@ -187,6 +189,10 @@ def score_captions(
         scores["notes"].append(
             f"{len(left)} of the {len(references)} images in the annotations have no caption in"
             " the results and were left out."
+        )
+    if bare:
+        scores["notes"].append(
+            f"{len(bare)} images have no reference caption and were left out, such as {bare[0]}."
         )
     if output is not None:
         write_json(output, scores, record_digest=True)

@@ -47,9 +47,9 @@ class Comparison:
 
     @property
     def images(self) -> Path | None:
-        """Archive or folder of the photos; None if it is no longer where it was."""
+        """Archive or folder of the photos; None if there is none, or none where it was."""
         places = [study.record.images for study in self.studies]
-        return next((place for place in places if place.exists()), None)
+        return next((place for place in places if place and place.exists()), None)
 
     @cached_property
     def references(self) -> list[list[str]]:

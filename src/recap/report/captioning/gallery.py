@@ -61,6 +61,8 @@ class Card:
         WebP as a data URI; empty if the photos are not at hand.
     width, height : int
         Its size in pixels.
+    address : str
+        Where the photo can be seen, if not here; empty if it can, or nothing tells.
     references : list of str
         What people wrote.
     captions : list of ModelCaption
@@ -75,6 +77,7 @@ class Card:
     picture: str
     width: int
     height: int
+    address: str
     references: list[str]
     captions: list[ModelCaption]
     groups: list[str]
@@ -115,7 +118,7 @@ class Gallery:
     confident : bool
         Whether words have probabilities.
     without_pictures : bool
-        Whether the photos are no longer where the study found them.
+        Whether the photos are not at hand.
     """
 
     models: list[str]
@@ -174,17 +177,18 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
     shown = {model: comparison.decodings(model, verdict.decoder)[0] for model in models}
     words = {model: _words(decoding) for model, decoding in shown.items()}
     chosen = choose_images(np.stack([decoding.cider for decoding in shown.values()]), seed=seed)
-    file_names = {image["id"]: image["file_name"] for image in comparison.annotations.images}
+    records = {image["id"]: image for image in comparison.annotations.images}
     pictures = _pictures(
         comparison.images,
         {
-            index: file_names[comparison.image_ids[index]]
+            index: records[comparison.image_ids[index]]["file_name"]
             for index in sorted(set().union(*chosen.values()))
         },
     )
     cards = []
     for index, (picture, width, height) in pictures.items():
         image_id = comparison.image_ids[index]
+        record = records[image_id]
         captions = [
             ModelCaption(
                 model=model,
@@ -196,10 +200,11 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
         ]
         cards.append(
             Card(
-                file_name=file_names[image_id],
+                file_name=record["file_name"],
                 picture=picture,
                 width=width,
                 height=height,
+                address="" if picture else _address(record),
                 references=comparison.references[index],
                 captions=captions,
                 groups=[name for name, indices in chosen.items() if index in indices],
@@ -229,6 +234,12 @@ def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tupl
         return dict.fromkeys(file_names, ("", 0, 0))
     with ImageStore(images) as store:
         return {index: thumbnail(store.read(name)) for index, name in file_names.items()}
+
+
+def _address(record: dict) -> str:
+    """Return where an image can be seen, if its record says so."""
+    address = str(record.get("flickr_url"))
+    return address if address.startswith(("http://", "https://")) else ""
 
 
 def _words(decoding: Decoding) -> dict[int, list[tuple[str, float]]]:

@@ -26,7 +26,7 @@ class Record:
 
     Attributes
     ----------
-    images : Path
+    images : Path or None
         Photos that were scored.
     annotations : Path
         COCO caption file of the photos that were scored.
@@ -47,7 +47,7 @@ class Record:
         What went in and what came out.
     """
 
-    images: Path
+    images: Path | None
     annotations: Path
     train_annotations: Path | None
     categories: Path | None
@@ -62,8 +62,8 @@ class Record:
 def record_provenance(
     study: Path,
     *,
-    images: Path,
     annotations: Path,
+    images: Path | None = None,
     train_annotations: Path | None = None,
     categories: Path | None = None,
     inputs: list[Path] | None = None,
@@ -84,10 +84,10 @@ def record_provenance(
     ----------
     study : Path
         Folder of the study, `results/S`.
-    images : Path
-        Zip archive or folder of the photos that were scored.
     annotations : Path
         COCO caption file of the photos that were scored.
+    images : Path, optional
+        Zip archive or folder of these photos; a study of given features has none.
     train_annotations : Path, optional
         COCO caption file of the photos that were learnt from.
     categories : Path, optional
