@@ -120,7 +120,8 @@ def test_editing_a_module_changes_what_depends_on_it_and_nothing_else(package, e
 
 
 def test_editing_what_all_use_changes_every_stage(package):
-    assert changed_by(package / "core/files.py") == set(STAGES)
+    # What a student wrote is checked without making a file.
+    assert changed_by(package / "core/files.py") == set(STAGES) - {"recap.cs231n.check"}
 
 
 @pytest.mark.parametrize("path", ["core/errors.py", "core/progress.py"])
