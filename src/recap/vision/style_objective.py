@@ -167,18 +167,18 @@ def descend(
         The image, and the sum of the losses before each step.
     """
     if settings.optimizer == "adam":
-        return _descend_adam(objective, start, settings, each)
+        return descend_adam(objective, start, settings, each)
     return descend_lbfgs(objective, start, preprocessing, settings.steps, each)
 
 
-def _descend_adam(
+def descend_adam(
     objective: StyleObjective,
     start: torch.Tensor,
     settings: StyleTransfer,
     each: Callable[[torch.Tensor], None],
 ) -> tuple[torch.Tensor, list[float]]:
-    """Take the steps of the course."""
-    image = start.clone()
+    """Change an image by the course's schedule of Adam; parameters as of `descend`."""
+    image = start.clone(memory_format=torch.channels_last)
     sums = []
     for step in range(settings.steps):
         left = settings.steps - step
@@ -189,7 +189,9 @@ def _descend_adam(
         if left > FREE_STEPS:
             image.clamp_(-CLAMP, CLAMP)
         each(image)
-        losses, image.grad = objective(image)
+        losses, gradient = objective(image)
+        # The fused optimizer takes numbers as they lie in memory.
+        image.grad = gradient.contiguous(memory_format=torch.channels_last)
         optimizer.step()
         sums.append(float(losses.sum()))
     image.grad = None
