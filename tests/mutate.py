@@ -36,6 +36,7 @@ TESTS = {
     "backbones/preprocessing": ["backbones/test_preprocessing.py"],
     "vision/saliency_maps": ["vision/test_saliency.py"],
     "vision/saliency_checks": ["vision/test_saliency.py"],
+    "vision/class_steps": ["vision/test_classes.py"],
     "vision/fooling_steps": ["vision/test_fooling.py"],
     "captions/vocabulary": ["captions/test_vocabulary.py"],
     "captions/words": ["captions/test_vocabulary.py"],

@@ -47,6 +47,7 @@ COMMANDS = {
     "recap.vision.saliency:show_saliency": "Show which pixels a class's score depends on.",
     "recap.vision.inversion:invert_features": "Find images that have the maps of photos.",
     "recap.vision.dreams:dream_images": "Give photos more of what a layer sees in them.",
+    "recap.vision.classes:visualize_classes": "Show what a network holds to be typical of a class.",
     "recap.vision.style:transfer_style": "Paint a photo in the style of paintings.",
     "recap.datasets.digits.draw:draw_digits": "Draw digits in MNIST's format.",
     "recap.datasets.digits.pack:pack_pictures": "Pack a folder of pictures in MNIST's format.",

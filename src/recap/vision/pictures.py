@@ -71,7 +71,7 @@ def file_name(class_name: str) -> str:
     return re.sub(r"\W+", "-", class_name.split(",")[0])
 
 
-def require_one(output: Path, many: int) -> None:
+def require_one(output: Path, many: int, what: str = "photos") -> None:
     """Refuse a picture as the output of several photos.
 
     Parameters
@@ -79,7 +79,9 @@ def require_one(output: Path, many: int) -> None:
     output : Path
         A picture or a folder.
     many : int
-        Photos.
+        How many there are.
+    what : str
+        What they are, if not photos.
 
     Raises
     ------
@@ -87,4 +89,4 @@ def require_one(output: Path, many: int) -> None:
         If it is one picture for several photos.
     """
     if is_picture(output) and many > 1:
-        raise InputError(f"{output} is one picture, and there are {many} photos: name a folder.")
+        raise InputError(f"{output} is one picture, and there are {many} {what}: name a folder.")

@@ -120,6 +120,61 @@ class Fooling:
 
 
 @dataclass(frozen=True)
+class ClassVisualization:
+    """How `visualize_classes` finds images of a class.
+
+    Attributes
+    ----------
+    steps : int
+        Steps by frequencies.
+    rate : float
+        Adam's step size by frequencies.
+    jitter : float
+        Pixels by which an image is moved at most, each way, before it is looked at.
+    scale : float
+        Share by which it is made larger or smaller at most.
+    rotation : float
+        Degrees by which it is turned at most, each way.
+    course_steps : int
+        Steps by pixels, as the course takes them.
+    course_rate : float
+        Length of a step by pixels.
+    normalize : bool
+        Whether the gradient is brought to length 1 first.
+    l2 : float
+        Weight of the penalty of an image's squares, by pixels.
+    course_jitter : int
+        Pixels by which an image is moved at most, down and across, by pixels.
+    blur_every : int
+        Steps by pixels from one blur to the next.
+    blur : float
+        Standard deviation of the blur, in pixels.
+
+    Raises
+    ------
+    InputError
+        If a value is of another type or out of range.
+    """
+
+    steps: int = bounded(256, minimum=1)
+    rate: float = bounded(0.05, exclusiveMinimum=0)
+    jitter: float = bounded(16.0, minimum=0)
+    scale: float = bounded(0.1, minimum=0, exclusiveMaximum=1)
+    rotation: float = bounded(5.0, minimum=0, maximum=180)
+    course_steps: int = bounded(100, minimum=1)
+    course_rate: float = bounded(25.0, exclusiveMinimum=0)
+    normalize: bool = True
+    l2: float = bounded(1e-3, minimum=0)
+    course_jitter: int = bounded(16, minimum=0)
+    blur_every: int = bounded(10, minimum=1)
+    blur: float = bounded(0.5, exclusiveMinimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        require_options(self)
+
+
+@dataclass(frozen=True)
 class Inversion:
     """How `invert_features` finds an image that has the maps of a photo.
 
