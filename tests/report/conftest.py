@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from recap.captions.encode import encode_captions
+from recap.captions.vocabulary import build_vocabulary
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256
 from recap.report.captioning.compare import compare_captioners
 from recap.report.captioning.comparison import Comparison, build_comparisons
@@ -219,6 +221,18 @@ def write_study(folder: Path, advantage: float, images: int) -> None:
         path.write_text(f"{header}{cells}\n")
 
 
+def write_encoding(fake: FakeStudy) -> None:
+    """Write the vocabulary and the encoded captions of the study."""
+    vocabulary = fake.folder / "coco_captioning/coco2014_vocab.json"
+    build_vocabulary(fake.train_annotations, output=vocabulary)
+    encode_captions(
+        vocabulary,
+        train=fake.train_annotations,
+        val=fake.annotations,
+        output=fake.folder / "coco_captioning/coco2014_captions.h5",
+    )
+
+
 def record(fake: FakeStudy) -> None:
     """Write the study's `provenance.json`."""
     record_provenance(
@@ -278,6 +292,19 @@ def with_words(fake) -> FakeStudy:
     return fake
 
 
+@pytest.fixture
+def encode() -> Callable[[FakeStudy], None]:
+    """Return what writes the vocabulary and the encoded captions of a study."""
+    return write_encoding
+
+
+@pytest.fixture
+def with_encoding(fake, encode) -> FakeStudy:
+    """Return the study with a vocabulary and encoded captions."""
+    encode(fake)
+    return fake
+
+
 @pytest.fixture(scope="session")
 def report_page(tmp_path_factory) -> Path:
     """Return a page about 30 images with all that a page can have, captions that mean harm too."""
@@ -285,6 +312,7 @@ def report_page(tmp_path_factory) -> Path:
     fake = write_fake(parent, 0.2, images=30)
     for model in ("lstm", "rnn"):
         write_words(fake.folder, model, 0, "beam3")
+    write_encoding(fake)
     compare_captioners(fake.folder, output=parent / "report")
     return parent / "report/index.html"
 

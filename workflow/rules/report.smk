@@ -104,6 +104,8 @@ rule compare_captioners:
         features=f"results/{{study}}/coco_captioning/val2014_vgg16_fc7{KINDS[0]}.h5",
         pca=PCA,
         encoded="results/{study}/coco_captioning/coco2014_captions.h5",
+        vocabulary="results/{study}/coco_captioning/coco2014_vocab.json",
+        dev_encoded=DEV_CAPTIONS,
         images=images_of("val"),
         annotations=annotations_of("val"),
         train_annotations=annotations_of("train"),

@@ -112,6 +112,7 @@ def test_filter_by_object(opened):
         ("CIDEr-D, lowest first", "mean", False),
         ("CIDEr-D of rnn, highest first", "score-1", True),
         ("lstm least sure first", "confidence-0", False),
+        ("sure and wrong first", "overconfidence", True),
     ],
 )
 def test_sort(opened, order, attribute, falling):
@@ -264,6 +265,7 @@ def test_on_paper(opened):
     pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
     assert 4 <= pages <= 16
     assert page.locator("details.files[open]").count() == 2
+    assert page.locator("details.examples[open]").count() == 1
     page.emulate_media(media="print")
     assert not page.locator("nav, .controls").first.is_visible()
 

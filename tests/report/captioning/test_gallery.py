@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import shutil
 import zipfile
 from dataclasses import replace
@@ -9,21 +10,29 @@ import pytest
 from PIL import Image
 
 from recap.core.errors import InputError
-from recap.report.captioning.gallery import MOST_IMAGES, build_gallery, choose_images
+from recap.report.captioning.gallery import (
+    MOST_IMAGES,
+    build_gallery,
+    choose_images,
+    overconfidence,
+)
 from recap.report.captioning.judge import judge
 
 
 def test_the_groups_are_what_they_say():
     generator = np.random.default_rng(0)
     cider = generator.uniform(1, 2, size=(2, 1000))
-    cider[:, 40:100] = [[5.0], [6.0]]
-    cider[:, 160:220] = 0.0
-    cider[:, 380:440] = [[3.0], [0.1]]
-    chosen = choose_images(cider, seed=0)
-    assert list(chosen) == ["best", "worst", "disagree", "drawn"]
-    assert sorted(chosen["best"]) == list(range(40, 100))
-    assert sorted(chosen["worst"]) == list(range(160, 220))
-    assert sorted(chosen["disagree"]) == list(range(380, 440))
+    cider[:, 40:88] = [[5.0], [6.0]]
+    cider[:, 160:208] = 0.0
+    cider[:, 380:428] = [[3.0], [0.1]]
+    overconfident = generator.uniform(size=1000)
+    overconfident[500:548] = 2.0
+    chosen = choose_images(cider, overconfident, seed=0)
+    assert list(chosen) == ["best", "worst", "disagree", "sure", "drawn"]
+    assert sorted(chosen["best"]) == list(range(40, 88))
+    assert sorted(chosen["worst"]) == list(range(160, 208))
+    assert sorted(chosen["disagree"]) == list(range(380, 428))
+    assert sorted(chosen["sure"]) == list(range(500, 548))
     assert len(set(sum(chosen.values(), []))) == MOST_IMAGES == 240
 
 
@@ -39,11 +48,25 @@ def test_the_draw_depends_on_the_seed_only():
 def test_few_images_are_all_shown(images):
     chosen = choose_images(np.random.default_rng(0).uniform(size=(2, images)), seed=0)
     assert set(sum(chosen.values(), [])) == set(range(images))
-    assert len(chosen["best"]) == -(-images // 4)
+    assert len(chosen["best"]) == min(48, -(-images // 4))
 
 
 def test_a_model_alone_cannot_disagree():
     assert "disagree" not in choose_images(np.ones((1, 30)), seed=0)
+
+
+def test_who_is_surest_of_the_worst_caption_is_the_most_overconfident():
+    confidence = np.array([[0.9, 0.1, 0.5, 0.6], [0.3, 0.2, 0.1, 0.4]])
+    cider = np.array([[0.0, 3.0, 1.0, 2.0], [5.0, 6.0, 0.0, 7.0]])
+    # The first model is the surest of its worst caption, the second as sure as it is right.
+    assert overconfidence(confidence, cider).tolist() == [3 / 4, -1 / 4, 0, 0]
+
+
+def test_equal_scores_share_their_places():
+    confidence = np.array([[0.9, 0.1, 0.5]])
+    assert overconfidence(confidence, np.zeros((1, 3))).tolist() == pytest.approx(
+        [1 / 3, -1 / 3, 0]
+    )
 
 
 def gallery_of(fake):
@@ -108,6 +131,26 @@ def test_words_have_the_models_confidence(with_words):
     )
     rest = len(item.words) - 1
     assert item.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
+
+
+def test_the_sure_and_wrong_are_those_that_models_were_sure_of(with_words):
+    path = with_words.folder / "captions/lstm/seed0/beam3.words.json"
+    entries = json.loads(path.read_text())
+    worst = int(with_words.compared().decodings("lstm", "beam3")[0].cider.argmin())
+    entries[worst]["log_probabilities"] = [0.0] * len(entries[worst]["words"])
+    path.write_text(json.dumps(entries))
+    gallery = gallery_of(with_words)
+    assert gallery.groups["sure"] == "sure and wrong"
+    surest = max(gallery.cards, key=lambda card: card.overconfidence)
+    assert surest.file_name == f"{entries[worst]['image_id']}.jpg"
+    assert surest.overconfidence == 19 / 20
+    assert "sure" in surest.groups
+
+
+def test_without_probabilities_none_is_sure_and_wrong(fake):
+    gallery = gallery_of(fake)
+    assert "sure" not in gallery.groups
+    assert {card.overconfidence for card in gallery.cards} == {0.0}
 
 
 def test_a_broken_file_of_words_is_named(with_words):

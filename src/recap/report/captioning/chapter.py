@@ -9,6 +9,7 @@ from recap.report.captioning.anchors import ANCHORS, Anchor, same_images
 from recap.report.captioning.breakdown import Slice, by_category, by_reference_length
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.curves import learning_curves
+from recap.report.captioning.encoding import CAPTIONS, Encoding, read_encoding
 from recap.report.captioning.gallery import Gallery, build_gallery
 from recap.report.captioning.judge import judge
 from recap.report.captioning.run_details import FEATURES, file_attributes
@@ -23,8 +24,6 @@ from recap.report.captioning.wording import (
 )
 from recap.report.numbers import signed
 from recap.report.statistics import mean_and_deviation
-
-CAPTIONS = "coco_captioning/coco2014_captions.h5"
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ class Chapter:
         Scores by length of the references and by what is in the image.
     gallery : Gallery
         Photos with what is said of them.
+    encodings : list of Encoding
+        The captions that the models of each study learn from, in numbers.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Chapter:
     lengths: list[Slice]
     categories: list[Slice]
     gallery: Gallery
+    encodings: list[Encoding]
 
     @property
     def data(self) -> str:
@@ -126,6 +128,11 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
     images = len(comparison.image_ids)
     runs = [run for runs in comparison.models.values() for run in runs]
     name = f"c{number}-"
+    gallery = build_gallery(comparison, verdict, seed=seed)
+    encodings = [
+        read_encoding(study, learnt[study.name], comparison.annotations, gallery.cards)
+        for study in comparison.studies
+    ]
     return Chapter(
         id=name,
         comparison=comparison,
@@ -143,7 +150,8 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         perplexities=perplexities,
         lengths=by_reference_length(comparison, verdict.decoder),
         categories=categories,
-        gallery=build_gallery(comparison, verdict, seed=seed),
+        gallery=gallery,
+        encodings=[encoding for encoding in encodings if encoding is not None],
     )
 
 

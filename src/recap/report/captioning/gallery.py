@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from recap.core.errors import InputError
 from recap.core.images import ImageStore
@@ -15,7 +16,7 @@ from recap.report.captioning.verdict import Verdict
 from recap.report.thumbnails import thumbnail
 
 MOST_IMAGES = 240
-PER_GROUP = 60
+PER_GROUP = 48
 MOST_MODELS = 6
 
 
@@ -44,9 +45,7 @@ class ModelCaption:
     @property
     def confidence(self) -> float:
         """The geometric mean of the words' probabilities; 0 where they are not known."""
-        if not self.words:
-            return 0.0
-        return float(np.exp(np.mean(np.log([max(share, 1e-12) for _, share in self.words]))))
+        return _confidence(self.words)
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,8 @@ class Card:
         Names of the groups it belongs to.
     objects : list of str
         What is in the photo, where that is known.
+    overconfidence : float
+        How sure the models were of wrong captions, from `overconfidence`; 0 where it is not known.
     """
 
     file_name: str
@@ -82,6 +83,7 @@ class Card:
     captions: list[ModelCaption]
     groups: list[str]
     objects: list[str]
+    overconfidence: float
 
     @property
     def mean(self) -> float:
@@ -129,22 +131,47 @@ class Gallery:
     without_pictures: bool
 
 
-def choose_images(cider: np.ndarray, *, seed: int) -> dict[str, list[int]]:
+def overconfidence(confidence: np.ndarray, cider: np.ndarray) -> np.ndarray:
+    """Return how sure models were of wrong captions.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (M, N), float64
+        Of the M models in their captions of N images.
+    cider : ndarray of shape (M, N), float64
+        CIDEr-D of these captions.
+
+    Returns
+    -------
+    ndarray of shape (N,), float64
+        The place of a caption among its model's by confidence, less that by CIDEr-D, both from 0 to
+        1; the largest over the models.
+    """
+    difference = rankdata(confidence, axis=1) - rankdata(cider, axis=1)
+    return (difference / cider.shape[1]).max(axis=0)
+
+
+def choose_images(
+    cider: np.ndarray, overconfident: np.ndarray | None = None, *, seed: int
+) -> dict[str, list[int]]:
     """Choose the photos to show, by the reason for which they are shown.
 
     Parameters
     ----------
     cider : ndarray of shape (M, N), float64
         CIDEr-D of the M models on the N images.
+    overconfident : ndarray of shape (N,), float64, optional
+        From `overconfidence`.
     seed : int
         Seed of what is drawn, and of the order among equals.
 
     Returns
     -------
     dict of str to list of int
-        Under `best`, `worst` and `disagree` (left out for a single model) up to 60 columns of
-        `cider` each, or a quarter of few; one may be in several. Under `drawn` so many others that
-        all together are 240, or all there are.
+        Under `best`, `worst`, `disagree` (left out for a single model) and `sure` (the most
+        overconfident; left out where that is not known) up to 48 columns of `cider` each, or a
+        quarter of few; one may be in several. Under `drawn` so many others that all together are
+        240, or all there are.
     """
     models, images = cider.shape
     order = np.random.default_rng(seed).permutation(images)
@@ -152,6 +179,8 @@ def choose_images(cider: np.ndarray, *, seed: int) -> dict[str, list[int]]:
     keys = {"best": -mean, "worst": mean}
     if models > 1:
         keys["disagree"] = cider.min(axis=0) - cider.max(axis=0)
+    if overconfident is not None:
+        keys["sure"] = -overconfident
     size = min(PER_GROUP, -(-images // 4))
     chosen = {
         name: order[np.argsort(key[order], kind="stable")][:size].tolist()
@@ -176,7 +205,13 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
     models = [standing.model for standing in verdict.standings][:MOST_MODELS]
     shown = {model: comparison.decodings(model, verdict.decoder)[0] for model in models}
     words = {model: _words(decoding) for model, decoding in shown.items()}
-    chosen = choose_images(np.stack([decoding.cider for decoding in shown.values()]), seed=seed)
+    cider = np.stack([decoding.cider for decoding in shown.values()])
+    overconfident = None
+    if all(words.values()):
+        of_images = [[of.get(key, []) for key in comparison.image_ids] for of in words.values()]
+        confidence = np.array([list(map(_confidence, captions)) for captions in of_images])
+        overconfident = overconfidence(confidence, cider)
+    chosen = choose_images(cider, overconfident, seed=seed)
     records = {image["id"]: image for image in comparison.annotations.images}
     pictures = _pictures(
         comparison.images,
@@ -209,6 +244,7 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
                 captions=captions,
                 groups=[name for name, indices in chosen.items() if index in indices],
                 objects=[name for name, ids in comparison.categories.items() if image_id in ids],
+                overconfidence=0.0 if overconfident is None else float(overconfident[index]),
             )
         )
     cards.sort(key=lambda card: -card.gap if len(models) > 1 else -card.mean)
@@ -216,6 +252,7 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
         "best": "best",
         "worst": "worst",
         "disagree": "where the models disagree most",
+        "sure": "sure and wrong",
         "drawn": "drawn at random",
     }
     return Gallery(
@@ -226,6 +263,13 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
         confident=any(words.values()),
         without_pictures=comparison.images is None,
     )
+
+
+def _confidence(words: list[tuple[str, float]]) -> float:
+    """Return the geometric mean of the words' probabilities; 0 where they are not known."""
+    if not words:
+        return 0.0
+    return float(np.exp(np.mean(np.log([max(share, 1e-12) for _, share in words]))))
 
 
 def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tuple[str, int, int]]:

@@ -138,5 +138,5 @@ for (const gallery of document.querySelectorAll(".gallery")) startGallery(galler
 
 // Paper cannot be unfolded.
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details.files")) details.open = true;
+  for (const details of document.querySelectorAll("section > details")) details.open = true;
 });
