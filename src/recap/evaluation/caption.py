@@ -33,9 +33,9 @@ def caption(
 ) -> None:
     """Print a caption for each photo.
 
-    A photo of the study gets the very features that it has there, if they were made on such a
-    device: their number format is kept, and batches of the device's usual size are filled up. If
-    the captioner knows drawn scenes alone, a warning on standard error says so.
+    A photo of the study gets the same features as in the study, if those were made on the same kind
+    of device: the number format is kept, and batches are filled up to their usual size. A captioner
+    that was trained on drawn scenes alone says so on standard error.
 
     Parameters
     ----------

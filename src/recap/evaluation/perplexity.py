@@ -34,7 +34,7 @@ def measure_perplexity(
 
     The perplexity is e to the mean of minus the log-probability of a word after those before it,
     over all words of all captions and each caption's end; a word that is not in the vocabulary
-    counts as `<UNK>`, so that perplexities of different vocabularies are no comparison.
+    counts as `<UNK>`, so perplexities of different vocabularies cannot be compared.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def _likeliest(log_probabilities: torch.Tensor, rows: torch.Tensor, length: int)
 
 
 def _sampler(features: torch.Tensor, decoder: Decoder, first_row: int, max_words: int) -> Choose:
-    """Return what draws words by chances that each image has of its own."""
+    """Return a function that draws words, from a random stream of its own for each image."""
     chances = np.stack(
         [
             np.random.default_rng([decoder.seed, first_row + row]).random(max_words + 1)
@@ -105,7 +105,7 @@ def _sampler(features: torch.Tensor, decoder: Decoder, first_row: int, max_words
 def _draw(
     log_probabilities: torch.Tensor, chance: torch.Tensor, temperature: float, nucleus: float
 ) -> torch.Tensor:
-    """Draw a word a row from the likeliest words that together have the nucleus' probability.
+    """Draw a word for each row, from the likeliest that together have the nucleus' probability.
 
     A. Holtzman et al., "The curious case of neural text degeneration", ICLR 2020.
     """
@@ -123,14 +123,14 @@ def _draw(
 def _beam_search(
     captioner: StepwiseCaptioner, features: torch.Tensor, allowed: AllowedWords, decoder: Decoder
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find for each image the caption with the highest score that a beam meets.
+    """Find for each image the caption with the highest score, by beam search.
 
     The score is the log-probability over the length, `<END>` counted, to the power of the length
     penalty. At each step the K likeliest partial captions of an image go on; those of the K best
     candidates that end are complete. An image is done when no partial caption can still beat the
     best complete one: a log-probability only falls, so the score of a partial caption is bounded
-    by what it would be if the rest were certain. Returned are
-    what `decode` returns; after a caption stand `<END>`s.
+    by what it would be if the rest were certain. Returned are what `decode` returns, with `<END>`
+    after a caption to the end of its row.
     """
     width, power = decoder.beam_width, decoder.length_penalty
     count, device = len(features), features.device

@@ -1,4 +1,4 @@
-"""Figures that read on light and on dark paper, and the marks of what is compared in them."""
+"""Figures for light and dark mode, and the colours and shapes that mark models."""
 
 import io
 import re
@@ -101,7 +101,7 @@ def draw_svg(draw: Callable[[Axes], None], *, name: str, label: str, prefix: str
 
 
 def _themed(svg: str, name: str, label: str) -> str:
-    """Return the bare element with the reader's colour for its ink, and a name for screen readers.
+    """Return the bare element in the colour of the page's text, with a label for screen readers.
 
     The rule of style is scoped by class, because a style inside an SVG reaches the whole page.
     """

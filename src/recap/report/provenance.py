@@ -39,17 +39,7 @@ class FileRecord:
 def file_records(
     paths: list[Path], known: Sequence[str | None], threads: int | None
 ) -> list[dict[str, Any]]:
-    """Return the fields of a `FileRecord` of each file.
-
-    Parameters
-    ----------
-    paths : list of Path
-        The files.
-    known : sequence of str or None
-        SHA-256 of each file, where it is known already.
-    threads : int, optional
-        Files to read at once; as many as the machine has threads by default.
-    """
+    """Return the fields of a `FileRecord` of each file; `known` has the SHA-256 that are known."""
     with ThreadPoolExecutor(available_threads(threads)) as pool:
         records = pool.map(_file_record, paths, known)
         return list(progress(records, desc="checksums", total=len(paths), unit="file"))

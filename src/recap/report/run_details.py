@@ -68,7 +68,7 @@ def side_by_side(columns: list[dict[str, str]]) -> list[SettingRow]:
 
 
 def as_text(value: Any) -> str:
-    """Return a setting's value as text: JSON of what is none."""
+    """Return a setting's value as text; what is no text, as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -83,7 +83,7 @@ def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
     study : Path
         Folder of the study. It may hold `benchmarks`, with `{rule}.tsv` and `{rule}/{job}.tsv`.
     counts : callable
-        Whether a job is of what is shown, by the names of its rule and of the job.
+        Whether a job belongs to what is shown, by the names of its rule and of the job.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How sure a difference between two captioners is."""
+"""Intervals and tests of the difference between two captioners."""
 
 import math
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def interval(means: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
     Parameters
     ----------
     means : ndarray of shape (RESAMPLES,), float64
-        What is asked about, for each resample.
+        The statistic of each resample.
     level : float
         Share of the resamples that the interval holds.
 
@@ -65,7 +65,7 @@ def interval(means: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Difference:
-    """How sure a difference between two captioners is.
+    """The difference between two captioners, with its interval and p-value.
 
     Attributes
     ----------
@@ -86,12 +86,8 @@ class Difference:
 def fewest_images(comparisons: int) -> int:
     """Return how many images a permutation test needs to find any difference.
 
-    The smallest p-value of N images is that of all choices of signs but two, 2 / 2^N.
-
-    Parameters
-    ----------
-    comparisons : int
-        How many comparisons the p-value is adjusted for.
+    The smallest p-value of N images is that of two of all choices of signs, 2 / 2^N, times the
+    number of comparisons.
     """
     return math.ceil(1 + math.log2(comparisons / LEVEL))
 

@@ -78,18 +78,10 @@ def java_version(java: str) -> int:
 def java_process(
     command: list[str], limit: float, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a process that ends with the block, or after a time, with all that it started.
+    """Start a process that is killed, with its children, when the block or `limit` seconds end.
 
-    A `java` may be a script that starts another, which would keep the pipes open.
-
-    Parameters
-    ----------
-    command : list of str
-        Program and arguments.
-    limit : float
-        Seconds after which it is killed.
-    **options
-        Passed to `subprocess.Popen`.
+    A `java` may be a script that starts another, which would keep the pipes open. `options` are
+    those of `subprocess.Popen`.
 
     Raises
     ------
@@ -126,14 +118,7 @@ def java_process(
 
 
 def run_java(command: list[str], limit: float) -> str:
-    """Run a program to its end and return what it printed, errors included.
-
-    Parameters
-    ----------
-    command : list of str
-        Program and arguments.
-    limit : float
-        Seconds after which it is killed.
+    """Run a program for `limit` seconds at most; return what it printed, errors included.
 
     Raises
     ------

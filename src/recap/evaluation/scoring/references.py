@@ -14,13 +14,7 @@ LETTERS_OF_A_WORD = 6
 
 
 def lacks_spaces(captions: Iterable[str]) -> bool:
-    """Return whether captions are mostly in a script without spaces between words, and have none.
-
-    Parameters
-    ----------
-    captions : iterable of str
-        As people wrote them.
-    """
+    """Return whether captions have no spaces, and are mostly in a script that has none."""
     runs = letters = characters = 0
     for caption in captions:
         found = [] if caption.isascii() else UNSPACED.findall(caption)

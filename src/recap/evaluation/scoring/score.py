@@ -42,7 +42,7 @@ def compute_scores(
     captions : dict of int to str
         Caption by image id.
     references : PreparedReferences
-        One or more reference captions of each of these images; more images do no harm.
+        One or more reference captions of each of these images; other images have no part.
     meteor : bool
         Whether to compute METEOR, if there is a Java.
     spice : Path, optional

@@ -47,8 +47,8 @@ def write_submission(
     Raises
     ------
     InputError
-        If the name will not do, a file is missing or in another format, or the captions are not
-        one for each of the images.
+        If the name has other characters, a file is missing or in another format, or the results do
+        not have one caption of each image.
     """
     if not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", algorithm):
         raise InputError(

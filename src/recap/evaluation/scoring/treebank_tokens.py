@@ -1,8 +1,8 @@
 r"""The kinds of tokens that captions are cut into.
 
 A kind is a regular expression whose first group is the token; what follows the group must follow
-the token. At each place of a text the kind that matches most is taken, what follows included, and
-of those that match as much the first.
+the token. At each position of a text the kind with the longest match is taken, what follows
+included; of equally long ones, the first.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Published scores to hold one's own against."""
+"""Published scores, to compare one's own with."""
 
 from dataclasses import dataclass
 
@@ -106,17 +106,7 @@ TEST_SPLITS = {FLICKR8K_TEST: ("flickr8k", None, 1000), COCO_TEST: ("coco2014", 
 
 
 def same_images(anchor: Anchor, settings: dict, images: int) -> bool:
-    """Return whether an anchor was scored on the images of a study, as far as can be known.
-
-    Parameters
-    ----------
-    anchor : Anchor
-        What a publication reports.
-    settings : dict
-        What the study was configured with.
-    images : int
-        How many images were scored.
-    """
+    """Return whether an anchor is about a study's images: its data set, split and number of images."""
     if anchor.split not in TEST_SPLITS:
         return False
     dataset, splits, size = TEST_SPLITS[anchor.split]

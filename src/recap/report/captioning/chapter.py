@@ -39,7 +39,7 @@ class Chapter:
     verdict : Verdict
         Which captioner is better.
     warnings : list of str
-        What the scores cannot be trusted for.
+        Reasons not to trust the scores.
     remarks : list of str
         Whether the lead is real and where it comes from, a sentence or two each.
     rows : list of ScoreRow

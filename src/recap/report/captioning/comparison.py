@@ -1,4 +1,4 @@
-"""Lay studies side by side: what was scored on the same images is compared."""
+"""Group studies: those scored on the same images are compared."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def build_comparisons(studies: list[Study]) -> list[Comparison]:
-    """Put together the studies that were scored on the same images with the same references.
+    """Group the studies that were scored on the same images with the same references.
 
     Returns
     -------

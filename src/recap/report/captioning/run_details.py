@@ -127,14 +127,7 @@ def stages_of(study: Study) -> list[Stage]:
 def seconds_on_coco(stages: list[Stage], study: Study) -> dict[str, float]:
     """Return what stages would have taken on COCO 2014 with the same recipes.
 
-    What they took for photos or captions grows with those, the rest does not.
-
-    Parameters
-    ----------
-    stages : list of Stage
-        Of the study.
-    study : Study
-        It tells how many photos and captions it has.
+    The time that they took for photos or captions grows with their number, the rest does not.
 
     Returns
     -------

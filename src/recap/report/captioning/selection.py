@@ -35,16 +35,9 @@ class Selection:
         return None if self.seeds is None else [f"seed{seed}" for seed in self.seeds]
 
     def holds(self, model: str, run: str, decoder: str | None = None) -> bool:
-        """Return whether a run of a model takes part or, with a decoder, whether its captions do.
+        """Return whether a run takes part or, with a decoder, whether its captions do.
 
-        Parameters
-        ----------
-        model : str
-            Name of the model.
-        run : str
-            Name of the run's folder: `seed0` and so on, or `ensemble`.
-        decoder : str, optional
-            Name of the decoder.
+        `run` is the name of its folder: `seed0` and so on, or `ensemble`.
         """
         if run == ENSEMBLE and not self.ensembles:
             return False

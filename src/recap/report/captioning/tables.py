@@ -139,14 +139,9 @@ def _values(decodings: list[Decoding]) -> dict[str, np.ndarray]:
 
 
 def best_values(rows: list[ScoreRow], working: list[str]) -> dict[str, str | None]:
-    """Return the best printed value of each metric, None where that is zero or there is none.
+    """Return the best printed value of each metric among the models that do not fail.
 
-    Parameters
-    ----------
-    rows : list of ScoreRow
-        From `score_rows`.
-    working : list of str
-        The models that count: those whose captions do not fail.
+    It is None where there is none, or where it is zero.
     """
     best: dict[str, str | None] = {}
     for metric in rows[0].mean:
@@ -162,13 +157,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def comparison_csv(tables: dict[str, list[ScoreRow]]) -> str:
-    """Return the rows as CSV: fractions in full precision, empty where there is none.
-
-    Parameters
-    ----------
-    tables : dict of str to list of ScoreRow
-        By the name of what was scored.
-    """
+    """Return rows, by the name of what was scored, as CSV: fractions in full precision."""
     rows = [row for table in tables.values() for row in table]
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.mean))
     file = io.StringIO()
@@ -190,17 +179,7 @@ def comparison_csv(tables: dict[str, list[ScoreRow]]) -> str:
 
 
 def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
-    """Return the scores as an aligned table under 90 columns, with the verdict below.
-
-    Parameters
-    ----------
-    rows : list of ScoreRow
-        From `score_rows`.
-    verdict : str
-        One or more sentences.
-    remarks : list of str
-        Warnings, and what `notes` gives.
-    """
+    """Return the scores as an aligned table under 90 columns, with verdict and remarks below."""
     cells = [["model", "decoder", *SUMMARY_METRICS]]
     for row in rows:
         name = row.model if len(row.model) <= LONGEST_NAME else f"{row.model[: LONGEST_NAME - 1]}…"

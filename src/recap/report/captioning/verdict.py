@@ -175,7 +175,7 @@ class Verdict:
 
     @property
     def too_few_images(self) -> bool:
-        """Whether no difference whatever could be told from chance."""
+        """Whether the images are too few for any difference to be significant."""
         return bool(self.leads) and self.images < fewest_images(self.pairs)
 
     @property
@@ -235,7 +235,7 @@ class Verdict:
         return " ".join(sentences)
 
     def standing_of(self, model: str) -> Standing:
-        """Return how a model stands."""
+        """Return the standing of a model."""
         return next(standing for standing in self.standings if standing.model == model)
 
     @property

@@ -31,22 +31,14 @@ class Wording:
 
 
 def words_of(caption: str) -> tuple[str, ...]:
-    """Return the words of a caption, cut as the captions were from which captioners learn."""
+    """Return the words of a caption, cut like the captions that captioners learn from."""
     return tuple(tokenize(caption))
 
 
 def describe_wording(
     captions: list[str], training_captions: set[tuple[str, ...]] | None
 ) -> Wording:
-    """Count words, repetitions and what is new.
-
-    Parameters
-    ----------
-    captions : list of str
-        At least one caption.
-    training_captions : set of tuple of str, or None
-        The captions that were learnt from, in words.
-    """
+    """Count the words of one or more captions, repetitions, and what training did not show."""
     in_words = [words_of(caption) for caption in captions]
     novel = None
     if training_captions is not None:
