@@ -46,7 +46,7 @@ def test_what_is_too_long_is_left_out(fake, encode):
     assert encoding_of(fake).splits[1].left_out == pytest.approx(1 / 100)
 
 
-def test_examples_are_captions_of_the_photos_with_unknown_words_first(with_encoding):
+def test_examples_are_captions_of_the_photos(with_encoding):
     examples = encoding_of(with_encoding).examples
     assert len(examples) == EXAMPLES
     for example in examples:
@@ -56,6 +56,19 @@ def test_examples_are_captions_of_the_photos_with_unknown_words_first(with_encod
         assert words == ["<START>", "disc", "<UNK>", "<UNK>", "0", "<END>"]
         assert example.tokens[0][1] == 1
         assert example.fill == 17 - len(words)
+
+
+def test_examples_with_unknown_words_come_first(fake, encode):
+    content = json.loads(fake.annotations.read_text())
+    for entry in content["annotations"]:
+        entry["caption"] = "A red disc."
+    of_one_photo = content["annotations"][35:40]
+    of_one_photo[2]["caption"] = "A red bike."
+    fake.annotations.write_text(json.dumps(content))
+    encode(fake)
+    first, second, *_ = encoding_of(fake).examples
+    assert first.card.file_name == f"{of_one_photo[2]['image_id']}.jpg"
+    assert (first.written, second.written) == ("A red bike.", "A red disc.")
 
 
 def test_a_dev_split_is_told(with_encoding):

@@ -106,7 +106,7 @@ TEST_SPLITS = {FLICKR8K_TEST: ("flickr8k", None, 1000), COCO_TEST: ("coco2014", 
 
 
 def same_images(anchor: Anchor, settings: dict, images: int) -> bool:
-    """Return whether an anchor is about a study's images: its data set, split and number of images."""
+    """Return whether an anchor is about a study's images: data set, split and number of images."""
     if anchor.split not in TEST_SPLITS:
         return False
     dataset, splits, size = TEST_SPLITS[anchor.split]
