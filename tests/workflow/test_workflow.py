@@ -27,6 +27,7 @@ EXTRACT = {"extract_features", "gather_features", "fit_pca", "apply_pca"}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
 DECODE = {"generate_captions", "score_captions"}
 EVALUATE = {*DECODE, "measure_perplexity"}
+SHARED = {"draw_shapes", "prepare_annotations", "prepare_categories", "extract_features"}
 REPORT = {"record_provenance", "compare_captioners"}
 
 
@@ -73,7 +74,7 @@ def test_the_files_are_those_of_the_course(finished):
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
     results = finished.folder / "results/shapes"
-    shared = finished.folder / "resources/logs"
+    resources = finished.folder / "resources"
 
     def jobs(folder, ending):
         return {
@@ -81,14 +82,13 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
         }
 
     # The names of studies are none of the shared files' business.
-    assert {name.split("/")[0] for name in jobs(shared, "*.log")} == {
-        "draw_shapes",
-        "prepare_annotations",
-        "prepare_categories",
-    }
-    logs = jobs(shared, "*.log") | jobs(results / "logs", "*.log")
-    assert logs == jobs(results / "benchmarks", "*.tsv")
-    assert len(logs) == 25
+    assert {name.split("/")[0] for name in jobs(resources / "logs", "*.log")} == SHARED
+    logs = [jobs(folder / "logs", "*.log") for folder in (resources, results)]
+    assert logs == [jobs(folder / "benchmarks", "*.tsv") for folder in (resources, results)]
+    assert sum(map(len, logs)) == 25
+    # The report tells what they took, too.
+    page = (results / "report/index.html").read_text()
+    assert {rule for rule in SHARED if f">{rule}<" in page} == SHARED
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -118,6 +118,7 @@ def test_the_default_and_stage_targets(workflow):
         ("captions/vocabulary.py", ENCODE - {"list_images"}, EXTRACT | {"list_images"}),
         ("datasets/list_images.py", {"list_images"}, EXTRACT | {"train_captioner"}),
         ("features/extract.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
+        ("features/gather.py", {"gather_features", "fit_pca"}, {"extract_features"} | ENCODE),
         ("training/train.py", {"train_captioner"}, EXTRACT | ENCODE),
         (
             "evaluation/search.py",
@@ -212,7 +213,6 @@ def test_shards_are_jobs_and_change_no_byte(finished, workflow):
     assert output.count("rule extract_features:") == 6
     features = "results/shapes/coco_captioning/train2014_vgg16_fc7.h5"
     assert workflow.hashes()[features] == finished.hashes()[features]
-    assert not list(workflow.folder.glob("results/shapes/features/train/*"))
 
 
 def test_the_number_of_shards_can_change_without_a_new_extraction(finished):
@@ -231,11 +231,15 @@ def test_two_runs_give_the_same_bytes(finished, workflow):
 
 def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(finished, workflow):
     """Kill Snakemake and its jobs with SIGKILL, at the first sign of three different jobs."""
-    results = workflow.folder / "results/shapes"
-    for sign in ("logs/extract_features/train-1-of-1.log", "logs/train_captioner/*.log", "scores"):
+    signs = (
+        "resources/logs/extract_features/*/train/1-of-1.log",
+        "results/shapes/logs/train_captioner/*.log",
+        "results/shapes/scores",
+    )
+    for sign in signs:
         process = workflow.start("--cores", "2", start_new_session=True)
         deadline = time.monotonic() + 120
-        while not list(results.glob(sign)) and time.monotonic() < deadline:
+        while not list(workflow.folder.glob(sign)) and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
@@ -258,6 +262,27 @@ def test_scenes_of_other_parameters_do_not_replace_those_of_a_study(finished, wo
     workflow.run("--until", "draw_shapes", "--cores", "2", *other)
     assert len(list(workflow.folder.glob("resources/shapes/*/train2014.zip"))) == 2
     assert workflow.planned() == set()
+
+
+def test_a_study_of_the_same_photos_extracts_nothing(finished, workflow):
+    copy_results(finished, workflow)
+    other = ["--config", "study=other", "seeds=[1]"]
+    gathering = {"gather_features", "fit_pca", "apply_pca"}
+    planned = workflow.planned("features", *other)
+    assert planned == {"features", "list_images", *gathering}
+    workflow.run("features", "--cores", "2", *other)
+    features = [workflow.folder / f"results/{name}/coco_captioning" for name in ("shapes", "other")]
+    first, second = (folder / "val2014_vgg16_fc7.h5" for folder in features)
+    assert first.read_bytes() == second.read_bytes()
+    # What is written into the one is in no other: each is a file of its own.
+    assert first.stat().st_nlink == second.stat().st_nlink == 1
+    for setting in ("layer=grid", "feature_batch=7", "shapes={seed: 3}"):
+        planned = workflow.planned("features", "--config", "study=third", setting)
+        assert {"extract_features", *gathering} <= planned
+    # A finished study needs no resources.
+    shutil.rmtree(workflow.folder / "resources")
+    assert workflow.planned() == set()
+    assert workflow.planned("features", *other) == set()
 
 
 SWEEP = """
@@ -393,19 +418,19 @@ def test_own_photos_and_broken_ones_among_them(workflow):
     assert (
         f"21 `pca_components` cannot be found in the 20 images of {OWN_FOLDER}/train.json" in output
     )
-    assert not (workflow.folder / "results/own/logs/extract_features").exists()
+    assert not (workflow.folder / "resources/logs/extract_features").exists()
     output = workflow.run("--cores", "2", config="own.yaml", fails=True)
     # The reason is told again where a user looks first.
     reason = f"2.jpg in {OWN_FOLDER}/train is not an image that can be read"
     end = "\n".join(output.splitlines()[-8:])
     assert f"\nextract_features: error: {reason}" in end
-    assert "\nIts log: results/own/logs/extract_features/train-1-of-1.log\n" in end
+    (log,) = workflow.folder.glob("resources/logs/extract_features/own-*/train/1-of-1.log")
+    assert f"\nIts log: {log.relative_to(workflow.folder)}\n" in end
     assert "Traceback" not in output
     coco_captioning = workflow.folder / "results/own/coco_captioning"
     assert not (coco_captioning / "train2014_vgg16_fc7.h5").exists()
     workflow.run("--cores", "2", "--config", "broken_images=skip", config="own.yaml")
-    log = (workflow.folder / "results/own/logs/extract_features/train-1-of-1.log").read_text()
-    assert "skipped: 2.jpg" in log
+    assert "skipped: 2.jpg" in log.read_text()
     assert (workflow.folder / "results/own/report/index.html").exists()
     facts = json.loads((workflow.folder / "results/own/models/rnn/seed0/config.json").read_text())
     assert facts["validation"] == "the dev split: 6 captions"
@@ -499,7 +524,7 @@ def test_the_workflow_as_a_module_of_another(workflow, other, monkeypatch):
     words = ["recap_all", "own", "--cores", "2", "--config"]
     output = deployed.run(*words, "weights=broken.safetensors", fails=True)
     assert "error: broken.safetensors is" in output
-    assert re.search(r"log: results/shapes/logs/extract_features/\w+-1-of-1.log \(check", output)
+    assert re.search(r"log: resources/logs/extract_features/[\w-]+/\w+/1-of-1.log \(check", output)
     output = deployed.run(*words[:-1])
     assert "localrules" not in output  # of which Snakemake warns where rules are renamed
     assert re.search(r"^rnn +greedy +\d", output, re.MULTILINE)

@@ -1,5 +1,6 @@
 # What the files beside this one share: the checked configuration, and where files lie.
 
+import hashlib
 import json
 import re
 import sys
@@ -174,10 +175,14 @@ def file_of_weights(source):
     return [source] if source else []
 
 
+def downloads(paths):
+    """Return which of these files are downloaded, by their paths below resources/."""
+    return [path for path in CATALOGUE if f"resources/{path}" in map(str, paths)]
+
+
 def verified(paths):
     """Return the records that say what the downloads among these files are."""
-    downloads = {f"resources/{path}" for path in CATALOGUE}
-    return [f"{path}.verified.json" for path in paths if str(path) in downloads]
+    return [f"resources/{path}.verified.json" for path in downloads(paths)]
 
 
 def runs(pattern):
@@ -219,6 +224,19 @@ def trained(file):
         )
 
     return of_run
+
+
+def features_of(split):
+    """Return the name of the folder of a split's shards, which studies share.
+
+    It tells the settings and the places of the inputs. What lies there, and the code, are compared
+    by Snakemake.
+    """
+    inputs = [*images_of(split), annotations_of(split), *weights_of_backbone()]
+    settings = [config[key] for key in ("backbone", "device", "feature_precision", "feature_batch")]
+    decides = json.dumps([LAYER, *settings, *map(str, inputs)])
+    digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
+    return f"{config['dataset']}-{config['backbone']}-{LAYER}-{digest}"
 
 
 def options(**values):
@@ -297,7 +315,7 @@ def closing_words(logs):
             "\nThese scenes are drawn. The same study on photographs, COCO 2014, in this environment (after"
             " make: source .venv/bin/activate):\n"
             "  snakemake --cores all --configfile config/coco2014.yaml\n"
-            "It takes 25 GB of disk, 21 GB of it to download, and by our estimate 4 hours on two cores"
+            "It takes 26 GB of disk, 21 GB of it to download, and by our estimate 4 hours on two cores"
             " with bfloat16 instructions, 8 without.\n"
         )
     return words

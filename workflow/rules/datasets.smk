@@ -23,7 +23,7 @@ rule draw_shapes:
     log:
         "resources/logs/draw_shapes/{drawn}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/draw_shapes/{{drawn}}.tsv"
+        "resources/benchmarks/draw_shapes/{drawn}.tsv"
     conda:
         "../envs/recap.yaml"
     threads: all_cores
@@ -53,7 +53,7 @@ rule download_file:
     log:
         "resources/logs/download_file/{download}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/download_file/{{download}}.tsv"
+        "resources/benchmarks/download_file/{download}.tsv"
     conda:
         "../envs/recap.yaml"
     resources:
@@ -84,7 +84,7 @@ rule verify_download:
     log:
         "resources/logs/verify_download/{download}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/verify_download/{{download}}.tsv"
+        "resources/benchmarks/verify_download/{download}.tsv"
     priority: 1
     conda:
         "../envs/recap.yaml"
@@ -113,7 +113,7 @@ rule prepare_annotations:
     log:
         "resources/logs/prepare_annotations/{data}/{splits}-{split}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/prepare_annotations/{{data}}/{{splits}}-{{split}}.tsv"
+        "resources/benchmarks/prepare_annotations/{data}/{splits}-{split}.tsv"
     conda:
         "../envs/recap.yaml"
     params:

@@ -1,7 +1,7 @@
 # Turn photos into features, and reduce them by PCA.
 #
 # Needs: the photos and captions of each split, and the backbone's weights (datasets.smk)
-# Makes: results/{study}/features/{split}/{scatteritem}.h5, until they are gathered
+# Makes: resources/features/{features}/{split}/{scatteritem}.h5
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5
 #        results/{study}/features/pca.h5
@@ -16,6 +16,10 @@ scattergather:
     shards=1,
 
 
+wildcard_constraints:
+    features=one_of(map(features_of, SPLITS)),
+
+
 rule features:
     input:
         expand(
@@ -28,6 +32,8 @@ rule features:
         verified(sources()),
 
 
+# Studies share the shards, and each gathers files of its own: those of one study stay as they are when
+# another is extracted anew, when somebody writes into them, or when resources/ is removed.
 rule extract_features:
     """Compute the features of one shard of a split's photos with the backbone."""
     input:
@@ -35,11 +41,11 @@ rule extract_features:
         annotations=lambda wildcards: annotations_of(wildcards.split),
         weights=weights_of_backbone(),
     output:
-        temp("results/{study}/features/{split}/{scatteritem}.h5"),
+        "resources/features/{features}/{split}/{scatteritem}.h5",
     log:
-        "results/{study}/logs/extract_features/{split}-{scatteritem}.log",
+        "resources/logs/extract_features/{features}/{split}/{scatteritem}.log",
     benchmark:
-        "results/{study}/benchmarks/extract_features/{split}-{scatteritem}.tsv"
+        "resources/benchmarks/extract_features/{features}/{split}/{scatteritem}.tsv"
     conda:
         "../envs/recap.yaml"
     threads: all_cores
@@ -81,7 +87,11 @@ rule extract_features:
 rule gather_features:
     """Put the shards of a split's features together, in row order."""
     input:
-        gather.shards("results/{{study}}/features/{{split}}/{scatteritem}.h5"),
+        lambda wildcards: gather.shards(
+            "resources/features/{features}/{split}/{scatteritem}.h5",
+            features=features_of(wildcards.split),
+            split=wildcards.split,
+        ),
     output:
         "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
     log:

@@ -20,7 +20,7 @@ rule prepare_categories:
     log:
         "resources/logs/prepare_categories/{data}/{splits}-{split}.log",
     benchmark:
-        f"results/{STUDY}/benchmarks/prepare_categories/{{data}}/{{splits}}-{{split}}.tsv"
+        "resources/benchmarks/prepare_categories/{data}/{splits}-{split}.tsv"
     conda:
         "../envs/recap.yaml"
     params:
@@ -36,6 +36,25 @@ rule prepare_categories:
             --output={output:q} \
             2>&1 | tee {log:q}
         """
+
+
+# What the jobs took that make what studies share, whichever study they ran for.
+SHARED_JOBS = expand(
+    [
+        rules.draw_shapes.benchmark,
+        rules.download_file.benchmark,
+        rules.verify_download.benchmark,
+        rules.prepare_annotations.benchmark,
+        rules.prepare_categories.benchmark,
+        rules.extract_features.benchmark.replace("/{scatteritem}.tsv", ""),
+    ],
+    drawn=DRAWN,
+    download=downloads([*sources(), *SPICE]),
+    data=DATA,
+    splits=config["split"],
+    split=SPLITS,
+    features=[features_of(split) for split in SPLITS],
+)
 
 
 rule record_provenance:
@@ -73,6 +92,8 @@ rule record_provenance:
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
         settings=lambda wildcards: settings_to_tell(),
+        # No property of the study: it takes the output, and is not compared (see `package`).
+        shared=lambda wildcards, output: options(shared_jobs=SHARED_JOBS),
         code=code_hash("recap.report.captioning.record"),
     shell:
         """
@@ -86,6 +107,7 @@ rule record_provenance:
             {params.compared:q} \
             --ensembles={params.ensembles:q} \
             --settings={params.settings:q} \
+            {params.shared:q} \
             --threads={threads:q} \
             2>&1 | tee {log:q}
         """

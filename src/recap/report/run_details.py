@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
+def read_stages(benchmarks: Iterable[Path], counts: Callable[[str, str], bool]) -> list[Stage]:
     """Add up Snakemake's benchmark files, a stage a folder, the longest stage first.
 
     What a job took for its photos or captions is read in its log, which lies in `logs` as its
@@ -80,8 +80,9 @@ def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
 
     Parameters
     ----------
-    study : Path
-        Folder of the study. It may hold `benchmarks`, with `{rule}.tsv` and `{rule}/{job}.tsv`.
+    benchmarks : iterable of Path
+        Files such as `benchmarks/{rule}.tsv` and `benchmarks/{rule}/{job}.tsv`; one that has been
+        removed is left out.
     counts : callable
         Whether a job belongs to what is shown, by the names of its rule and of the job.
 
@@ -90,14 +91,15 @@ def read_stages(study: Path, counts: Callable[[str, str], bool]) -> list[Stage]:
     InputError
         If a file lacks the columns that Snakemake writes.
     """
-    folder = study / "benchmarks"
     jobs: dict[str, list[tuple[float, float, float]]] = {}
     work: dict[str, list[float | None]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        if not counts(rule, path.stem):
+    for path in sorted(benchmarks):
+        folder = next(parent for parent in path.parents if parent.name == "benchmarks")
+        job = path.relative_to(folder)
+        rule = job.parts[0].removesuffix(".tsv")
+        if not path.exists() or not counts(rule, path.stem):
             continue
-        log = (study / "logs" / path.relative_to(folder)).with_suffix(".log")
+        log = folder.with_name("logs") / job.with_suffix(".log")
         log_text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         work.setdefault(rule, []).append(seconds_of_work(log_text))
         try:

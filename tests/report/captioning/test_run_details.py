@@ -8,6 +8,7 @@ import recap
 from recap.captions.words import SPECIAL_WORDS
 from recap.cli import COMMANDS
 from recap.core.errors import InputError
+from recap.report.captioning.record import record_provenance
 from recap.report.captioning.run_details import (
     FEATURES,
     GROWS_WITH,
@@ -172,6 +173,32 @@ def test_stages_of_captioners_that_are_not_compared_do_not_count(fake):
         "encode_captions": 1,
         "compare_captioners": 1,
     }
+
+
+def test_jobs_that_several_studies_need_count_for_each(fake):
+    shared = fake.folder.parent / "resources/benchmarks/extract_features"
+    for key, place in (("mine", "train/1-of-2"), ("mine", "train/2-of-2"), ("other", "val/1-of-1")):
+        path = shared / key / f"{place}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(fake.folder / "benchmarks/train_captioner/rnn-seed0.tsv", path)
+    log = fake.folder.parent / "resources/logs/extract_features/mine/train/1-of-2.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("images: 20 images in 58.00 s\n")
+    shutil.copy(log, log.with_name("2-of-2.log"))
+    record_provenance(
+        fake.folder,
+        images=fake.images,
+        annotations=fake.annotations,
+        shared_jobs=[shared / "mine", shared.parent / "draw_shapes/never.tsv"],
+    )
+
+    def stages():
+        return {stage.rule: stage for stage in stages_of(read_study(fake.folder))}
+
+    extraction = stages()["extract_features"]
+    assert (extraction.jobs, extraction.seconds, extraction.growing) == (2, 120, 116)
+    shutil.rmtree(fake.folder.parent / "resources")
+    assert stages().keys() == {"train_captioner", "encode_captions"}
 
 
 def test_a_file_that_is_no_benchmark_is_named(fake):

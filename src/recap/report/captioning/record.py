@@ -45,6 +45,8 @@ class Record:
         Of Python and the packages, where it was recorded.
     inputs, outputs : list of FileRecord
         What went in and what came out.
+    shared_jobs : list of Path
+        Benchmark files of the jobs that made what the study shares with others.
     """
 
     images: Path | None
@@ -57,6 +59,7 @@ class Record:
     versions: dict[str, str]
     inputs: list[FileRecord]
     outputs: list[FileRecord]
+    shared_jobs: list[Path]
 
 
 def record_provenance(
@@ -72,6 +75,7 @@ def record_provenance(
     decoders: list[str] | None = None,
     ensembles: bool = True,
     settings: dict[str, Any] | None = None,
+    shared_jobs: list[Path] | None = None,
     threads: int | None = None,
 ) -> None:
     """Write down what a study was made from and what came of it, with checksums.
@@ -104,6 +108,9 @@ def record_provenance(
         Record the captions of ensembles, too; `--ensembles=false` leaves them out.
     settings : dict, optional
         What the study was configured with; JSON on the command line.
+    shared_jobs : list of Path, optional
+        Snakemake's benchmark files, or folders of them, of the jobs that made what studies share.
+        What is not there is left out.
     threads : int, optional
         Files to read at once; as many as the machine has threads by default.
 
@@ -141,6 +148,11 @@ def record_provenance(
             "versions": versions(),
             "inputs": photos + files[: len(inputs)],
             "outputs": files[len(inputs) :],
+            "shared_jobs": [
+                os.path.relpath(file, study)
+                for path in shared_jobs or []
+                for file in ([path] if path.is_file() else sorted(path.rglob("*.tsv")))
+            ],
         },
         record_digest=True,
         indent=1,
@@ -168,6 +180,9 @@ def read_record(study: Path) -> Record:
                 content[name] = Path(os.path.normpath(study / content[name]))
         for name in ("inputs", "outputs"):
             content[name] = [FileRecord(**entry) for entry in content[name]]
+        content["shared_jobs"] = [
+            Path(os.path.normpath(study / path)) for path in content["shared_jobs"]
+        ]
         return Record(**content)
     except (KeyError, TypeError) as error:
         raise InputError(

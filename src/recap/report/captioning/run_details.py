@@ -120,7 +120,8 @@ def stages_of(study: Study) -> list[Stage]:
             training = f"{model}-{ENSEMBLE if run.seed is None else f'seed{run.seed}'}"
             compared |= {training, *(f"{training}-{decoder}" for decoder in run.decodings)}
     return read_stages(
-        study.folder, lambda rule, job: rule not in STAGES_OF_A_CAPTIONER or job in compared
+        [*(study.folder / "benchmarks").rglob("*.tsv"), *study.record.shared_jobs],
+        lambda rule, job: rule not in STAGES_OF_A_CAPTIONER or job in compared,
     )
 
 
