@@ -46,7 +46,7 @@ SHARED_JOBS = expand(
         rules.verify_download.benchmark,
         rules.prepare_annotations.benchmark,
         rules.prepare_categories.benchmark,
-        rules.extract_features.benchmark.replace("/{scatteritem}.tsv", ""),
+        str(Path(rules.extract_features.benchmark).parents[1]),  # of all shards
     ],
     drawn=DRAWN,
     download=downloads([*sources(), *SPICE]),
