@@ -276,7 +276,7 @@ def test_a_study_of_the_same_photos_extracts_nothing(finished, workflow):
     assert first.read_bytes() == second.read_bytes()
     # What is written into the one is in no other: each is a file of its own.
     assert first.stat().st_nlink == second.stat().st_nlink == 1
-    for setting in ("layer=grid", "feature_batch=7", "shapes={seed: 3}"):
+    for setting in ("backbone=squeezenet1_1", "feature_batch=32", "shapes={seed: 3}"):
         planned = workflow.planned("features", "--config", "study=third", setting)
         assert {"extract_features", *gathering} <= planned
     # A finished study needs no resources.
