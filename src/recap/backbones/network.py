@@ -27,10 +27,22 @@ class Network(nn.Module):
         names: Iterable[str] = (),
     ) -> None:
         super().__init__()
-        last = max(ends[name] for name in list(names) or ends)
-        self.features = nn.Sequential(*features[:last])
-        self.classifier = nn.Sequential(*classifier[: max(0, last - len(features))])
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Sequential(*classifier)
         self.ends = ends
+        self.keep(list(names) or ends)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Drop what follows the last of some maps.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Maps that will be asked for.
+        """
+        last = max(self.ends[name] for name in names)
+        self.classifier = self.classifier[: max(0, last - len(self.features))]
+        self.features = self.features[:last]
 
     def maps(self, images: torch.Tensor, names: Iterable[str]) -> dict[str, torch.Tensor]:
         """Compute maps, and nothing that follows the last of them.

@@ -189,7 +189,7 @@ class _NumberedMaps:
     def maps(self, images: torch.Tensor, numbers: Iterable[int]) -> dict[int, torch.Tensor]:
         """Return the maps of some modules."""
         features = extract_features(images, self.cnn[: max(numbers) + 1])
-        return {number: features[number] for number in numbers}
+        return {number: features[number] for number in sorted(numbers)}
 
 
 def _network(cnn: nn.Sequential | None) -> nn.Sequential:

@@ -172,7 +172,7 @@ def _make_objective(
         image = image.detach().requires_grad_()
         features = maps(image, [layer])[layer]
         error, of_features = content_loss(features.detach(), target, share)
-        (gradient,) = torch.autograd.grad(features, image, of_features)
+        (gradient,) = torch.autograd.grad(features, image, of_features())
         image = image.detach()
         smoothness, of_smoothness = tv_loss(image, tv_weight)
         losses = torch.stack([error, smoothness, l2_weight * image.square().sum()])

@@ -22,7 +22,7 @@ from recap.vision.networks import Classifier, load_network
 from recap.vision.photos import read_photos
 from recap.vision.pictures import require_one, save_arrays, save_picture
 from recap.vision.settings import StyleTransfer
-from recap.vision.style_objective import StyleObjective, descend, make_objective
+from recap.vision.style_objective import StyleObjective, choose_layers, descend, make_objective
 
 LOSSES = ("content", "style", "total_variation")
 
@@ -93,6 +93,8 @@ def transfer_style(
     painted = list(read_photos(photos))
     require_one(output, len(painted))
     classifier = load_network(network, weights, choose_device(device))
+    content_layer, style_layers = choose_layers(classifier, settings)
+    classifier.network.keep([content_layer, *style_layers])
     read_styles = list(read_photos(style))
     shares = _require_shares(style_shares, len(read_styles))
     styles = [_see(classifier, each.image, settings.style_size) for each in read_styles]

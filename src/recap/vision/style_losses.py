@@ -1,11 +1,17 @@
-"""The losses of style transfer, each with its gradient.
+"""The losses of style transfer, each with what gives its gradient.
 
 Gatys et al. (https://doi.org/10.1109/CVPR.2016.265), in the form of CS231n's third assignment. The
 gradients are written by hand: beside the network's own, a step then takes a few passes over its
-maps. Maps are of one image, (1, channels, height, width), and fastest with their channels last.
+maps. Those of maps are as large as these, and computed only once they are called for. Maps are of
+one image, (1, channels, height, width), and fastest with their channels last.
 """
 
+from collections.abc import Callable
+
 import torch
+
+# Returns a new tensor of a map's shape.
+Gradient = Callable[[], torch.Tensor]
 
 
 def gram_matrix(features: torch.Tensor) -> torch.Tensor:
@@ -26,7 +32,7 @@ def gram_matrix(features: torch.Tensor) -> torch.Tensor:
 
 def content_loss(
     features: torch.Tensor, target: torch.Tensor, weight: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, Gradient]:
     """Return the weighted sum of squared differences from the content's map, and its gradient.
 
     Parameters
@@ -38,16 +44,15 @@ def content_loss(
 
     Returns
     -------
-    tuple of (tensor of shape (), tensor of shape (1, channels, height, width))
+    tuple of (tensor of shape (), Gradient)
     """
-    difference = features - target
-    loss = weight * torch.linalg.vector_norm(difference).square()
-    return loss, difference.mul_(2 * weight)
+    loss = weight * torch.linalg.vector_norm(features - target).square()
+    return loss, lambda: (features - target).mul_(2 * weight)
 
 
 def style_loss(
     features: torch.Tensor, target: torch.Tensor, weight: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, Gradient]:
     """Return the weighted sum of squared differences from the style's Gram matrix, with gradient.
 
     Parameters
@@ -61,13 +66,17 @@ def style_loss(
 
     Returns
     -------
-    tuple of (tensor of shape (), tensor of shape (1, channels, height, width))
+    tuple of (tensor of shape (), Gradient)
     """
     difference = gram_matrix(features) - target
     loss = weight * difference.square().sum()
-    rows = _rows(features) @ difference.mul_(4 * weight / features.numel())
     _, channels, height, width = features.shape
-    return loss, rows.view(1, height, width, channels).permute(0, 3, 1, 2)
+
+    def gradient() -> torch.Tensor:
+        rows = _rows(features) @ (difference * (4 * weight / features.numel()))
+        return rows.view(1, height, width, channels).permute(0, 3, 1, 2)
+
+    return loss, gradient
 
 
 def tv_loss(image: torch.Tensor, weight: float) -> tuple[torch.Tensor, torch.Tensor]:

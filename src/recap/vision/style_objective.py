@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -11,7 +12,7 @@ from recap.core.checks import require
 from recap.vision.lbfgs import descend_lbfgs
 from recap.vision.networks import Classifier
 from recap.vision.settings import StyleTransfer
-from recap.vision.style_losses import content_loss, gram_matrix, style_loss, tv_loss
+from recap.vision.style_losses import Gradient, content_loss, gram_matrix, style_loss, tv_loss
 
 # Layers of the content and of the style, by network: those of Gatys et al. for VGG-16. The others
 # have SqueezeNet's layers, and those of CS231n's third assignment.
@@ -59,19 +60,28 @@ class StyleObjective:
         """
         image = image.detach().requires_grad_()
         maps = self.network.maps(image, {*self.content, *self.styles})
-        gradients: dict[str, torch.Tensor] = {}
         losses = image.new_zeros(3)
         with torch.no_grad():
-            kinds = ((content_loss, self.content), (style_loss, self.styles))
-            for kind, (compute, targets) in enumerate(kinds):
-                for layer, (target, weight) in targets.items():
-                    loss, gradient = compute(maps[layer], target, weight)
-                    losses[kind] += loss
-                    gradients[layer] = gradients.get(layer, 0) + gradient
             losses[2], smooth = tv_loss(image, self.tv_weight)
-        outputs = [maps[layer] for layer in gradients]
-        (gradient,) = torch.autograd.grad(outputs, image, list(gradients.values()))
+            for layer, features in maps.items():
+                gradients = []
+                kinds = ((content_loss, self.content), (style_loss, self.styles))
+                for kind, (compute, targets) in enumerate(kinds):
+                    if layer in targets:
+                        loss, gradient = compute(features.detach(), *targets[layer])
+                        losses[kind] += loss
+                        gradients.append(gradient)
+                # They are added on the way back, when what follows the layer is done with.
+                features.register_hook(partial(_add, gradients))
+        (gradient,) = torch.autograd.grad(features, image, torch.zeros_like(features))
         return losses, gradient.add_(smooth)
+
+
+def _add(gradients: Sequence[Gradient], gradient: torch.Tensor) -> torch.Tensor:
+    """Return the sum of a gradient and those that functions give."""
+    for compute in gradients:
+        gradient = compute().add_(gradient)
+    return gradient
 
 
 def make_objective(
@@ -102,7 +112,7 @@ def make_objective(
     InputError
         If the network has no such layer, or there are not as many weights as layers.
     """
-    content_layer, style_layers = _choose_layers(classifier, settings)
+    content_layer, style_layers = choose_layers(classifier, settings)
     weights = [*settings.style_weights] * (
         len(style_layers) if len(settings.style_weights) == 1 else 1
     )
@@ -128,8 +138,21 @@ def make_objective(
     return StyleObjective(network, targets, grams, tv_weight)
 
 
-def _choose_layers(classifier: Classifier, settings: StyleTransfer) -> tuple[str, tuple[str, ...]]:
-    """Return the layers of the content and of the style."""
+def choose_layers(classifier: Classifier, settings: StyleTransfer) -> tuple[str, tuple[str, ...]]:
+    """Return the layers of the content and of the style.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Network.
+    settings : StyleTransfer
+        The layers that are chosen, if any.
+
+    Raises
+    ------
+    InputError
+        If the network has no such layer.
+    """
     is_vgg16 = classifier.attributes.get("backbone") == "vgg16"
     content, styles = VGG16_LAYERS if is_vgg16 else SQUEEZENET_LAYERS
     content = settings.content_layer or content
