@@ -104,6 +104,23 @@ def test_each_cell_is_told_and_a_failure_stops_none(tmp_path):
     assert text == f"{package}/cs231n/optim.py\ntotal 2\n"
 
 
+def test_a_process_that_ends_is_told(tmp_path):
+    notebook = write_notebook(tmp_path / "any.ipynb", ["x = 1", "import os\nos._exit(3)", "x"])
+    ran = run(notebook, tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"error: The process of {notebook} ended in cell 2: it may have been out of memory.\n"
+    )
+    assert list(tmp_path.iterdir()) == [notebook]
+
+
+def test_an_impossible_output_is_refused_before_the_work(tmp_path):
+    notebook = write_notebook(tmp_path / "any.ipynb", ["open('ran', 'w')"])
+    with pytest.raises(InputError, match=r"any\.ipynb"):
+        run_notebook(notebook, output=notebook / "out.ipynb")
+    assert list(tmp_path.iterdir()) == [notebook]
+
+
 @pytest.mark.parametrize("content", [None, "no JSON", "{}", '{"nbformat": 4, "cells": 3}'])
 def test_what_is_no_notebook_is_refused(content, tmp_path):
     path = tmp_path / "any.ipynb"

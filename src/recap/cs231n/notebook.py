@@ -2,10 +2,11 @@
 
 import re
 import time
+import warnings
 from pathlib import Path
 
 from recap.core.errors import InputError
-from recap.core.files import atomic_path
+from recap.core.files import atomic_path, check_output
 from recap.core.outputs import OutputFile
 from recap.cs231n.python2 import to_python3
 
@@ -42,37 +43,43 @@ def run_notebook(notebook: Path, *, output: OutputFile | None = None) -> bool:
     """
     try:
         import nbformat
-        from jupyter_client import KernelManager
+        from jupyter_client import AsyncKernelManager
         from jupyter_client.kernelspec import KernelSpecManager
         from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
+        from nbclient.exceptions import CellExecutionError, DeadKernelError
     except ImportError as error:
         raise InputError(
             f"{error.name} is missing, with which notebooks run: `pip install nbclient ipykernel`."
         ) from None
 
     try:
-        book = nbformat.read(notebook, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", nbformat.validator.MissingIDFieldWarning)
+            book = nbformat.read(notebook, as_version=4)
+        _, book = nbformat.validator.normalize(book)
     except FileNotFoundError:
         raise InputError(f"{notebook} does not exist: check the path.") from None
     except (ValueError, TypeError, LookupError, AttributeError, nbformat.ValidationError) as error:
         raise InputError(f"{notebook} is not a notebook ({type(error).__name__}).") from None
     # This Python's own kernel, whichever the notebook names and others are installed.
-    manager = KernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     client = NotebookClient(
         book,
         km=manager,
         timeout=None,
+        iopub_timeout=60,
         resources={"metadata": {"path": str(Path.cwd())}},
         extra_arguments=[
             f"--IPKernelApp.exec_lines={PUT_IN_PLACE}",
             "--IPKernelApp.log_level=ERROR",
         ],
     )
+    output = output or Path(f"{notebook.stem}.run.ipynb")
+    check_output(output)
     cells = [place for place, cell in enumerate(book.cells) if _is_code(cell)]
     failed = []
-    with atomic_path(output or Path(f"{notebook.stem}.run.ipynb")) as scratch:
-        with client.setup_kernel():
+    with atomic_path(output) as scratch:
+        with client.setup_kernel(cleanup_kc=True):
             for number, place in enumerate(cells, start=1):
                 cell = book.cells[place]
                 title = cell.source.strip().splitlines()[0]
@@ -88,7 +95,12 @@ def run_notebook(notebook: Path, *, output: OutputFile | None = None) -> bool:
                 except CellExecutionError as error:
                     failed.append(number)
                     print(f"failed, {error.ename}: {error.evalue}")
-            manager.shutdown_kernel()
+                except DeadKernelError:
+                    print("failed")
+                    raise InputError(
+                        f"The process of {notebook} ended in cell {number}: it may have been out of"
+                        " memory."
+                    ) from None
         nbformat.write(book, scratch)
     told = f"failed: {', '.join(map(str, failed))}" if failed else "all ran"
     print(f"{len(cells)} cells, {told}")
