@@ -18,6 +18,7 @@ from recap.cli import COMMANDS
 from recap.config import OPTIONS, check_config
 from recap.config_schema import schema_of, table_of
 from recap.core.errors import InputError
+from recap.generative.recipe import GAN
 from recap.vision.settings import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -87,10 +88,14 @@ def test_the_default_file_shows_every_key_with_its_default():
     assert not unmentioned
     assert "# study:" in DEFAULT.read_text()
     defaults = check_config(MINIMAL, SCHEMA)
-    for key in set(written) - {"models", "train", "vision"}:
+    for key in set(written) - {"models", "train", "vision", "generative"}:
         assert written[key] == defaults[key], key
     assert written["vision"].keys() == defaults["vision"].keys()
     assert check()["vision"] == defaults["vision"]
+    library = {"gans", "train"}
+    assert written["generative"].keys() == defaults["generative"].keys()
+    for key in set(written["generative"]) - library:
+        assert written["generative"][key] == defaults["generative"][key], key
 
 
 def test_every_key_is_described():
@@ -108,7 +113,8 @@ def test_every_key_is_described():
 @pytest.mark.parametrize("options", [*OPTIONS.values(), *METHODS.values()])
 def test_the_readme_has_a_table_of_the_options(options):
     table = table_of(options)
-    page = README if options in OPTIONS.values() else ROOT / "docs/vision.md"
+    pages = {GAN: "docs/generative.md"} | dict.fromkeys(METHODS.values(), "docs/vision.md")
+    page = ROOT / pages.get(options, "config/README.md")
     assert table in page.read_text(), f"put into {page.name} what the code says:\n{table}"
     assert [line.count("|") for line in table.splitlines()] == [5] * (len(fields(options)) + 2)
 

@@ -18,6 +18,7 @@ from recap.downloads import CATALOGUE
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.scoring.corenlp import CORENLP
 from recap.features.layers import choose_layer, numbers_in, regions_in
+from recap.generative.recipe import GAN
 from recap.sweeps import expand_lists, expand_models
 from recap.vision.settings import METHODS
 
@@ -28,7 +29,7 @@ LONGEST_NAME = 200
 DOWNLOADED = {f"resources/{path}" for path in CATALOGUE}
 
 # Definitions of the schema that are made from the options of a dataclass.
-OPTIONS = {"recipe": Recipe, "decoder": Decoder}
+OPTIONS = {"recipe": Recipe, "decoder": Decoder, "gan": GAN}
 
 
 def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
@@ -87,6 +88,7 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         suffix = "" if config["split"] == "official" else f"-{config['split']}"
         config["study"] = config["study"] or config["dataset"] + suffix
         _check_vision(config["vision"], config["study"])
+        _check_generative(config["generative"], config["study"], config["vision"]["study"])
     except InputError as error:
         raise InputError(f"Configuration: {error}") from None
     return config
@@ -223,6 +225,44 @@ def _check_vision(vision: dict, study: str) -> None:
         except InputError as error:
             raise InputError(f"`vision.styles.{name}`: {error}") from None
         vision["styles"][name] = vision["style"] | painting
+
+
+def _check_generative(generative: dict, *studies: str) -> None:
+    """Expand the lists within GANs, and refuse names and pictures that are not there.
+
+    `gans` then holds a recipe for each combination, and `train` the names of those to train.
+    """
+    if generative["study"] in studies:
+        raise InputError(
+            f"`generative.study` is {generative['study']}, as another study is: give it another"
+            " name."
+        )
+    expanded = expand_models(generative["gans"])
+    generative["gans"] = {}
+    for recipes in expanded.values():
+        for name, options in recipes.items():
+            try:
+                generative["gans"][name] = asdict(GAN(**options))
+            except InputError as error:
+                raise InputError(f"`generative.gans.{name}`: {error}") from None
+    for name in generative["train"]:
+        if name not in expanded:
+            raise InputError(
+                f"`generative.train` names the GAN {name!r}, which `generative.gans` does not"
+                f" describe; it has {', '.join(expanded)}."
+            )
+    generative["train"] = [gan for name in generative["train"] for gan in expanded[name]]
+    pictures, needed = generative["pictures"], generative["dataset"] == "own"
+    if needed and not os.path.isdir(pictures):  # noqa: PTH112
+        raise InputError(
+            "`generative.dataset: own` needs `generative.pictures`, a folder with a sub-folder a"
+            f" class; it is {pictures!r}, which is no folder."
+        )
+    if pictures and not needed:
+        raise InputError(
+            f"`generative.pictures` is your folder {pictures}, but `generative.dataset` is"
+            f" {generative['dataset']}: set it to own, or leave `pictures` out."
+        )
 
 
 def _vision_files(vision: dict) -> dict[str, str]:

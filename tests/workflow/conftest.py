@@ -92,6 +92,12 @@ def workflow(tmp_path) -> Workflow:
     return copy_workflow(tmp_path / "recap")
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> Workflow:
+    """A copy in which nothing has run, for the tests of a module together."""
+    return copy_workflow(tmp_path_factory.mktemp("fresh") / "recap")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
     """A copy in which the tiny study has run once; tests leave it as they find it."""

@@ -20,6 +20,7 @@ from recap.core.code_hash import code_hash
 from recap.captions.course import find_course_files
 from recap.config import check_config
 from recap.datasets.categories import READERS
+from recap.datasets.digits.files import NAMES as DIGIT_NAMES
 from recap.datasets.registry import OFFICIAL, find_dataset
 from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
@@ -38,6 +39,7 @@ try:
     VISION = config["vision"]
     TRAINED_HERE = VISION["network"] == "scenes"
     VISION_WEIGHTS = None if TRAINED_HERE else weights_source(VISION["network"], VISION["weights"])
+    GENERATIVE = config["generative"]
     LAYER = choose_layer(config["backbone"], config["layer"])
     OWN = config["dataset"] == "own"
     COURSE = None
@@ -51,6 +53,7 @@ STUDY = config["study"]
 # Folders below resources/: of scenes, by their parameters, and of the data set.
 DRAWN = "-".join(f"{name}={value}" for name, value in sorted(config["shapes"].items()))
 DATA = f"shapes/{DRAWN}" if config["dataset"] == "shapes" else config["dataset"]
+DIGITS = "-".join(f"{name}={value}" for name, value in sorted(GENERATIVE["digits"].items()))
 SPLITS = COURSE.splits if COURSE else list(config["own"]) if OWN else list(DATASET.images)
 HAS_DEV = "dev" in SPLITS
 
@@ -68,6 +71,9 @@ def one_of(names):
 wildcard_constraints:
     study=one_of([STUDY]),
     vision=one_of([VISION["study"]]),
+    generative=one_of([GENERATIVE["study"]]),
+    gan=one_of(GENERATIVE["gans"]),
+    digits=one_of([DIGITS]),
     split=one_of(SPLITS),
     data=one_of([DATA]),
     drawn=one_of([DRAWN]),
@@ -281,6 +287,36 @@ def files_of_vision():
     """Return all files that the study of vision is made from."""
     pictures = [painting["picture"] for painting in STYLES.values()]
     return [*NETWORK, *PHOTOS, *EXAMPLES, *pictures]
+
+
+def named_pictures(folder, prefix=""):
+    """Return the four files of pictures and labels of both splits by what their options are called."""
+    return {
+        f"{split}_{kind}": f"{folder}/{prefix}{name}" for (split, kind), name in DIGIT_NAMES.items()
+    }
+
+
+def pictures_of_gans():
+    """Return the four files of the pictures that GANs learn from."""
+    match GENERATIVE["dataset"]:
+        case "digits":
+            return named_pictures(f"resources/digits/{DIGITS}")
+        case "mnist":
+            return named_pictures("resources/mnist")
+        case "fashion_mnist":
+            return named_pictures("resources/fashion_mnist", prefix="fashion-")
+        case "own":
+            return named_pictures(f"results/{GENERATIVE['study']}/pictures")
+
+
+def gans(pattern):
+    """Return a path for each GAN and seed of the generative study."""
+    return expand(
+        pattern,
+        generative=GENERATIVE["study"],
+        gan=GENERATIVE["train"],
+        seed=GENERATIVE["seeds"],
+    )
 
 
 def source_of_downloads(wildcards, output):
