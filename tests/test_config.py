@@ -418,6 +418,21 @@ def test_mistakes_in_own_data(own, change, sentence):
     assert sentence in str(caught.value)
 
 
+def test_own_features_stand_in_place_of_photos(own, tmp_path):
+    for files in own["own"].values():
+        files["features"] = files["annotations"]
+        del files["images"]
+    # They may have more numbers than the backbone has.
+    check(**own, pca_components=5000)
+    del own["own"]["val"]["features"]
+    with pytest.raises(InputError, match="`own.train` has `features`, but not every split has"):
+        check(**own)
+    for files in own["own"].values():
+        files.pop("features", None)
+    with pytest.raises(InputError, match="`own.train` needs `images`, or `features` in their"):
+        check(**own)
+
+
 def test_what_is_scored_does_not_choose_the_checkpoint(own, tmp_path):
     (tmp_path / "link.json").symlink_to("val.json")
     for name in ("val.json", "link.json", "dev/../val.json"):

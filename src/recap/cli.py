@@ -25,6 +25,7 @@ COMMANDS = {
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.datasets.list_images:list_images": "List a split's images in row order.",
     "recap.features.extract:extract_features": "Compute the features of a split's images.",
+    "recap.features.take:take_features": "Take features that others computed.",
     "recap.features.gather:gather_features": "Put the shards of a split's features together.",
     "recap.features.pca:fit_pca": "Find the principal components of the training features.",
     "recap.features.pca:apply_pca": "Reduce a feature file to its principal components.",

@@ -153,7 +153,8 @@ def _check_layer(config: dict, layer: str) -> None:
         except InputError as error:
             raise InputError(f"`models.{name}`: {error}") from None
     components = config["pca_components"]
-    if components > numbers:
+    given = config["course"] or any("features" in files for files in config["own"].values())
+    if components > numbers and not given:
         raise InputError(
             f"{components} `pca_components` cannot be found in the {numbers} numbers that the layer"
             f" {layer} has; lower it to {numbers}."
@@ -183,7 +184,14 @@ def _check_own(config: dict) -> None:
         )
     if own and config["split"] != "official":
         raise InputError("`split` is of data sets with published splits; leave it out.")
+    with_features = [split for split, files in own.items() if "features" in files]
+    if with_features and len(with_features) < len(own):
+        raise InputError(
+            f"`own.{with_features[0]}` has `features`, but not every split has: give all or none."
+        )
     for split, files in own.items():
+        if not {"images", "features"} & files.keys():
+            raise InputError(f"`own.{split}` needs `images`, or `features` in their place.")
         for key, name in files.items():
             # Of a name that no file can have, such as a long one, Path.exists raises an error.
             if not os.path.exists(name):  # noqa: PTH110

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from miniatures import course
+from miniatures import IDS, course
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +62,26 @@ def test_features_that_are_not_reduced_are_reduced(workflow, given):
         "fit_pca",
         "apply_pca",
     }
+
+
+def test_own_features_take_the_place_of_photos(workflow, given):
+    course(given, [""])
+    lines = [GIVEN.split("dataset:")[0], "dataset: own", "study: mine", "pca_components: 4", "own:"]
+    for split, ids in IDS.items():
+        content = {
+            "images": [{"id": n, "file_name": f"{n}.jpg"} for n in ids],
+            "annotations": [{"image_id": n, "caption": f"a dog {n % 2}"} for n in ids],
+        }
+        (given / f"{split}.json").write_text(json.dumps(content))
+        features = f"{given}/{split}2014_vgg16_fc7.h5"
+        lines.append(f"  {split}: {{annotations: {given}/{split}.json, features: {features}}}")
+    (workflow.folder / "mine.yaml").write_text("\n".join(lines))
+    encoded = {"list_images", "build_vocabulary", "encode_captions"}
+    reduced = {"take_features", "fit_pca", "apply_pca"}
+    assert workflow.planned(config="mine.yaml") == STUDY | encoded | reduced
+    workflow.run("--cores", "2", config="mine.yaml")
+    assert (workflow.folder / "results/mine/report/index.html").exists()
+    assert workflow.planned(config="mine.yaml") == set()
 
 
 def test_a_folder_without_the_files_is_refused_in_a_sentence(workflow, given):

@@ -45,6 +45,8 @@ try:
     COURSE = None
     if config["dataset"] == "course":
         COURSE = find_course_files(Path(config["course"]))
+    # Features that are given are not extracted.
+    GIVEN = OWN and all("features" in files for files in config["own"].values())
     DATASET = None if OWN or COURSE else find_dataset(config["dataset"], config["split"])
 except InputError as error:
     sys.exit(f"error: {error}")
@@ -86,8 +88,8 @@ wildcard_constraints:
 
 
 def images_of(split):
-    """Return the archives, or the folder, that hold a split's photos; the course's files hold none."""
-    if COURSE:
+    """Return the archives, or the folder, that hold a split's photos; nothing where there are none."""
+    if COURSE or OWN and "images" not in config["own"][split]:
         return []
     if OWN:
         images = config["own"][split]["images"]
@@ -138,7 +140,8 @@ def annotations_of(split):
 
 def places_of_own_photos():
     """Return where the photos of your own splits lie, as JSON; empty for published splits."""
-    return json.dumps({split: images_of(split)[0] for split in SPLITS}) if OWN else ""
+    places = {split: images_of(split)[0] for split in SPLITS if images_of(split)}
+    return json.dumps(places) if OWN else ""
 
 
 def components_to_find(split):
@@ -166,11 +169,14 @@ def sources():
         return list(map(str, COURSE.paths))
     images = {path: None for split in SPLITS for path in images_of(split)}
     captions = [annotations_of(split) for split in SPLITS]
+    captions += [config["own"][split]["features"] for split in SPLITS if GIVEN]
     return [*images, *archives_of_annotations(), *captions, *weights_of_backbone()]
 
 
 def weights_of_backbone():
-    """Return the file of the backbone's weights in a list, or an empty one for random weights."""
+    """Return the file of the backbone's weights in a list, or an empty one where none is read."""
+    if GIVEN:
+        return []
     return file_of_weights(WEIGHTS)
 
 
@@ -334,9 +340,11 @@ def source_of_downloads(wildcards, output):
 def settings_to_tell():
     """Return the configuration as JSON: not where bytes come from, and not the models' recipes."""
     untold = ["mirror", "urls", "models", "own", "course"]
-    if COURSE:
+    if COURSE or GIVEN:
         # They tell of what was made elsewhere.
-        untold += ["shapes", "backbone", "weights", "layer", "vocabulary", "max_words"]
+        untold += ["shapes", "backbone", "weights", "layer"]
+    if COURSE:
+        untold += ["vocabulary", "max_words"]
     return json.dumps({key: value for key, value in config.items() if key not in untold})
 
 

@@ -172,3 +172,34 @@ rule apply_pca:
             --threads={threads:q} \
             2>&1 | tee {log:q}
         """
+
+
+if GIVEN:
+
+    # The other rule would extract them.
+    ruleorder: take_features > gather_features
+
+    rule take_features:
+        """Take features that others computed."""
+        input:
+            features=lambda wildcards: config["own"][wildcards.split]["features"],
+            annotations=lambda wildcards: annotations_of(wildcards.split),
+        output:
+            "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+        log:
+            "results/{study}/logs/take_features/{split}.log",
+        benchmark:
+            "results/{study}/benchmarks/take_features/{split}.tsv"
+        conda:
+            "../envs/recap.yaml"
+        params:
+            package=package,
+            code=code_hash("recap.features.take"),
+        shell:
+            """
+            PYTHONPATH={params.package:q} python -m recap take-features \
+                {input.features:q} \
+                {input.annotations:q} \
+                --output={output:q} \
+                2>&1 | tee {log:q}
+            """

@@ -171,6 +171,9 @@ def _import(package: Path, file: str) -> ModuleType:
     """Import a student's file as a module of `cs231n`, whatever its folder's name."""
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(package.parent))
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "cs231n":
+            del sys.modules[name]
     cs231n = ModuleType("cs231n")
     cs231n.__path__ = [str(package)]
     sys.modules["cs231n"] = cs231n
