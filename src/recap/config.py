@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from recap.captioners.recipe import Recipe
-from recap.captions.course import find_course_files
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
+from recap.datasets.course import find_course_files
 from recap.downloads import CATALOGUE
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.scoring.corenlp import CORENLP

@@ -5,10 +5,11 @@ import h5py
 import numpy as np
 import pytest
 
-from recap.captions.course import find_course_files, take_course_files
+from recap.captions.course import take_course_files
 from recap.captions.files import write_vocabulary
 from recap.core.errors import InputError
 from recap.datasets.annotations import read_annotations
+from recap.datasets.course import find_course_files
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "cat", "sleeps"]
 CAPTIONS = [[1, 4, 5, 2, 0], [1, 4, 3, 6, 2], [1, 5, 6, 2, 0]]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import copy_workflow
 from documents import ROOT, block_with, blocks, spans
+from miniatures import course
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +29,7 @@ def fresh(tmp_path_factory):
     # What the documents take as given.
     (workflow.folder / "FOLDER").mkdir()
     (workflow.folder / "FOLDER/squeezenet1_0_imagenet.safetensors").touch()
+    course(workflow.folder / "coco_captioning", ["_pca"])
     tutorial = ROOT / "docs/tutorial.md"
     (workflow.folder / "numpy.yaml").write_text(block_with(tutorial, "backend: numpy"))
     return workflow

@@ -146,7 +146,7 @@ if COURSE:
         shell:
             """
             PYTHONPATH={params.package:q} python -m recap take-course-files \
-                {params.source:q} \
+                --source={params.source:q} \
                 --output={params.files:q} \
                 --annotations={params.annotations:q} \
                 2>&1 | tee {log:q}

@@ -17,7 +17,7 @@ sys.path.insert(0, str(SOURCE))
 from recap.features.layers import choose_layer, regions_in
 from recap.backbones.weights import weights_source
 from recap.core.code_hash import code_hash
-from recap.captions.course import find_course_files
+from recap.datasets.course import find_course_files
 from recap.config import check_config
 from recap.datasets.categories import READERS
 from recap.datasets.digits.files import NAMES as DIGIT_NAMES

@@ -198,8 +198,8 @@ if GIVEN:
         shell:
             """
             PYTHONPATH={params.package:q} python -m recap take-features \
-                {input.features:q} \
-                {input.annotations:q} \
+                --features={input.features:q} \
+                --annotations={input.annotations:q} \
                 --output={output:q} \
                 2>&1 | tee {log:q}
             """
