@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from recap.core.errors import InputError
-from recap.vision import classes
+from recap.vision import class_steps, classes
 from recap.vision.class_steps import (
     ascend,
     blur,
@@ -16,6 +16,7 @@ from recap.vision.class_steps import (
     visualize_by_pixels,
 )
 from recap.vision.classes import visualize_classes
+from recap.vision.fooling_steps import lead
 from recap.vision.settings import ClassVisualization
 
 FEW = ClassVisualization(
@@ -75,6 +76,17 @@ def test_moves_are_undone(spotter):
     seen = []
     images = visualize_by_pixels(spotter, torch.tensor([1]), settings, 0, seen.append)
     assert torch.allclose(images, spotter.clamp(seen[0]), atol=1e-6)
+
+
+def test_frequencies_leave_other_classes_behind(small, monkeypatch):
+    targets = torch.tensor([0, 1, 2, 3, 4])
+    found = []
+    for of_score_alone in (False, True):
+        if of_score_alone:
+            monkeypatch.setattr(class_steps, "lead", lambda *given: (lead(*given)[0], 0))
+        images = visualize_by_frequencies(small, targets, FEW, 0, nothing)
+        found.append(lead(small, images, targets)[1])
+    assert (found[0] > found[1]).all()
 
 
 def test_blur_is_a_gaussian():

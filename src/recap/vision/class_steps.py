@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch.nn import functional
 
 from recap.core.progress import progress
+from recap.vision.fooling_steps import lead
 from recap.vision.networks import Classifier
 from recap.vision.saliency_maps import score_gradients
 from recap.vision.settings import ClassVisualization
@@ -113,7 +114,7 @@ def visualize_by_frequencies(
     seed: int,
     keep: Keep,
 ) -> torch.Tensor:
-    """Ascend the classes' scores by frequencies, in colours that vary on their own.
+    """Ascend scores and their lead over other classes by frequencies, in colours of their own.
 
     Every step sees the image jittered, scaled and turned (Olah et al., 2017), so that nothing
     counts that a little change would undo. All classes see the same changes.
@@ -145,8 +146,9 @@ def visualize_by_frequencies(
         images = _images_of(classifier, spectra, side)
         keep(images.detach())
         seen = _change(images, settings, generator)
-        score = classifier.scores(seen).gather(1, targets[:, None]).sum()
-        (gradients,) = torch.autograd.grad(-score, spectra)
+        # Of the score alone, a tick becomes half a spider: it is high for both.
+        score, ahead = lead(classifier, seen, targets)
+        (gradients,) = torch.autograd.grad(-(score + ahead).sum(), spectra)
         spectra.grad = gradients
         optimizer.step()
     return _images_of(classifier, spectra, side).detach()
