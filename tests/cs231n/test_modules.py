@@ -90,6 +90,16 @@ SIGNATURES = {
     },
     "image_utils": {"image_from_url": "url"},
     "data_utils": {"load_imagenet_val": "num=None"},
+    "net_visualization_pytorch": {
+        "compute_saliency_maps": "X, y, model",
+        "make_fooling_image": "X, target_y, model",
+        "class_visualization_update_step": "img, model, target_y, l2_reg, learning_rate",
+        "preprocess": "img, size=224",
+        "deprocess": "img, should_rescale=True",
+        "rescale": "x",
+        "blur_image": "X, sigma=1",
+        "jitter": "X, ox, oy",
+    },
 }
 
 
