@@ -49,6 +49,11 @@ class Classifier:
     several: bool = False
 
     @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.network.parameters()).device
+
+    @property
     def layers(self) -> list[str]:
         """Names of the maps that the network gives, in the order in which they are computed."""
         return list(self.network.ends)
@@ -96,8 +101,7 @@ class Classifier:
         -------
         tensor of shape (N, 3, height, width), float32
         """
-        device = next(self.network.parameters()).device
-        return self.preprocessing.preprocess(torch.from_numpy(pixels).to(device))
+        return self.preprocessing.preprocess(torch.from_numpy(pixels).to(self.device))
 
     def clamp(self, images: torch.Tensor) -> torch.Tensor:
         """Return the nearest images of pixels from 0 to 255, channel by channel."""

@@ -51,7 +51,8 @@ class _Case:
 
     def maps(self, classifier: Classifier, settings: Saliency, seed: int) -> dict[str, np.ndarray]:
         """Return the maps of all methods, (height, width)."""
-        found = saliency_maps(classifier, self.image, torch.tensor([self.target]), settings, seed)
+        target = torch.tensor([self.target], device=self.image.device)
+        found = saliency_maps(classifier, self.image, target, settings, seed)
         return {method: maps[0].cpu().numpy() for method, maps in found.items()}
 
 
@@ -145,7 +146,7 @@ def show_saliency(
     randomization = checked and randomization_check(
         classifier,
         torch.cat([case.image for case in checked]),
-        torch.tensor([case.target for case in checked]),
+        torch.tensor([case.target for case in checked], device=classifier.device),
         settings,
         seed,
     )
