@@ -97,6 +97,12 @@ def test_the_tests_of_a_stage_stand_in_its_folder(folder):
     assert list((ROOT / "tests" / folder).rglob("test_*.py"))
 
 
+def test_names_of_test_files_are_unique():
+    """Of two with one name, pytest reads neither, and ends before any test."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 # Stages of the workflow: a rule file each.
 IN_WORKFLOW = sorted({path.stem for path in ROOT.glob("workflow/rules/*.smk")} - {"common"})
 

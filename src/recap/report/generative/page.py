@@ -129,5 +129,5 @@ def render_page(
             ]
         ),
         machine=side_by_side([machine() | versions()]),
-        stages=read_stages(study, lambda rule, job: True),
+        stages=read_stages((study / "benchmarks").rglob("*.tsv"), lambda rule, job: True),
     )
