@@ -40,6 +40,9 @@ try:
     TRAINED_HERE = VISION["network"] == "scenes"
     VISION_WEIGHTS = None if TRAINED_HERE else weights_source(VISION["network"], VISION["weights"])
     GENERATIVE = config["generative"]
+    OTHER_WEIGHTS = (
+        weights_source(VISION["other"], VISION["other_weights"]) if VISION["other"] else None
+    )
     LAYER = choose_layer(config["backbone"], config["layer"])
     OWN = config["dataset"] == "own"
     COURSE = None
@@ -270,6 +273,13 @@ def network_of_vision(wildcards, input):
     return options(network=VISION["network"], weights=str(input.weights) or "random")
 
 
+def other_of_vision(wildcards, input):
+    """Return the options that say which other network looks at pictures."""
+    if not VISION["other"]:
+        return []
+    return options(other=VISION["other"], other_weights=str(input.other) or "random")
+
+
 def options_of_method(settings):
     """Return the settings of a method of vision as words of its command."""
     given = {key: value for key, value in settings.items() if key != "picture"}
@@ -285,14 +295,15 @@ def results_of_vision():
     """Return the scores of each method of the study of vision."""
     drawn = TRAINED_HERE or not (VISION["photos"] and VISION["examples"])
     made = ["classifier"] if drawn else []
-    made += ["saliency", *(f"style/{style}" for style in STYLES)]
+    made += ["saliency", "fooling", "classes", "inversion", "dreams"]
+    made += [f"style/{style}" for style in STYLES]
     return expand("results/{vision}/{made}/scores.json", vision=VISION["study"], made=made)
 
 
 def files_of_vision():
     """Return all files that the study of vision is made from."""
     pictures = [painting["picture"] for painting in STYLES.values()]
-    return [*NETWORK, *PHOTOS, *EXAMPLES, *pictures]
+    return [*NETWORK, *OTHER, *PHOTOS, *EXAMPLES, *pictures]
 
 
 def named_pictures(folder, prefix=""):

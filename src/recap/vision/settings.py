@@ -322,5 +322,13 @@ class StyleTransfer:
             )
 
 
-METHODS = {"classifier": SceneClassifier, "saliency": Saliency, "style": StyleTransfer}
+METHODS = {
+    "classifier": SceneClassifier,
+    "saliency": Saliency,
+    "fooling": Fooling,
+    "classes": ClassVisualization,
+    "inversion": Inversion,
+    "dreams": Dream,
+    "style": StyleTransfer,
+}
 """By the key of the configuration's `vision`, which is the name of the method's folder, too."""

@@ -18,6 +18,7 @@ from recap.vision.style_losses import Gradient, content_loss, gram_matrix, style
 # have SqueezeNet's layers, and those of CS231n's third assignment.
 VGG16_LAYERS = ("conv4_2", ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"))
 SQUEEZENET_LAYERS = ("fire2", ("conv1", "fire3", "fire4", "fire5"))
+SCENE_LAYERS = ("conv3", ("conv1", "conv2", "conv3", "conv4"))
 
 # The course's schedule: Adam's last steps at the low rate, those of them in which the image is no
 # longer clamped, and where to.
@@ -153,8 +154,8 @@ def choose_layers(classifier: Classifier, settings: StyleTransfer) -> tuple[str,
     InputError
         If the network has no such layer.
     """
-    is_vgg16 = classifier.attributes.get("backbone") == "vgg16"
-    content, styles = VGG16_LAYERS if is_vgg16 else SQUEEZENET_LAYERS
+    others = {"vgg16": VGG16_LAYERS, "scenes": SCENE_LAYERS}
+    content, styles = others.get(classifier.attributes.get("backbone"), SQUEEZENET_LAYERS)
     content = settings.content_layer or content
     styles = tuple(settings.style_layers) or styles
     for layer in (content, *styles):
