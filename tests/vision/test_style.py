@@ -1,6 +1,8 @@
 """Style transfer: its losses against plain ones, the ways down, and the pictures."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -323,3 +325,38 @@ def test_what_cannot_be(folder, tmp_path, options, sentence):
     with pytest.raises(InputError, match=sentence):
         paint(folder, tmp_path / "out", "photo", **options)
     assert not (tmp_path / "out").exists()
+
+
+# --- the course's values ------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    "RECAP_DATA" not in os.environ, reason="RECAP_DATA names no folder of real data"
+)
+def test_losses_are_the_courses():
+    folder = Path(os.environ["RECAP_DATA"])
+    weights = folder / "imagenet/squeezenet1_1_imagenet.safetensors"
+    classifier = load_network("squeezenet1_1", str(weights))
+    content, style = (
+        classifier.images(np.array(classifier.preprocessing.scale(Image.open(path), 192))[None])
+        for path in (folder / "styles/tubingen.jpg", folder / "styles/starry_night.jpg")
+    )
+    with np.load(folder / "cs231n/style-transfer-checks.npz") as values:
+        wanted = {name: torch.from_numpy(values[name]) for name in values}
+    settings = StyleTransfer(
+        absolute_weights=True,
+        content_weight=0.06,
+        style_weights=(300_000, 1000, 15, 3),
+        tv_weight=0.02,
+    )
+    # The course holds the content against an image of zeros.
+    objective = make_objective(classifier, torch.zeros_like(content), [style], [1], settings)
+    losses, _ = objective(content)
+    torch.testing.assert_close(losses[0], wanted["cl_out"], rtol=1e-3, atol=0)
+    torch.testing.assert_close(losses[1], wanted["sl_out"], rtol=1e-3, atol=0)
+    torch.testing.assert_close(losses[2], wanted["tv_out"], rtol=1e-4, atol=0)
+    gram = gram_matrix(classifier.network.features[:6](style))
+    error = (gram - wanted["gm_out"][0]).abs() / (gram.abs() + wanted["gm_out"][0].abs()).clamp(
+        1e-8
+    )
+    assert error.max() < 4e-3

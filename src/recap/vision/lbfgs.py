@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 
 from recap.backbones.preprocessing import Preprocessing
 
-# Steps that are remembered.
-MEMORY = 10
+# Steps that are remembered; each takes 16 bytes for a number of the image.
+MEMORY = 5
 
 
 def descend_lbfgs(

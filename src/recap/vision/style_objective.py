@@ -74,14 +74,16 @@ class StyleObjective:
                         gradients.append(gradient)
                 # They are added on the way back, when what follows the layer is done with.
                 features.register_hook(partial(_add, gradients))
+        # All others are freed as soon as the way back has passed them.
+        del maps
         (gradient,) = torch.autograd.grad(features, image, torch.zeros_like(features))
         return losses, gradient.add_(smooth)
 
 
-def _add(gradients: Sequence[Gradient], gradient: torch.Tensor) -> torch.Tensor:
-    """Return the sum of a gradient and those that functions give."""
-    for compute in gradients:
-        gradient = compute().add_(gradient)
+def _add(gradients: list[Gradient], gradient: torch.Tensor) -> torch.Tensor:
+    """Return the sum of a gradient and those that functions give, which are let go."""
+    while gradients:
+        gradient = gradients.pop()().add_(gradient)
     return gradient
 
 
