@@ -46,6 +46,12 @@ TESTS = {
     "captions/metrics/rouge": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "captions/metrics/cider": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "report/statistics": ["report/test_statistics.py"],
+    "captioners/optim": ["captioners/test_optim.py"],
+    "cs231n/coco_utils": ["cs231n/test_coco_utils.py"],
+    "cs231n/gradient_check": ["cs231n/test_gradient_check.py"],
+    "cs231n/places": ["cs231n/test_coco_utils.py", "cs231n/test_image_utils.py"],
+    "cs231n/python2": ["cs231n/test_python2.py"],
+    "cs231n/rnn_layers_pytorch": ["cs231n/test_pytorch.py"],
     "training/train": [
         "training/test_train.py",
         "test_config.py",
