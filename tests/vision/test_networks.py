@@ -60,6 +60,13 @@ def test_a_class_that_is_not_clear(squeezenet, wanted, sentence):
         squeezenet.find_class(wanted)
 
 
+def test_no_two_classes_have_one_file(squeezenet):
+    names = [squeezenet.file_name(number) for number in range(1000)]
+    assert len({name.casefold() for name in names}) == 1000
+    assert names[134] == "crane-134"
+    assert names[779] == "school-bus"
+
+
 def test_an_unknown_network():
     with pytest.raises(InputError, match="no network 'resnet': give one of vgg16, squeezenet1_0"):
         load_network("resnet", RANDOM)

@@ -18,7 +18,7 @@ from recap.core.outputs import OutputFolder, OutputPictures, is_picture
 from recap.vision.class_steps import visualize_by_frequencies, visualize_by_pixels
 from recap.vision.frames import Frames
 from recap.vision.networks import Classifier, load_network
-from recap.vision.pictures import file_name, require_one, save_picture
+from recap.vision.pictures import require_one, save_picture
 from recap.vision.settings import ClassVisualization
 
 RECIPES = {"frequencies": visualize_by_frequencies, "pixels": visualize_by_pixels}
@@ -94,7 +94,7 @@ def visualize_classes(
         if judges["other_"].class_names != classifier.class_names:
             raise InputError(f"{other} has other classes than {network}: name another.")
     numbers = list(dict.fromkeys(map(classifier.find_class, classes)))
-    names = [file_name(classifier.class_names[number]) for number in numbers]
+    names = list(map(classifier.file_name, numbers))
     recipes = ["frequencies"] if is_picture(output) else list(RECIPES)
     targets = torch.tensor(numbers, device=place)
     entries: list[dict[str, Any]] = [

@@ -19,7 +19,7 @@ from recap.core.progress import progress
 from recap.vision.fooling_steps import Recipe, fool, lead
 from recap.vision.networks import Classifier, load_network
 from recap.vision.photos import CutPhoto, cut_photos
-from recap.vision.pictures import file_name, require_one, save_picture
+from recap.vision.pictures import require_one, save_picture
 from recap.vision.saliency_maps import BATCH
 from recap.vision.settings import Fooling
 
@@ -98,7 +98,8 @@ def fool_network(
     classifier = load_network(network, weights, choose_device(device))
     cut = cut_photos(photos, classifier)
     require_one(output, len(cut) * len(target))
-    cases = _cases(cut, classifier, [classifier.find_class(wanted) for wanted in target])
+    targets = list(dict.fromkeys(map(classifier.find_class, target)))
+    cases = _cases(cut, classifier, targets)
     if is_picture(output):
         ((pixels, found),) = _fool_all(classifier, cases, settings, "margin")
         save_picture(output, pixels)
@@ -135,9 +136,9 @@ def _cases(photos: list[CutPhoto], classifier: Classifier, targets: list[int]) -
     for photo in photos:
         before = _top_class(classifier, classifier.images(photo.pixels[None]))[0]
         for target in targets:
-            name = classifier.class_names[target]
-            if target not in photo.labels and name != before["class"]:
-                cases.append(_Case(f"{photo.name}-{file_name(name)}", photo, before, target))
+            if target not in photo.labels and classifier.class_names[target] != before["class"]:
+                name = f"{photo.name}-{classifier.file_name(target)}"
+                cases.append(_Case(name, photo, before, target))
     if not cases:
         raise InputError("The network takes the photos for the target already: name another.")
     return cases
@@ -146,11 +147,13 @@ def _cases(photos: list[CutPhoto], classifier: Classifier, targets: list[int]) -
 def _top_class(classifier: Classifier, images: torch.Tensor) -> list[dict[str, Any]]:
     """Return which class has the highest score in each image, and its probability."""
     with torch.no_grad():
-        probabilities = classifier.probabilities(classifier.scores(images))
-    best = probabilities.max(1)
+        scores = classifier.scores(images)
+    # Probabilities near 1 are alike once they are rounded.
+    best = scores.argmax(1, keepdim=True)
+    sure = classifier.probabilities(scores).gather(1, best)
     return [
         {"class": classifier.class_names[number], "probability": probability}
-        for number, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        for number, probability in zip(best[:, 0].tolist(), sure[:, 0].tolist(), strict=True)
     ]
 
 

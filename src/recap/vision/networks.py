@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +146,16 @@ class Classifier:
         last = self.layers[-1]
         maps = self.network.maps(images, [layer, last])
         return _pool(maps[last]), maps[layer]
+
+    def file_name(self, number: int) -> str:
+        """Return a class's first name as a part of a file's, such as `school-bus`.
+
+        Where another class has the same, its number follows: `crane-134`.
+        """
+        names = [re.sub(r"\W+", "-", name.split(",")[0]) for name in self.class_names]
+        # Not every file system tells `Cardigan`, a dog, from `cardigan`.
+        alike = [name.casefold() for name in names].count(names[number].casefold())
+        return names[number] if alike == 1 else f"{names[number]}-{number}"
 
     def find_class(self, wanted: str | int) -> int:
         """Return the number of a class.

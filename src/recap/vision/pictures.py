@@ -1,6 +1,5 @@
 """Pictures of 8 bits, written whole."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +63,6 @@ def label_pictures(pictures: dict[str, np.ndarray]) -> np.ndarray:
         pen.text((left, 4), name.replace("_", " "), "black", ImageFont.load_default(14))
         row.paste(Image.fromarray(pixels), (left, LINE))
     return np.array(row)
-
-
-def file_name(class_name: str) -> str:
-    """Return a class's first name as a part of a file's, such as `school-bus`."""
-    return re.sub(r"\W+", "-", class_name.split(",")[0])
 
 
 def require_one(output: Path, many: int, what: str = "photos") -> None:

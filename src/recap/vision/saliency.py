@@ -20,7 +20,6 @@ from recap.core.progress import progress
 from recap.vision.networks import Classifier, load_network
 from recap.vision.photos import CutPhoto, cut_photos
 from recap.vision.pictures import (
-    file_name,
     label_pictures,
     require_one,
     save_arrays,
@@ -172,7 +171,7 @@ def _cases(photos: Sequence[CutPhoto], classifier: Classifier, target: str) -> l
             with torch.no_grad():
                 numbers = [int(classifier.scores(image).argmax())]
         for number in numbers:
-            label = file_name(classifier.class_names[number])
+            label = classifier.file_name(number)
             name = photo.name if len(numbers) == 1 else f"{photo.name}-{label}"
             cases.append(_Case(name, photo, number, image))
     return cases
