@@ -40,6 +40,7 @@ COMMANDS = {
     "recap.vision.train_scene_classifier:train_scene_classifier": (
         "Train a small network on drawn scenes, to look into."
     ),
+    "recap.report.start.link_reports:link_reports": "Link reports on a page to start from.",
     "recap.report.vision.compare:compare_vision": "Write the report on what a network sees.",
     "recap.report.captioning.record:record_provenance": "Write down what a study is made from.",
     "recap.report.captioning.compare:compare_captioners": (

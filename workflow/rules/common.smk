@@ -360,12 +360,21 @@ def settings_to_tell():
 
 
 def closing_words(logs):
-    """Return the scores and the path of the report, if Snakemake's logs say that it was made."""
-    if not re.search(r"^\w+ compare_captioners:", "".join(map(content_of, logs)), re.M):
-        return ""
-    summary = Path(f"results/{STUDY}/report/summary.txt")
-    words = f"\n{summary.read_text(encoding='utf-8')}\nReport: {summary.with_name('index.html')}\n"
-    if config["dataset"] == "shapes":
+    """Return what the reports found, and their paths, if Snakemake's logs say that they were made."""
+    told = "".join(map(content_of, logs))
+    studies = {
+        "compare_captioners": STUDY,
+        "compare_vision": VISION["study"],
+        "compare_gans": GENERATIVE["study"],
+    }
+    made = [name for name in studies if re.search(rf"^\w+ {name}:", told, re.M)]
+    words = ""
+    for name in made:
+        summary = Path(f"results/{studies[name]}/report/summary.txt")
+        words += (
+            f"\n{summary.read_text(encoding='utf-8')}\nReport: {summary.with_name('index.html')}\n"
+        )
+    if "compare_captioners" in made and config["dataset"] == "shapes":
         words += (
             "\nThese scenes are drawn. The same study on photographs, COCO 2014, in this environment (after"
             " make: source .venv/bin/activate):\n"
@@ -373,6 +382,8 @@ def closing_words(logs):
             "It takes 26 GB of disk, 21 GB of it to download, and by our estimate 4 hours on two cores"
             " with bfloat16 instructions, 8 without.\n"
         )
+    if re.search(r"^\w+ link_reports:", told, re.M):
+        words += "\nAll reports: results/index.html\n"
     return words
 
 

@@ -3,6 +3,7 @@
 # Needs: scores and captions (evaluation.smk), trainings (training.smk), features (features.smk), the
 #        photos and captions of each split (datasets.smk)
 # Makes: results/{study}/provenance.json
+#        results/index.html, which links the reports of all studies
 #        results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt
 
 
@@ -174,5 +175,32 @@ rule compare_captioners:
             --output={params.folder:q} \
             {params.compared:q} \
             --ensembles={params.ensembles:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule link_reports:
+    """Link the reports of all studies on one page."""
+    input:
+        expand(
+            "results/{study}/report/index.html",
+            study=[STUDY, VISION["study"], GENERATIVE["study"]],
+        ),
+    output:
+        "results/index.html",
+    log:
+        f"results/{STUDY}/logs/link_reports.log",
+    benchmark:
+        f"results/{STUDY}/benchmarks/link_reports.tsv"
+    conda:
+        "../envs/recap.yaml"
+    params:
+        package=package,
+        code=code_hash("recap.report.start.link_reports"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap link-reports \
+            {input:q} \
+            --output={output:q} \
             2>&1 | tee {log:q}
         """

@@ -1,0 +1,1 @@
+"""The page that links the reports of several studies."""
