@@ -44,7 +44,10 @@ def test_features_are_taken_with_what_they_say_of_themselves(
         assert skipped_rows(file["features"]).tolist() == [3]
 
 
-def test_features_of_other_images_or_damaged_ones_are_refused(write, annotations, tmp_path):
+def test_features_of_other_images_or_damaged_ones_are_refused(
+    write, annotations, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(take, "BLOCK", 2)
     output = tmp_path / "out.h5"
     with pytest.raises(InputError, match=r"of 6 images, but .*captions.json lists 5: give a row"):
         take_features(write(np.ones((6, 3))), annotations, output=output)
