@@ -47,6 +47,8 @@ TESTS = {
     "captions/metrics/cider": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "report/statistics": ["report/test_statistics.py"],
     "captioners/optim": ["captioners/test_optim.py"],
+    "captions/course": ["captions/test_course.py"],
+    "cs231n/check_parts": ["cs231n/test_check.py"],
     "cs231n/coco_utils": ["cs231n/test_coco_utils.py"],
     "cs231n/gradient_check": ["cs231n/test_gradient_check.py"],
     "cs231n/places": ["cs231n/test_coco_utils.py", "cs231n/test_image_utils.py"],
