@@ -41,7 +41,7 @@ class SceneClassifier:
 
     scenes: int = bounded(2500, minimum=1, maximum=1_000_000)
     held_out: int = bounded(600, minimum=1, maximum=1_000_000)
-    kept: int = bounded(60, minimum=1)
+    kept: int = bounded(40, minimum=1)
     examples: int = bounded(2, minimum=1)
     epochs: int = bounded(5, minimum=1)
     batch_size: int = bounded(32, minimum=1)
