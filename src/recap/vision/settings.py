@@ -302,8 +302,8 @@ class StyleTransfer:
     content_layer: str = ""
     style_layers: tuple[str, ...] = ()
     content_weight: float = bounded(1.0, minimum=0)
-    style_weights: tuple[float, ...] = bounded((1.0,), minimum=0)
-    tv_weight: float = bounded(0.1, minimum=0)
+    style_weights: tuple[float, ...] = bounded((20.0,), minimum=0)
+    tv_weight: float = bounded(0.5, minimum=0)
     absolute_weights: bool = False
     start: Literal["content", "random"] = "content"
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
