@@ -139,9 +139,9 @@ if COURSE:
             "../envs/recap.yaml"
         params:
             package=package,
-            source=config["course"],
-            files="results/{study}/coco_captioning",
-            annotations="results/{study}/annotations",
+            source=lambda wildcards: config["course"],
+            files=lambda wildcards, output: str(Path(output.files[0]).parent),
+            annotations=lambda wildcards, output: str(Path(output.annotations[0]).parent),
             code=code_hash("recap.captions.course"),
         shell:
             """
