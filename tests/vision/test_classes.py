@@ -89,6 +89,15 @@ def test_frequencies_leave_other_classes_behind(small, monkeypatch):
     assert (found[0] > found[1]).all()
 
 
+def test_classes_that_are_seen_together_are_not_played_off(small, monkeypatch):
+    monkeypatch.setattr(class_steps, "lead", lambda *given: (lead(*given)[0], torch.nan))
+    targets = torch.tensor([0, 1])
+    images = visualize_by_frequencies(small, targets, FEW, 0, nothing)
+    assert images.isnan().all()
+    images = visualize_by_frequencies(replace(small, several=True), targets, FEW, 0, nothing)
+    assert images.isfinite().all()
+
+
 def test_blur_is_a_gaussian():
     images = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
     wanted = gaussian_filter(images.numpy(), (0, 0, 0.7, 0.7))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,17 @@ def test_the_margin_holds_after_rounding(small, targets):
     assert torch.equal(small.clamp(fooled), fooled)
     beyond, _ = fool(small, small.images(PIXELS), targets, settings, "course")
     assert not torch.equal(small.clamp(beyond), beyond)
+
+
+def test_classes_that_are_seen_together_are_not_played_off(small, targets):
+    images = small.images(PIXELS)
+    settings = Fooling(learning_rate=0.3, steps=2, margin=100)
+    alone, several = (
+        lead(small, fool(classifier, images, targets, settings)[0], targets)
+        for classifier in (small, replace(small, several=True))
+    )
+    assert (several[0] > alone[0]).all()
+    assert (several[1] < alone[1]).all()
 
 
 def test_steps_have_an_end(small, targets):

@@ -116,8 +116,9 @@ def visualize_by_frequencies(
 ) -> torch.Tensor:
     """Ascend scores and their lead over other classes by frequencies, in colours of their own.
 
-    Every step sees the image jittered, scaled and turned (Olah et al., 2017), so that nothing
-    counts that a little change would undo. All classes see the same changes.
+    The lead is left out where a picture may show several classes. Every step sees the image
+    jittered, scaled and turned (Olah et al., 2017), so that nothing counts that a little change
+    would undo. All classes see the same changes.
 
     Parameters
     ----------
@@ -146,9 +147,10 @@ def visualize_by_frequencies(
         images = _images_of(classifier, spectra, side)
         keep(images.detach())
         seen = _change(images, settings, generator)
-        # Of the score alone, a tick becomes half a spider: it is high for both.
         score, ahead = lead(classifier, seen, targets)
-        (gradients,) = torch.autograd.grad(-(score + ahead).sum(), spectra)
+        # Of the score alone, a tick becomes half a spider: it is high for both.
+        climbed = score if classifier.several else score + ahead
+        (gradients,) = torch.autograd.grad(-climbed.sum(), spectra)
         spectra.grad = gradients
         optimizer.step()
     return _images_of(classifier, spectra, side).detach()

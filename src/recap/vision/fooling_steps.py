@@ -21,7 +21,8 @@ def fool(
 
     `course` is CS231n's: it ascends the target's score and looks at images as they are. Most of
     what it makes is a hair beyond the border, and a third falls back once it is rounded to pixels.
-    `margin` ascends the difference to the best other score, and looks at rounded pixels.
+    `margin` ascends the difference to the best other score, unless a picture may show several
+    classes; it stays in the range of pixels, and looks at them rounded.
 
     Parameters
     ----------
@@ -49,7 +50,9 @@ def fool(
         seen = rounded(classifier, fooled[rows]) if recipe == "margin" else fooled[rows]
         seen.requires_grad_()
         own, ahead = lead(classifier, seen, targets[rows])
-        (gradients,) = torch.autograd.grad((ahead if recipe == "margin" else own).sum(), seen)
+        # Of classes that a picture may show together, the others need not become less.
+        climbed = ahead if recipe == "margin" and not classifier.several else own
+        (gradients,) = torch.autograd.grad(climbed.sum(), seen)
         to_do = ahead <= (settings.margin if recipe == "margin" else 0)
         rows, gradients = rows[to_do], gradients[to_do]
         if not len(rows):
