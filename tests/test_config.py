@@ -96,7 +96,7 @@ def test_the_default_file_shows_every_key_with_its_default():
     for key in set(written["generative"]) - library:
         assert written["generative"][key] == defaults["generative"][key], key
     # The default study makes small pictures.
-    smaller = {"inversion", "dreams", "style"}
+    smaller = {"classes", "inversion", "dreams", "style"}
     for key in set(written["vision"]) - smaller:
         assert check()["vision"][key] == defaults["vision"][key], key
 
