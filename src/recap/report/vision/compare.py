@@ -1,5 +1,6 @@
 """Show what a network sees, method by method, on one page."""
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from recap.core.outputs import OutputFolder
 from recap.report.provenance import machine, versions
 from recap.report.run_details import read_stages, side_by_side
 from recap.report.shell import render
+from recap.report.tables import WIDTH
 from recap.report.vision.chapter import Chapter
 from recap.report.vision.methods import METHODS
 
@@ -50,7 +52,8 @@ def compare_vision(study: Path, *, output: OutputFolder, seed: int = 0) -> None:
         stages=read_stages((study / "benchmarks").rglob("*.tsv"), lambda rule, job: True),
         seed=seed,
     )
-    summary = "".join(f"{chapter.name}: {chapter.found}\n" for chapter in chapters)
+    told = [f"{chapter.name}: {chapter.found}" for chapter in chapters]
+    summary = "".join(f"{textwrap.fill(line, WIDTH, subsequent_indent='  ')}\n" for line in told)
     for name, text in (("summary.txt", summary), ("index.html", page)):
         with atomic_path(output / name) as scratch:
             scratch.write_text(text, encoding="utf-8", newline="\n")

@@ -217,10 +217,10 @@ def fooling_chapter(folder: Path, seed: int) -> Chapter:
         + ".",
         explained=(
             "A photo is changed step by step until the network takes it for the target. The"
-            " course's recipe stops there; `margin` goes on until the target leads after rounding."
-            " Distance is the L2 norm of the difference, of pixels from 0 to 1. `Before rounding`"
-            " counts images that no file can hold; `negative as positive` takes absolute values in"
-            " place of 0."
+            " course's recipe stops there; the margin's goes on until the target leads after"
+            " rounding. Distance is the L2 norm of the difference, of pixels from 0 to 1. Before"
+            " rounding stand images that no file can hold; negative as positive takes absolute"
+            " values in place of 0."
         ),
         tables=[
             Table(
