@@ -307,7 +307,7 @@ rule compare_vision:
     output:
         page=report(
             "results/{vision}/report/index.html",
-            caption="../report/page.rst",
+            caption="../report/vision.rst",
             category="Vision",
             labels={"study": "{vision}", "content": "report"},
         ),
