@@ -92,7 +92,7 @@ def main() -> None:
     )
     print(f"{'':24}{'contender':10}{'a step':>13}{'over recap':>11}")
     classifier = load_network("squeezenet1_1", "random")
-    network, preprocessing = classifier.network, classifier.preprocessing
+    network = classifier.network
     usual = squeezenet_features()
     usual.load_state_dict(network.features.state_dict())
     figures = {}
@@ -114,7 +114,7 @@ def main() -> None:
             "plain": lambda plain=plain, steps=steps: plain(steps),
             "network": passes,
             "recap": lambda objective=objective, content=content, settings=settings: descend(
-                objective, content, settings, preprocessing, id
+                objective, content, settings, classifier.clamp, id
             ),
         }
         times = tell(f"style transfer, {side} px", steps, race(contenders, rounds))

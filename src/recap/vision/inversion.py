@@ -151,7 +151,7 @@ def invert(
     noise = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
     start = torch.empty_like(image).copy_(torch.from_numpy(NOISE * noise))
     preprocessing = classifier.preprocessing
-    found, _ = descend_lbfgs(objective, start, preprocessing, settings.steps, lambda image: None)
+    found, _ = descend_lbfgs(objective, start, classifier.clamp, settings.steps, lambda image: None)
     rounded = preprocessing.preprocess(preprocessing.deprocess(found))
     images = {"first": start, "last": found, "rounded": rounded}
     return found, {name: float(objective(each)[0][0]) for name, each in images.items()}

@@ -169,9 +169,8 @@ def _paint(
     if settings.start == "random":
         numbers = np.random.default_rng(seed).random(content.shape, dtype=np.float32)
         start = torch.empty_like(content).copy_(torch.from_numpy(numbers))
-    preprocessing = classifier.preprocessing
     with (
-        Frames(folder, name, settings.steps, preprocessing.deprocess) as frames,
+        Frames(folder, name, settings.steps, classifier.preprocessing.deprocess) as frames,
         progress(total=settings.steps, desc=f"style of {name}", unit="step") as bar,
     ):
 
@@ -179,7 +178,7 @@ def _paint(
             frames.keep(image)
             bar.update()
 
-        image, totals = descend(objective, start, settings, preprocessing, tell)
+        image, totals = descend(objective, start, settings, classifier.clamp, tell)
         frames.keep(image, last=True)
     entry = {
         "seconds": time.perf_counter() - started,

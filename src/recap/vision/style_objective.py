@@ -7,7 +7,6 @@ from functools import partial
 import torch
 
 from recap.backbones.network import Network
-from recap.backbones.preprocessing import Preprocessing
 from recap.core.checks import require
 from recap.vision.lbfgs import descend_lbfgs
 from recap.vision.networks import Classifier
@@ -169,7 +168,7 @@ def descend(
     objective: StyleObjective,
     start: torch.Tensor,
     settings: StyleTransfer,
-    preprocessing: Preprocessing,
+    clamp: Callable[[torch.Tensor], torch.Tensor],
     each: Callable[[torch.Tensor], None],
 ) -> tuple[torch.Tensor, list[float]]:
     """Change an image step by step, so that its losses fall.
@@ -182,8 +181,8 @@ def descend(
         Left as it is.
     settings : StyleTransfer
         How.
-    preprocessing : Preprocessing
-        Its range of colours is kept to by L-BFGS.
+    clamp : callable
+        Returns the nearest image within the range of colours, which L-BFGS keeps to.
     each : callable
         Called with the image before each step.
 
@@ -194,7 +193,7 @@ def descend(
     """
     if settings.optimizer == "adam":
         return descend_adam(objective, start, settings, each)
-    return descend_lbfgs(objective, start, preprocessing, settings.steps, each)
+    return descend_lbfgs(objective, start, clamp, settings.steps, each)
 
 
 def descend_adam(
