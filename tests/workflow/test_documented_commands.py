@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import copy_workflow
 from documents import ROOT, block_with, blocks, spans
 from miniatures import course
 
@@ -24,22 +23,21 @@ def commands():
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    workflow = copy_workflow(tmp_path_factory.mktemp("documented") / "recap")
-    # What the documents take as given.
-    (workflow.folder / "FOLDER").mkdir()
-    (workflow.folder / "FOLDER/squeezenet1_0_imagenet.safetensors").touch()
-    course(workflow.folder / "coco_captioning", ["_pca"])
+def documented(fresh):
+    """Return a fresh copy with what the documents take as given."""
+    (fresh.folder / "FOLDER").mkdir()
+    (fresh.folder / "FOLDER/squeezenet1_0_imagenet.safetensors").touch()
+    course(fresh.folder / "coco_captioning", ["_pca"])
     tutorial = ROOT / "docs/tutorial.md"
-    (workflow.folder / "numpy.yaml").write_text(block_with(tutorial, "backend: numpy"))
-    return workflow
+    (fresh.folder / "numpy.yaml").write_text(block_with(tutorial, "backend: numpy"))
+    return fresh
 
 
-def test_documented_commands_are_planned(fresh):
+def test_documented_commands_are_planned(documented):
     def plan(words):
         # Slurm's plugin is installed by those who have Slurm.
         executor = ["--executor", "local"] if "--profile" in words else []
-        return fresh.run(*words, *executor, "--dry-run", config="")
+        return documented.run(*words, *executor, "--dry-run", config="")
 
     with ThreadPoolExecutor(2) as pool:
         outputs = dict(zip(commands(), pool.map(plan, commands()), strict=True))
