@@ -253,13 +253,22 @@ def _check_generative(generative: dict, *studies: str) -> None:
                 generative["gans"][name] = asdict(GAN(**options))
             except InputError as error:
                 raise InputError(f"`generative.gans.{name}`: {error}") from None
+    generative["train"] = [
+        gan for name in generative["train"] for gan in expanded.get(name, [name])
+    ]
     for name in generative["train"]:
-        if name not in expanded:
+        if name not in generative["gans"]:
             raise InputError(
                 f"`generative.train` names the GAN {name!r}, which `generative.gans` does not"
-                f" describe; it has {', '.join(expanded)}."
+                f" describe; it has {', '.join(generative['gans'])}."
             )
-    generative["train"] = [gan for name in generative["train"] for gan in expanded[name]]
+        if generative["train"].count(name) > 1:
+            raise InputError(f"`generative.train` names {name} twice; name it once.")
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"The name {name} is longer than {LONGEST_NAME} characters, too long for a file;"
+                " vary fewer options in lists, or give the GAN a short name."
+            )
     pictures, needed = generative["pictures"], generative["dataset"] == "own"
     if needed and not os.path.isdir(pictures):  # noqa: PTH112
         raise InputError(
@@ -313,6 +322,7 @@ def _check_braces(config: dict) -> None:
         for key, path in files.items()
     }
     paths |= {key: config[key] for key in ("weights", "course")}
+    paths["generative.pictures"] = config["generative"]["pictures"]
     paths |= {"vision.weights": config["vision"]["weights"]} | _vision_files(config["vision"])
     for place, path in paths.items():
         if set(path) & set("{}"):

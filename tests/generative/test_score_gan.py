@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from recap.core.errors import InputError
-from recap.datasets.digits.idx import read_digits
+from recap.datasets.digits.idx import Digits, read_digits, write_digits
 from recap.generative import train as training
 from recap.generative.classifier import judge, load_classifier, train_digit_classifier
 from recap.generative.folder import load_generator
@@ -67,18 +66,23 @@ def test_the_judge_is_the_same_for_the_same_seed(digits, classifier, tmp_path):
         assert (tmp_path / name).read_bytes() == (classifier / name).read_bytes()
 
 
-def test_what_is_seldom_right_is_warned_of(digits, tmp_path, capsys):
-    small = {name: path for name, path in digits.items() if name.startswith("test")}
-    train_digit_classifier(
-        train_images=small["test_images"],
-        train_labels=small["test_labels"],
-        **small,
-        output=tmp_path,
-        epochs=1,
-        threads=1,
+@pytest.mark.parametrize(("bound", "told"), [(0.0, False), (1.1, True)])
+def test_what_is_seldom_right_is_warned_of(digits, tmp_path, monkeypatch, capsys, bound, told):
+    monkeypatch.setattr("recap.generative.classifier.UNSURE", bound)
+    train_digit_classifier(**digits, output=tmp_path, epochs=1, threads=1)
+    assert ("says little of GANs" in capsys.readouterr().out) == told
+
+
+def test_few_pictures_to_test_on_are_refused(digits, classifier, gan, tmp_path):
+    few = {**digits, "test_images": tmp_path / "images.gz", "test_labels": tmp_path / "labels.gz"}
+    test = read_digits(digits["test_images"], digits["test_labels"])
+    write_digits(
+        few["test_images"], few["test_labels"], Digits(test.images[:128], test.labels[:128])
     )
-    accuracy = json.loads((tmp_path / "config.json").read_text())["accuracy"]
-    assert ("says little of GANs" in capsys.readouterr().out) == (accuracy < 0.95)
+    with pytest.raises(InputError, match=r"images\.gz has 128 pictures"):
+        train_digit_classifier(**few, output=tmp_path / "classifier")
+    with pytest.raises(InputError, match=r"images\.gz has 128 pictures"):
+        score(few, classifier, gan, tmp_path)
 
 
 def test_an_untrained_gan_is_far_and_training_images_are_near(digits, classifier, gan, tmp_path):
@@ -88,6 +92,8 @@ def test_an_untrained_gan_is_far_and_training_images_are_near(digits, classifier
     assert floor["precision"] > 0.7
     assert floor["recall"] > 0.7
     assert floor["classes_made"] == 10
+    assert scores["floor_images"] == SAMPLES
+    assert scores["along_floor"] > floor["frechet_distance"]
     assert made["precision"] < 0.5
     assert sum(made["class_shares"]) == pytest.approx(1)
     assert len(scores["along"]) == 11
@@ -145,7 +151,7 @@ def test_few_samples_are_refused(digits, classifier, gan, tmp_path):
 def test_a_grid_of_samples_is_drawn(gan, tmp_path):
     sample_gan(gan, output=tmp_path / "grid.png", images=10, seed=3)
     generator, recipe, _ = load_generator(gan)
-    noise = uniform_noise(10, recipe.noise_dim, torch.Generator().manual_seed(3))
+    noise = uniform_noise(10, recipe.noise_dim, sampling_noise(3))
     grid = np.asarray(Image.open(tmp_path / "grid.png"))
     assert grid.shape == (3 * 30 - 2, 4 * 30 - 2)
     np.testing.assert_array_equal(grid[30:58, 60:88], draw_samples(generator, noise)[6])
@@ -170,7 +176,17 @@ def test_the_samples_of_a_training_are_those_of_its_generator(gan):
         (lambda folder: (folder / "config.json").write_text("[]"), "lacks recipe, seed"),
         (
             lambda folder: (folder / "config.json").write_text('{"recipe": {"x": 1}, "seed": 0}'),
-            "no GAN's",
+            "no GAN that recap has trained",
+        ),
+        (
+            lambda folder: (folder / "config.json").write_text('{"recipe": {}, "seed": "0"}'),
+            "no GAN that recap has trained",
+        ),
+        (
+            lambda folder: (folder / "config.json").write_text(
+                '{"recipe": {"epochs": 0}, "seed": 0}'
+            ),
+            "config.json: `epochs` must be",
         ),
         (lambda folder: (folder / "generator.safetensors").unlink(), "training has not ended"),
         (
@@ -191,3 +207,12 @@ def test_damaged_folders_are_told(gan, tmp_path, damage, told):
     damage(tmp_path)
     with pytest.raises(InputError, match=told):
         sample_gan(tmp_path, output=tmp_path / "grid.png")
+
+
+@pytest.mark.parametrize("length", [0, 30, 300])
+def test_a_cut_archive_of_samples_is_told(digits, classifier, gan, tmp_path, length):
+    for path in gan.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "samples.npz").write_bytes((gan / "samples.npz").read_bytes()[:length])
+    with pytest.raises(InputError, match=r"samples\.npz cannot be read"):
+        score(digits, classifier, tmp_path, tmp_path / "scores")

@@ -20,7 +20,7 @@ from recap.core.code_hash import code_hash
 from recap.datasets.course import find_course_files
 from recap.config import check_config
 from recap.datasets.categories import READERS
-from recap.datasets.digits.files import NAMES as DIGIT_NAMES
+from recap.datasets.digits.files import NAMES as DIGIT_NAMES, describe_pictures
 from recap.datasets.registry import OFFICIAL, find_dataset
 from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
@@ -40,6 +40,7 @@ try:
     TRAINED_HERE = VISION["network"] == "scenes"
     VISION_WEIGHTS = None if TRAINED_HERE else weights_source(VISION["network"], VISION["weights"])
     GENERATIVE = config["generative"]
+    OWN_PICTURES = GENERATIVE["dataset"] == "own"
     OTHER_WEIGHTS = (
         weights_source(VISION["other"], VISION["other_weights"]) if VISION["other"] else None
     )
@@ -350,7 +351,7 @@ def source_of_downloads(wildcards, output):
 
 def settings_to_tell():
     """Return the configuration as JSON: not where bytes come from, and not the models' recipes."""
-    untold = ["mirror", "urls", "models", "own", "course"]
+    untold = ["mirror", "urls", "models", "own", "course", "vision", "generative"]
     if COURSE or GIVEN:
         # They tell of what was made elsewhere.
         untold += ["shapes", "backbone", "weights", "layer"]

@@ -49,7 +49,8 @@ rule draw_digits:
 rule pack_pictures:
     """Pack a folder of pictures, a sub-folder a class, in MNIST's format."""
     input:
-        lambda wildcards: [str(path) for path in Path(GENERATIVE["pictures"]).glob("*/**/*.*")],
+        # A folder's time tells of files that are no pictures, and not of all that are.
+        lambda wildcards: [ancient(GENERATIVE["pictures"])],
     output:
         **named_pictures("results/{generative}/pictures"),
     log:
@@ -61,6 +62,7 @@ rule pack_pictures:
     params:
         package=package,
         folder=GENERATIVE["pictures"],
+        pictures=describe_pictures(Path(GENERATIVE["pictures"])) if OWN_PICTURES else "",
         invert=GENERATIVE["invert"],
         seed=GENERATIVE["digits"]["seed"],
         code=code_hash("recap.datasets.digits.pack"),
@@ -234,7 +236,13 @@ rule compare_gans:
         configs=gans(f"{GAN}/config.json"),
         judge="results/{generative}/classifier/config.json",
     output:
-        page="results/{generative}/report/index.html",
+        page=report(
+            "results/{generative}/report/index.html",
+            caption="../report/gans.rst",
+            category="GANs",
+            labels={"study": "{generative}", "content": "report"},
+        ),
+        animations=expand("results/{{generative}}/report/{gan}.gif", gan=GENERATIVE["train"]),
         summary="results/{generative}/report/summary.txt",
     log:
         "results/{generative}/logs/compare_gans.log",

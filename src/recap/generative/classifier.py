@@ -10,11 +10,13 @@ from torch.nn.functional import cross_entropy
 import recap
 from recap.core.checks import require, require_seed
 from recap.core.devices import Device, choose_device, keep_freed_memory, use_threads
+from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFolder
 from recap.core.progress import progress
-from recap.datasets.digits.idx import CLASSES, SIDE, read_digits
-from recap.generative.folder import CONFIG, load_weights, read_config, save_weights
+from recap.datasets.digits.files import CLASSES
+from recap.datasets.digits.idx import SIDE, read_digits
+from recap.generative.weights import CONFIG, load_weights, read_config, save_weights
 
 CLASSIFIER = "classifier.safetensors"
 FEATURES = 128  # numbers of the layer before the classes
@@ -75,7 +77,7 @@ def train_digit_classifier(
     Raises
     ------
     InputError
-        If a number is out of range, or a file is missing or damaged.
+        If a number is out of range, or a file is missing, damaged, or has too few pictures.
     """
     require(epochs >= 1, "epochs", "at least 1", epochs)
     require_seed(seed)
@@ -84,6 +86,7 @@ def train_digit_classifier(
     place = choose_device(device)
     train = read_digits(train_images, train_labels)
     test = read_digits(test_images, test_labels)
+    require_enough(test.images, test_images)
     torch.use_deterministic_algorithms(True, warn_only=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -123,6 +126,28 @@ def train_digit_classifier(
     (output / CLASSIFIER).unlink(missing_ok=True)
     write_json(output / CONFIG, config, record_digest=True, indent=1)
     save_weights(output / CLASSIFIER, network)
+
+
+def require_enough(images: np.ndarray, path: Path) -> None:
+    """Refuse so few pictures that their features have no covariance.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, 28, 28)
+        Of the file.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If there are not more of them than features.
+    """
+    if len(images) <= FEATURES:
+        raise InputError(
+            f"{path} has {len(images)} pictures, and GANs are measured by {FEATURES} numbers of"
+            f" each: give more than {FEATURES}, better thousands."
+        )
 
 
 def load_classifier(folder: Path) -> nn.Sequential:

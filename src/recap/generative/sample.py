@@ -4,14 +4,13 @@ import math
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from recap.core.checks import require, require_seed
 from recap.core.files import atomic_path
 from recap.core.outputs import OutputFile
 from recap.generative.folder import load_generator
-from recap.generative.trainer import draw_samples, uniform_noise
+from recap.generative.trainer import draw_samples, sampling_noise, uniform_noise
 
 GAP = 2  # pixels between the pictures of a grid
 
@@ -38,7 +37,7 @@ def sample_gan(folder: Path, *, output: OutputFile, images: int = 64, seed: int 
     require(1 <= images <= 10_000, "images", "at least 1 and at most 10000", images)
     require_seed(seed)
     generator, recipe, _ = load_generator(folder)
-    noise = uniform_noise(images, recipe.noise_dim, torch.Generator().manual_seed(seed))
+    noise = uniform_noise(images, recipe.noise_dim, sampling_noise(seed))
     with atomic_path(output) as scratch:
         lay_grid(draw_samples(generator, noise)).save(scratch, "PNG")
 

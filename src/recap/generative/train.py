@@ -30,9 +30,10 @@ from recap.core.outputs import OutputFolder
 from recap.core.progress import progress
 from recap.core.sole_owner import sole_owner
 from recap.datasets.digits.idx import read_images
-from recap.generative.folder import CONFIG, DISCRIMINATOR, GENERATOR, save_weights
+from recap.generative.folder import DISCRIMINATOR, GENERATOR
 from recap.generative.recipe import GAN
 from recap.generative.trainer import GANTrainer, draw_samples, sampling_noise, uniform_noise
+from recap.generative.weights import CONFIG, save_weights
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.csv"
@@ -146,8 +147,8 @@ def _read_pictures(images: Path, recipe: GAN, place: torch.device) -> torch.Tens
     pictures = read_images(images)[: recipe.pictures or None]
     if len(pictures) < recipe.batch_size:
         raise InputError(
-            f"{images} has {len(pictures)} pictures, fewer than a minibatch: lower `batch_size`"
-            f" to {len(pictures)} or less."
+            f"{len(pictures)} pictures of {images} are used, fewer than a minibatch: lower"
+            f" `batch_size` to {len(pictures)} or less, or raise `pictures`."
         )
     numbers = torch.tensor(pictures.reshape(len(pictures), -1), dtype=torch.float32)
     return (numbers / 127.5 - 1).to(place)
@@ -166,35 +167,29 @@ def _take_steps(
     ends = [round(total * stage / STAGES) for stage in range(STAGES + 1)]
     every = max(1, total // ROWS)
     noise = uniform_noise(SAMPLES_A_STAGE, recipe.noise_dim, sampling_noise(seed))
+    order = np.arange(len(pictures))
     with progress(desc="train gan", total=total, initial=state.step, unit="step") as bar:
         for step in range(state.step, total):
             while ends[len(state.samples)] == step:
                 state.samples.append(draw_samples(trainer.sampler(), noise))
             epoch, batch = divmod(step, total // recipe.epochs)
-            chosen = _choose(recipe, len(pictures), seed, epoch, batch)
+            if recipe.shuffle and (batch == 0 or step == bar.initial):
+                order = np.random.default_rng([seed, epoch]).permutation(len(pictures))
+            chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
             losses = trainer.step(pictures[chosen], rate_at(recipe, step, total))
             state.losses.append([float(loss) for loss in losses])
+            _check_finite(state.losses[-1], step)
             state.step += 1
             bar.update()
             if state.step % every == 0 or state.step == total:
-                means = np.mean(state.losses, axis=0).tolist()
+                row = HistoryRow(state.step, epoch + 1, *np.mean(state.losses, axis=0).tolist())
                 state.losses = []
-                row = HistoryRow(state.step, epoch + 1, *means)
                 state.history.append(row)
-                losses = {"D": row.discriminator_loss, "G": row.generator_loss}
-                bar.set_postfix(losses, refresh=False)
-                _check_finite(row)
+                shown = {"D": row.discriminator_loss, "G": row.generator_loss}
+                bar.set_postfix(shown, refresh=False)
             keep()
     while len(state.samples) < len(ends):
         state.samples.append(draw_samples(trainer.sampler(), noise))
-
-
-def _choose(recipe: GAN, count: int, seed: int, epoch: int, batch: int) -> slice | np.ndarray:
-    """Return which of so many pictures are in a minibatch."""
-    chosen = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
-    if not recipe.shuffle:
-        return chosen
-    return np.random.default_rng([seed, epoch]).permutation(count)[chosen]
 
 
 def rate_at(recipe: GAN, step: int, steps: int) -> float:
@@ -204,14 +199,11 @@ def rate_at(recipe: GAN, step: int, steps: int) -> float:
     return min(1.0, 2 * (steps - step) / steps)
 
 
-def _check_finite(row: HistoryRow) -> None:
+def _check_finite(losses: list[float], step: int) -> None:
     """Stop a training whose losses are infinite or NaN."""
-    for name in ("discriminator", "generator"):
-        loss = getattr(row, f"{name}_loss")
+    for name, loss in zip(("discriminator", "generator"), losses, strict=True):
         if not math.isfinite(loss):
-            raise InputError(
-                f"The {name}'s loss is {loss} at step {row.step}: lower `learning_rate`."
-            )
+            raise InputError(f"The {name}'s loss is {loss} at step {step}: lower `learning_rate`.")
 
 
 def _keep(path: Path, identity: dict, trainer: GANTrainer, state: _State) -> None:

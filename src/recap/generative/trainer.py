@@ -54,7 +54,7 @@ class GANTrainer:
             for name, network in self._networks().items()
             if name != "averaged"
         }
-        self._noise = torch.Generator().manual_seed(seed)
+        self._noise = training_noise(seed)
 
     def _networks(self) -> dict[str, nn.Module]:
         return {
@@ -148,6 +148,7 @@ class GANTrainer:
                 prefix = f"{name}.adam.{number}."
                 for key, value in tensors.items():
                     if key.startswith(prefix):
+                        value = value.to(self._device)
                         # In the layout of the weights, which the fused step takes for granted.
                         like = parameter if value.dim() else value
                         moment = torch.empty_like(like).copy_(value)
@@ -160,10 +161,20 @@ def uniform_noise(count: int, dim: int, generator: torch.Generator) -> torch.Ten
     return torch.rand(count, dim, generator=generator) * 2 - 1
 
 
+def training_noise(seed: int) -> torch.Generator:
+    """Return the generator of the noise of a training."""
+    return _generator(seed, 1)
+
+
 def sampling_noise(seed: int) -> torch.Generator:
     """Return the generator of the noise of samples, which is apart from that of training."""
-    # Seeds of trainings end below.
-    return torch.Generator().manual_seed(2**32 + seed)
+    return _generator(seed, 2)
+
+
+def _generator(seed: int, purpose: int) -> torch.Generator:
+    # PyTorch looks at the low 32 bits of a seed alone: the purpose cannot stand above them.
+    state = np.random.SeedSequence([seed, purpose]).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))
 
 
 @torch.inference_mode()

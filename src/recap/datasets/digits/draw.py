@@ -11,7 +11,8 @@ from recap.core.checks import require, require_seed
 from recap.core.files import check_different
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
-from recap.datasets.digits.idx import CLASSES, SIDE, Digits, write_digits
+from recap.datasets.digits.files import CLASSES
+from recap.datasets.digits.idx import SIDE, Digits, write_digits
 
 # Text faces; Computer Modern's symbols and STIX's sizes have no digits, or the same ones.
 FONTS = (

@@ -1,10 +1,16 @@
 """The files of MNIST and Fashion-MNIST, and where they come from."""
 
+import hashlib
+from pathlib import Path
+
+from recap.core.errors import InputError
 from recap.core.remote_file import RemoteFile
 
 MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_COPY = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+
+CLASSES = 10
 
 # By split and kind, the names that the files of both have.
 NAMES = {
@@ -57,3 +63,39 @@ DIGIT_FILES = {
     },
 }
 """What is downloaded of digits and clothes, by path below `resources`."""
+
+
+def list_pictures(folder: Path) -> list[list[Path]]:
+    """Return the pictures of each class of a folder, in order.
+
+    Parameters
+    ----------
+    folder : Path
+        With two to ten sub-folders, one a class. Names that begin with a dot are passed over.
+
+    Raises
+    ------
+    InputError
+        If it is no folder, or has another number of sub-folders.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: name one with a sub-folder a class.")
+    classes = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    if not 2 <= len(classes) <= CLASSES:
+        raise InputError(
+            f"{folder} has {len(classes)} sub-folders: it needs two to ten, one a class."
+        )
+    return [
+        [path for path in sorted(of_class.rglob("[!.]*")) if path.is_file()] for of_class in classes
+    ]
+
+
+def describe_pictures(folder: Path) -> str:
+    """Return a digest that changes when a picture of a folder is replaced, added or taken away."""
+    digest = hashlib.sha256()
+    for of_class in list_pictures(folder):
+        for path in of_class:
+            state = path.stat()
+            told = f"{path.relative_to(folder)}\0{state.st_size}\0{state.st_mtime_ns}\0"
+            digest.update(told.encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]

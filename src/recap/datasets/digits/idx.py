@@ -9,9 +9,9 @@ import numpy as np
 
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
+from recap.datasets.digits.files import CLASSES
 
 SIDE = 28
-CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
         raise InputError(f"{path} is a folder: name a gzipped IDX file in it.") from None
     except (EOFError, OSError, zlib.error) as error:
         raise InputError(
-            f"{path} cannot be read as a gzip file ({error}): download it again."
+            f"{path} cannot be read as a gzip file ({error}): download it again, or pack it with"
+            " gzip if it is unpacked."
         ) from None
     start = 4 + 4 * dimensions
     # Two zeros, 8 for bytes without a sign, and the number of dimensions.

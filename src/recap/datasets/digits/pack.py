@@ -12,7 +12,8 @@ from recap.core.images import decode_image
 from recap.core.outputs import OutputFile
 from recap.core.photo_store import read_photo
 from recap.core.progress import progress
-from recap.datasets.digits.idx import CLASSES, SIDE, Digits, write_digits
+from recap.datasets.digits.files import list_pictures
+from recap.datasets.digits.idx import SIDE, Digits, write_digits
 
 
 def pack_pictures(
@@ -58,18 +59,8 @@ def pack_pictures(
     require(0 < test_share < 1, "test_share", "more than 0 and less than 1", test_share)
     require_seed(seed)
     check_different(train_images, train_labels, test_images, test_labels)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: name one with a sub-folder a class.")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    if not 2 <= len(classes) <= CLASSES:
-        raise InputError(
-            f"{folder} has {len(classes)} sub-folders: it needs two to ten, one a class."
-        )
     files = [
-        (path, label)
-        for label, of_class in enumerate(classes)
-        for path in sorted(of_class.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        (path, label) for label, of_class in enumerate(list_pictures(folder)) for path in of_class
     ]
     tested = round(test_share * len(files))
     if not 0 < tested < len(files):

@@ -84,12 +84,23 @@ def draw_classes(groups: list[list[Training]]) -> str:
 
     def draw(axes: Axes) -> None:
         width = 0.8 / len(groups)
+        usual = np.array(groups[0][0].scores["floor"]["class_shares"])
+        kinds = int(np.flatnonzero(usual)[-1]) + 1
         for number, trainings in enumerate(groups):
             shares = np.mean([one.scores["gan"]["class_shares"] for one in trainings], axis=0)
-            places = np.arange(len(shares)) + (number - (len(groups) - 1) / 2) * width
+            shares = shares[:kinds]
+            places = np.arange(kinds) + (number - (len(groups) - 1) / 2) * width
             axes.bar(places, 100 * shares, width, color=colour_of(number), label=trainings[0].gan)
-        axes.set_xticks(range(10))
-        axes.axhline(10, color=QUIET, linewidth=1, linestyle=":")
+        axes.set_xticks(range(kinds))
+        axes.hlines(
+            100 * usual[:kinds],
+            np.arange(kinds) - 0.45,
+            np.arange(kinds) + 0.45,
+            color=QUIET,
+            linewidth=1,
+            linestyle=":",
+            label="training images",
+        )
         _finish(axes, "% of the samples", "class, as the judge sees it")
 
     return draw_svg(draw, name="curve", label="Share of each class among the samples", prefix="c-")

@@ -120,7 +120,7 @@ def render_page(
             }
             for number, training in enumerate(first)
         ],
-        distances=draw_distances(groups, first[0].scores["floor"]["frechet_distance"]),
+        distances=draw_distances(groups, first[0].scores["along_floor"]),
         classes=draw_classes(groups),
         recipes=side_by_side(
             [

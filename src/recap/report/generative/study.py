@@ -9,8 +9,9 @@ import numpy as np
 from recap.core.errors import InputError
 from recap.core.json_files import read_json
 from recap.generative.recipe import GAN
+from recap.generative.weights import read_arrays
 
-NUMBERS = ("frechet_distance", "precision", "recall", "classes_made")
+PARTS = {"samples", "floor_images", "test_images", "gan", "floor", "along", "along_floor"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def read_gans(study: Path, gans: list[str] | None, seeds: list[int] | None) -> l
     """
     found: dict[str, list[int]] = {}
     for path in sorted(study.glob("scores/*/seed*.json")):
-        found.setdefault(path.parent.name, []).append(int(path.stem.removeprefix("seed")))
+        if (seed := path.stem.removeprefix("seed")).isdecimal():
+            found.setdefault(path.parent.name, []).append(int(seed))
     chosen = gans or list(found)
     for gan in chosen:
         if gan not in found:
@@ -80,14 +82,17 @@ def read_gans(study: Path, gans: list[str] | None, seeds: list[int] | None) -> l
         [_read_training(study, gan, seed) for seed in seeds or sorted(found[gan])] for gan in chosen
     ]
     if not groups:
-        raise InputError(f"{study} has no scores of GANs: run `snakemake generative`.")
+        raise InputError(
+            f"{study} has no scores of GANs: name some in `generative.train`, and run `snakemake"
+            " generative`."
+        )
     return groups
 
 
 def _read_training(study: Path, gan: str, seed: int) -> Training:
     folder = study / "gans" / gan / f"seed{seed}"
     scores = study / "scores" / gan / f"seed{seed}.json"
-    samples = _read_arrays(folder / "samples.npz", "steps", "images")
+    samples = read_arrays(folder / "samples.npz", "steps", "images")
     try:
         with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -99,8 +104,8 @@ def _read_training(study: Path, gan: str, seed: int) -> Training:
             history=history,
             steps=samples["steps"],
             stages=samples["images"],
-            scores=read_json(scores),
-            pictures=_read_arrays(
+            scores=_read_scores(scores),
+            pictures=read_arrays(
                 scores.with_suffix(".npz"), "samples", "interpolation", "neighbours"
             ),
         )
@@ -110,9 +115,8 @@ def _read_training(study: Path, gan: str, seed: int) -> Training:
         ) from None
 
 
-def _read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read ({error}): make it again.") from None
+def _read_scores(path: Path) -> dict:
+    scores = read_json(path)
+    if not isinstance(scores, dict) or not scores.keys() >= PARTS:
+        raise InputError(f"{path} is not of `recap score-gan`: make it again.")
+    return scores

@@ -15,8 +15,7 @@ def distances(trainings: list[Training]) -> list[float]:
 def has_failed(trainings: list[Training]) -> bool:
     """Return whether a training lost its discriminator, or makes one class alone."""
     return any(
-        training.config["lost"] or training.scores["gan"]["classes_made"] == 1
-        for training in trainings
+        training.config["lost"] or training.scores["gan"]["collapsed"] for training in trainings
     )
 
 
@@ -29,10 +28,13 @@ def verdict(groups: list[list[Training]]) -> tuple[str, str]:
         A list a GAN.
     """
     working = [group for group in groups if not has_failed(group)]
-    floor = groups[0][0].scores["floor"]["frechet_distance"]
-    beside = f"As many training images in place of samples come to {floor:.1f}, which is the floor."
+    scores = groups[0][0].scores
+    beside = (
+        f"{scores['floor_images']:,} training images in place of samples come to"
+        f" {scores['floor']['frechet_distance']:.1f}, which is the floor."
+    )
     if not working:
-        return "No GAN has learnt to make pictures of all kinds", beside
+        return "All GANs have failed", beside
     ranked = sorted(working, key=lambda group: np.mean(distances(group)))
     best = ranked[0]
     mean, _ = mean_and_deviation(distances(best))
