@@ -42,12 +42,14 @@ from recap.captions.encode import encode_captions
 from recap.captions.files import read_captions, read_vocabulary
 from recap.captions.vocabulary import build_vocabulary
 from recap.captions.words import SPECIAL_WORDS
+from recap.core.arrays import read_arrays
 from recap.core.errors import InputError
 from recap.core.images import ImageStore, decode_image
 from recap.cs231n.coco_utils import load_coco_data
 from recap.datasets import coco, flickr8k, karpathy
 from recap.datasets.annotations import read_annotations
 from recap.datasets.categories import prepare_categories, read_categories
+from recap.datasets.digits.idx import Digits, read_images, write_digits
 from recap.datasets.list_images import list_images
 from recap.evaluation.scoring.results import read_results
 from recap.evaluation.scoring.score import score_captions
@@ -261,6 +263,10 @@ def make_inputs(folder: Path) -> dict[str, tuple[bytes, Reader, Callable]]:
     small = {name: value[:1] for name, value in network.items()}
     torch.save(small, folder / "a.pth")
     torch.save({"state_dict": small}, folder / "old.pth", _use_new_zipfile_serialization=False)
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 28, 28), np.uint8)
+    digits = Digits(pictures, np.arange(9, dtype=np.uint8))
+    write_digits(folder / "digits.gz", folder / "labels.gz", digits)
+    np.savez_compressed(folder / "samples.npz", steps=np.arange(2), images=pictures)
     model = folder / "model"
     history = "step,epoch,loss,learning_rate,captions_per_second,validation_loss,reward\n"
     history += "1,1,3.5,0.001,100,,\n2,1,,0.001,100,3.1,\n"
@@ -318,6 +324,11 @@ def make_inputs(folder: Path) -> dict[str, tuple[bytes, Reader, Callable]]:
         "course": (
             (study / "coco2014_captions.h5").read_bytes(),
             in_place(study, "coco2014_captions.h5", load_coco_data),
+        ),
+        "digits.gz": ((folder / "digits.gz").read_bytes(), read_images),
+        "samples.npz": (
+            (folder / "samples.npz").read_bytes(),
+            lambda path: read_arrays(path, "steps", "images"),
         ),
         "a.pth": ((folder / "a.pth").read_bytes(), weights),
         "old.pth": ((folder / "old.pth").read_bytes(), weights),

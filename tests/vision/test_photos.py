@@ -49,13 +49,13 @@ def test_an_archive_with_several_labels_and_masks(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"pixels": PIXELS}, "not a NumPy archive with photos as `X`"),
+        ({"pixels": PIXELS}, "not a whole NumPy archive with X"),
         ({"X": PIXELS / 255}, r"`X` of shape \(12, 6, 5, 3\), float64"),
         ({"X": PIXELS[0]}, r"`X` of shape \(6, 5, 3\)"),
         ({"X": np.array(1, np.uint8)}, r"`X` of shape \(\)"),
         ({"X": PIXELS[:0]}, r"`X` of shape \(0, 6, 5, 3\)"),
         ({"X": PIXELS, "y": np.arange(11)}, r"a `y` of shape \(11,\)"),
-        ({"X": PIXELS, "y": np.array([{}])}, "not a NumPy archive"),
+        ({"X": PIXELS, "y": np.array([{}])}, "not a whole NumPy archive"),
         (
             {"X": PIXELS, "masks": np.zeros((12, 2, 5, 5), bool)},
             r"`masks` of shape \(12, 2, 5, 5\)",
@@ -69,7 +69,7 @@ def test_an_archive_that_is_none(tmp_path, arrays, sentence):
 
 def test_what_holds_no_photos(tmp_path):
     (tmp_path / "text.npz").write_text("text")
-    with pytest.raises(InputError, match=r"text\.npz is not a NumPy archive"):
+    with pytest.raises(InputError, match=r"text\.npz is not a whole NumPy archive"):
         list(read_photos([tmp_path / "text.npz"]))
     with pytest.raises(InputError, match=r"gone\.npz does not exist"):
         list(read_photos([tmp_path / "gone.npz"]))

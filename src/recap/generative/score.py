@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from recap.core.arrays import read_arrays
 from recap.core.checks import require
 from recap.core.devices import use_threads
 from recap.core.files import atomic_path, check_different
@@ -18,7 +19,6 @@ from recap.generative.folder import load_generator
 from recap.generative.metrics import frechet_distance, nearest, precision_and_recall
 from recap.generative.train import SAMPLES
 from recap.generative.trainer import draw_samples, sampling_noise, uniform_noise
-from recap.generative.weights import read_arrays
 
 COVERED = 0.01  # share of the samples that a class needs to count as made
 COLLAPSED = 0.9  # share of one class from which a GAN makes nothing else

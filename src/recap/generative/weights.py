@@ -1,11 +1,8 @@
 """Files of networks and arrays in generative studies: read and written."""
 
-import zlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
@@ -59,19 +56,3 @@ def read_config(folder: Path, needs: tuple[str, ...]) -> dict[str, Any]:
             f"{folder / CONFIG} lacks {', '.join(needs)}: name a folder that this stage has made."
         )
     return config
-
-
-def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Read arrays of a NumPy archive.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or damaged, or lacks one of them.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read ({reason}): make it again.") from None

@@ -1,6 +1,5 @@
 """The photos that vision looks at: files, folders, and arrays with labels and true masks."""
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from recap.core.arrays import read_arrays
 from recap.core.errors import InputError
 from recap.core.images import FORMATS, decode_image
 from recap.core.photo_store import read_photo
@@ -141,17 +141,8 @@ def _read_files(source: Path) -> Iterator[Photo]:
 
 def _read_archive(source: Path) -> Iterator[Photo]:
     """Yield the photos of a NumPy archive."""
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            pixels = archive["X"]
-            labels = archive.get("y")
-            masks = archive.get("masks")
-    except FileNotFoundError:
-        raise InputError(f"{source} does not exist: check the path.") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
-        raise InputError(
-            f"{source} is not a NumPy archive with photos as `X`: download or make it again."
-        ) from None
+    found = read_arrays(source, "X", optional=("y", "masks"))
+    pixels, labels, masks = found["X"], found.get("y"), found.get("masks")
     many, *size = pixels.shape or (0,)
     if pixels.dtype != np.uint8 or len(size) != 3 or size[2] != 3 or 0 in pixels.shape:
         raise InputError(

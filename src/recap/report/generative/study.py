@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from recap.core.arrays import read_arrays
 from recap.core.errors import InputError
 from recap.core.json_files import read_json
 from recap.generative.recipe import GAN
-from recap.generative.weights import read_arrays
 
 PARTS = {"samples", "floor_images", "test_images", "gan", "floor", "along", "along_floor"}
 
