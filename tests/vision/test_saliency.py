@@ -282,19 +282,12 @@ def test_a_folder_of_pictures_and_measures(use, spotter, red_corner, tmp_path):
     assert np.array_equal(Image.open(tmp_path / "out/scenes-0.png"), pixels)
 
 
-def test_the_same_seed_gives_the_same_bytes(use, small, tmp_path):
+def test_photos_without_true_masks(use, small, tmp_path):
     photo = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(2).integers(0, 256, (40, 50, 3), np.uint8)).save(photo)
     use(small)
-    for name in ("a", "b"):
-        show_saliency(photo, output=tmp_path / name, settings=FEW)
-    for path in (tmp_path / "a").iterdir():
-        if path.suffix != ".json":
-            assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-    scores, again = (json.loads((tmp_path / n / "scores.json").read_text()) for n in "ab")
-    assert scores.pop("seconds") > 0
-    del again["seconds"]
-    assert scores == again
+    show_saliency(photo, output=tmp_path / "out", settings=FEW)
+    scores = json.loads((tmp_path / "out/scores.json").read_text())
     assert "pointing" not in scores["summary"]
 
 

@@ -1,6 +1,5 @@
 """Show what a network holds to be typical of a class."""
 
-import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +42,7 @@ def visualize_classes(
     (CS231n's way), of each class:
 
     - `CLASS-RECIPE.png`, where the recipe is `frequencies` or `pixels`;
-    - `scores.json` with `network`, `other`, `settings`, `seed`, `seconds`; `images`, each with
+    - `scores.json` with `network`, `other`, `settings`, `seed`; `images`, each with
       `name`, `class`, `number`, `pictures`, and for each recipe, of the picture as it is written,
       the `score` and `probability` of the class, with `other_` before them by the other network;
       and `summary`, for each recipe their means.
@@ -79,7 +78,6 @@ def visualize_classes(
         If there is no such class, network or file of weights, the other network has other classes,
         or a number is out of range.
     """
-    started = time.perf_counter()
     settings = settings or ClassVisualization()
     require_seed(seed)
     use_threads(threads)
@@ -117,7 +115,6 @@ def visualize_classes(
         "other": judges["other_"].attributes if other else None,
         "settings": asdict(settings),
         "seed": seed,
-        "seconds": time.perf_counter() - started,
         "summary": {
             recipe: {
                 key: fmean(entry[recipe][key] for entry in entries) for key in entries[0][recipe]

@@ -1,6 +1,5 @@
 """DeepDream: photos with more of what a layer sees in them."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +41,7 @@ def dream_images(
     - `PHOTO.png` is the dream, `PHOTO-photo.png` the photo of its size;
     - `images.npz` holds the dreams before rounding, as the network sees them: by photo,
       (3, height, width), float32;
-    - `scores.json` has `network`, `settings`, `seed`, `seconds`; `images`, each with `name`,
+    - `scores.json` has `network`, `settings`, `seed`; `images`, each with `name`,
       `pictures`, and the activation `before` and `after`, of the picture of 8 bits; and `summary`,
       the means of these.
 
@@ -73,7 +72,6 @@ def dream_images(
         If a photo cannot be read, there is no such network, layer, channel or file of weights, or
         a number is out of range.
     """
-    started = time.perf_counter()
     settings = settings or Dream()
     require_seed(seed)
     use_threads(threads)
@@ -108,7 +106,6 @@ def dream_images(
         "network": classifier.attributes,
         "settings": asdict(settings),
         "seed": seed,
-        "seconds": time.perf_counter() - started,
         "summary": {name: fmean(entry[name] for entry in entries) for name in ("before", "after")},
         "images": entries,
     }

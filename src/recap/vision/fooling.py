@@ -1,6 +1,5 @@
 """Make a network take photos for another class, by changes that people hardly see."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ def fool_network(
 
     - `PHOTO.png` is what the network saw; `PHOTO-CLASS-RECIPE.png` what it takes for the class;
       `PHOTO-CLASS-RECIPE-difference.png` how they differ, about gray, magnified by a factor;
-    - `scores.json` has `network`, `settings`, `seconds`; `images`, each with `name`, `photo`,
+    - `scores.json` has `network`, `settings`; `images`, each with `name`, `photo`,
       `labels` (those known), `before` (`class` and `probability`), `target`, `pictures`, and for
       each recipe `after` (as `before`, of the pixels), `steps`, `distance` (L2 of pixels from 0 to
       1), and whether the target's score is the highest: `fooled` before rounding, `kept` after it,
@@ -90,7 +89,6 @@ def fool_network(
         If a photo cannot be read, there is no such class, network or file of weights, a number is
         out of range, or nothing is left to be done.
     """
-    started = time.perf_counter()
     settings = settings or Fooling()
     use_threads(threads)
     if is_picture(output) and output.suffix.lower() not in LOSSLESS:
@@ -123,7 +121,6 @@ def fool_network(
     scores = {
         "network": classifier.attributes,
         "settings": asdict(settings),
-        "seconds": time.perf_counter() - started,
         "summary": {recipe: _summarize([entry[recipe] for entry in entries]) for recipe in RECIPES},
         "images": entries,
     }

@@ -1,6 +1,5 @@
 """Find images that have the maps of photos: what a network still knows of them, layer by layer."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -46,7 +45,7 @@ def invert_features(
     - `PHOTO.png` is what the network saw, `PHOTO-LAYER.png` an image found;
     - `images.npz` holds the images before rounding, as the network sees them, float32: `names`
       (N,), and by layer (N, 3, height, width);
-    - `scores.json` has `network`, `settings`, `seed`, `seconds`; `images`, each with `name`,
+    - `scores.json` has `network`, `settings`, `seed`; `images`, each with `name`,
       `pictures`, and by layer the errors `first` (of the noise), `last`, and `rounded`, of the
       picture of 8 bits; and `summary`, their means by layer.
 
@@ -75,7 +74,6 @@ def invert_features(
         If a photo cannot be read, there is no such network, layer or file of weights, or a number
         is out of range.
     """
-    started = time.perf_counter()
     settings = settings or Inversion()
     require_seed(seed)
     use_threads(threads)
@@ -114,7 +112,6 @@ def invert_features(
         "network": classifier.attributes,
         "settings": asdict(settings),
         "seed": seed,
-        "seconds": time.perf_counter() - started,
         "summary": {
             name: {layer: fmean(entry[name][layer] for entry in entries) for layer in layers}
             for name in ("first", "last", "rounded")

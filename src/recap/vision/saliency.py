@@ -1,6 +1,5 @@
 """Show which pixels of a photo the score of a class depends on."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,7 +73,7 @@ def show_saliency(
 
     - `PHOTO.png` is what the network saw, `PHOTO-METHOD.png` a map, white where it is highest;
     - `maps.npz` holds the maps, float32: `names` (N,), and by method (N, height, width);
-    - `scores.json` has `network`, `settings`, `seed`, `seconds`; `images`, each with `name`,
+    - `scores.json` has `network`, `settings`, `seed`; `images`, each with `name`,
       `photo`, `target`, `probability`, `pictures`, `completeness` (what integrated gradients
       attribute, the `difference` of scores that it should be, and `delta` between them),
       `insertion` and `deletion` by method, and `pointing` and `overlap` where the photo has true
@@ -108,7 +107,6 @@ def show_saliency(
         If a photo cannot be read, there is no such class, network or file of weights, or a number
         is out of range.
     """
-    started = time.perf_counter()
     settings = settings or Saliency()
     require_seed(seed)
     use_threads(threads)
@@ -153,7 +151,6 @@ def show_saliency(
         "network": classifier.attributes,
         "settings": asdict(settings),
         "seed": seed,
-        "seconds": time.perf_counter() - started,
         "summary": _summarize(entries),
         "randomization": randomization or None,
         "images": entries,

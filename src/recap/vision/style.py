@@ -1,6 +1,5 @@
 """Paint a photo in the style of paintings."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,8 +48,8 @@ def transfer_style(
       `style-NAME.png` what was seen of a style;
     - `images.npz` holds the painted images before rounding, as the network sees them: by photo,
       (3, height, width), float32;
-    - `scores.json` has `network`, `settings`, `seed`, `seconds`, `styles` (each with `name`,
-      `share` and `picture`); `images`, each with `name`, `pictures`, `seconds`, the losses `first`
+    - `scores.json` has `network`, `settings`, `seed`, `styles` (each with `name`,
+      `share` and `picture`); `images`, each with `name`, `pictures`, the losses `first`
       and `last`, each with `content`, `style`, `total_variation` and `total`, `rounded`, the
       `total` of the picture of 8 bits, and `totals` before each step; and `summary`, the means of
       the totals `first`, `last` and `rounded`.
@@ -86,7 +85,6 @@ def transfer_style(
         If a photo cannot be read, there is no such network, layer or file of weights, or a number
         is out of range.
     """
-    started = time.perf_counter()
     settings = settings or StyleTransfer()
     require_seed(seed)
     use_threads(threads)
@@ -124,7 +122,6 @@ def transfer_style(
         "network": classifier.attributes,
         "settings": asdict(settings),
         "seed": seed,
-        "seconds": time.perf_counter() - started,
         "summary": {
             "first": fmean(entry["first"]["total"] for entry in entries),
             "last": fmean(entry["last"]["total"] for entry in entries),
@@ -164,7 +161,6 @@ def _paint(
     folder: Path | None,
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """Return the painted image of a photo, and what the scores file tells of the way there."""
-    started = time.perf_counter()
     start = content
     if settings.start == "random":
         numbers = np.random.default_rng(seed).random(content.shape, dtype=np.float32)
@@ -181,7 +177,6 @@ def _paint(
         image, totals = descend(objective, start, settings, classifier.clamp, tell)
         frames.keep(image, last=True)
     entry = {
-        "seconds": time.perf_counter() - started,
         "first": _losses(objective, start),
         "last": _losses(objective, image),
         "totals": totals,

@@ -1,7 +1,6 @@
 """Train the network that vision looks into where nothing is downloaded."""
 
 import csv
-import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -71,7 +70,6 @@ def train_scene_classifier(
     """
     settings = settings or SceneClassifier()
     require_seed(seed)
-    began = time.perf_counter()
     truths, pictures = draw_scenes(seed, 0, settings.scenes, threads)
     held_out, held_out_pictures = draw_scenes(seed, 1, settings.held_out, threads)
     use_threads(threads)
@@ -99,8 +97,7 @@ def train_scene_classifier(
     write_json(output / CONFIG, config, indent=1)
     with atomic_path(output / NETWORK) as scratch:
         scratch.write_bytes(safetensors.torch.save(network.state_dict()))
-    seconds = time.perf_counter() - began
-    write_json(output / "scores.json", {**config, "seconds": seconds, "summary": right}, indent=1)
+    write_json(output / "scores.json", {**config, "summary": right}, indent=1)
     print(f"{right['shapes_and_colours_right']:.1%} of {settings.held_out} scenes are right.")
 
 

@@ -25,7 +25,7 @@ def write(folder, pictures, **scores):
     for number, name in enumerate(pictures):
         pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
         Image.fromarray(pixels).save(folder / name)
-    content = {"settings": {"steps": 3}, "seed": 0, "seconds": 1.5, **scores}
+    content = {"settings": {"steps": 3}, "seed": 0, **scores}
     (folder / "scores.json").write_text(json.dumps(content))
 
 
@@ -80,7 +80,7 @@ def study(tmp_path):
     write(study / "dreams", pictures.values(), summary=grown, images=[image])
     losses = {"content": 1.0, "style": 2.0, "total_variation": 1.0, "total": 4.0}
     pictures = {"content": "e-content.png", "painted": "e.png"}
-    image = {"name": "e", "pictures": pictures, "seconds": 2.0, "first": losses, "last": losses}
+    image = {"name": "e", "pictures": pictures, "first": losses, "last": losses}
     write(
         study / "style" / "waves",
         [*pictures.values(), "style-waves.png"],
@@ -152,6 +152,28 @@ def test_without_true_masks_maps_are_compared_by_insertion(study):
     page, summary = compare(study)
     assert "Grad-CAM does best at insertion" in " ".join(summary.split())
     assert "Pointing" not in page
+
+
+def test_how_long_a_method_took_is_told_where_it_was_measured(study):
+    """Snakemake measures each job; of `recap show-saliency` alone, nobody knows."""
+    jobs = {"transfer_style/waves": 20, "transfer_style/dots": 22, "dream_images": 7}
+    for job, seconds in jobs.items():
+        path = study / "benchmarks" / f"{job}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tcpu_time\tmax_rss\n{seconds}\t1\t1\n")
+    page, _ = compare(study)
+    told = re.findall(
+        r'<section id="(\w+)">(?:(?!</section>).)*<summary>Settings([^<]*)', page, re.S
+    )
+    assert dict(told) == {
+        "classifier": "",
+        "saliency": "",
+        "fooling": "",
+        "classes": "",
+        "inversion": "",
+        "dreams": ", and 7.0 s of work",
+        "style": ", and 42.0 s of work",
+    }
 
 
 def test_the_same_scores_give_the_same_page(study):

@@ -53,6 +53,8 @@ class Chapter:
     ----------
     id, name : str
         The method's folder in the study, as an anchor, and what it is called.
+    rule : str
+        What made it, whose benchmark files tell how long it took.
     found : str
         A sentence.
     explained : str
@@ -62,15 +64,14 @@ class Chapter:
         SVG.
     cards : list of Card
     settings : list of SettingRow
-    seconds : float
     """
 
     id: str
     name: str
+    rule: str
     found: str
     explained: str
     settings: list[SettingRow]
-    seconds: float
     tables: list[Table] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)

@@ -13,9 +13,26 @@ from recap.report.run_details import read_stages, side_by_side
 from recap.report.shell import render
 from recap.report.tables import WIDTH
 from recap.report.vision.chapter import Chapter
-from recap.report.vision.methods import METHODS
+from recap.report.vision.classes import classes_chapter
+from recap.report.vision.classifier import classifier_chapter
+from recap.report.vision.dreams import dreams_chapter
+from recap.report.vision.fooling import fooling_chapter
+from recap.report.vision.inversion import inversion_chapter
+from recap.report.vision.saliency import saliency_chapter
+from recap.report.vision.style import style_chapter
 
 HERE = Path(__file__).parent
+
+# By the method's folder, in the order of the page.
+METHODS: dict[str, Callable[[Path, int], Chapter]] = {
+    "classifier": classifier_chapter,
+    "saliency": saliency_chapter,
+    "fooling": fooling_chapter,
+    "classes": classes_chapter,
+    "inversion": inversion_chapter,
+    "dreams": dreams_chapter,
+    "style": style_chapter,
+}
 
 
 def compare_vision(study: Path, *, output: OutputFolder, seed: int = 0) -> None:
@@ -42,6 +59,7 @@ def compare_vision(study: Path, *, output: OutputFolder, seed: int = 0) -> None:
     chapters = [chapter for chapter in chapters if chapter]
     if not chapters:
         raise InputError(f"{study} has no scores of a method of vision: run `snakemake vision`.")
+    stages = read_stages((study / "benchmarks").rglob("*.tsv"), lambda rule, job: True)
     page = render(
         HERE / "page.html",
         script=HERE / "page.js",
@@ -49,7 +67,8 @@ def compare_vision(study: Path, *, output: OutputFolder, seed: int = 0) -> None:
         study=study.name,
         chapters=chapters,
         machine=side_by_side([machine() | versions()]),
-        stages=read_stages((study / "benchmarks").rglob("*.tsv"), lambda rule, job: True),
+        stages=stages,
+        seconds={stage.rule: stage.seconds for stage in stages},
         seed=seed,
     )
     told = [f"{chapter.name}: {chapter.found}" for chapter in chapters]
