@@ -19,7 +19,6 @@ from recap.vision.saliency_checks import (
     shuffle_weights,
 )
 from recap.vision.saliency_maps import (
-    black_like,
     grad_cam,
     integrated_gradients,
     saliency_maps,
@@ -90,7 +89,7 @@ def test_integrated_gradients_are_those_of_captum(squeezenet, images, targets):
     captum = pytest.importorskip("captum.attr")
     wanted = captum.IntegratedGradients(squeezenet.scores).attribute(
         images,
-        black_like(squeezenet, images),
+        torch.zeros_like(images),
         targets,
         n_steps=7,
         method="riemann_middle",
@@ -110,7 +109,7 @@ def test_integrated_gradients_are_complete(small):
     images = small.images(np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
     targets = torch.tensor([1, 4])
     found = integrated_gradients(small, images, targets, 200).sum((1, 2, 3))
-    differences = small.scores(images) - small.scores(black_like(small, images))
+    differences = small.scores(images) - small.scores(torch.zeros_like(images))
     torch.testing.assert_close(
         found, differences.gather(1, targets[:, None])[:, 0], atol=1e-3, rtol=1e-2
     )
@@ -223,13 +222,32 @@ def test_maps_of_shuffled_weights_are_others(small):
     gradient = checked["correlations"]["gradient"]
     assert gradient[-1] < 0.5
     assert all(-1 <= value <= 1 for row in checked["correlations"].values() for value in row)
+    assert not any(sum(row) for row in checked["flat"].values())
 
 
-def test_a_map_that_is_the_same_everywhere_is_like_no_other(spotter):
-    """No pixel is blue: the gradient is 0."""
-    pixels = np.zeros((1, 32, 32, 3), np.uint8)
-    checked = randomization_check(spotter, spotter.images(pixels), torch.tensor([1]), FEW)
-    assert checked["correlations"]["gradient"][0] == 0
+def test_a_map_that_is_the_same_everywhere_has_no_correlation(spotter):
+    """No pixel of the first picture is blue, and its gradient is 0; of the second some are."""
+    pixels = np.zeros((2, 32, 32, 3), np.uint8)
+    pixels[1, 4:9, 4:9, 2] = 255
+    images, targets = spotter.images(pixels), torch.tensor([1, 1])
+    alone = randomization_check(spotter, images[:1], targets[:1], FEW, seed=1)
+    assert alone["correlations"]["gradient"][0] is None
+    assert alone["flat"]["gradient"][0] == 1
+    both = randomization_check(spotter, images, targets, FEW, seed=1)
+    other = randomization_check(spotter, images[1:], targets[1:], FEW, seed=1)
+    assert both["flat"]["gradient"][0] == other["flat"]["gradient"][0] + 1
+    assert both["correlations"]["gradient"][0] == other["correlations"]["gradient"][0] is not None
+
+
+def test_grad_cam_of_a_class_that_all_weights_count_against_is_empty(small):
+    """So are those of shuffled detectors: nearly all of their last weights are negative."""
+    with torch.no_grad():
+        small.network.classifier[0].weight.copy_(-small.network.classifier[0].weight.abs())
+    images = small.images(np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+    checked = randomization_check(small, images, torch.tensor([1, 4]), FEW)
+    assert checked["correlations"]["grad_cam"] == [None, None, None]
+    assert checked["flat"]["grad_cam"] == [2, 2, 2]
+    assert checked["flat"]["gradient"] == [0, 0, 0]
 
 
 # --- the command --------------------------------------------------------------------------------

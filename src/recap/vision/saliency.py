@@ -31,7 +31,7 @@ from recap.vision.saliency_checks import (
     pointing,
     randomization_check,
 )
-from recap.vision.saliency_maps import black_like, saliency_maps
+from recap.vision.saliency_maps import saliency_maps
 from recap.vision.settings import Saliency
 
 # Share of a map's pixels that are not the brightest: a few are far above the rest.
@@ -78,7 +78,7 @@ def show_saliency(
       attribute, the `difference` of scores that it should be, and `delta` between them),
       `insertion` and `deletion` by method, and `pointing` and `overlap` where the photo has true
       masks; `summary`, the means of these; and `randomization`, how like the maps are to those of
-      a network whose `layers` are shuffled one after another.
+      a network whose `layers` are shuffled one after another, by method.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Return what the scores file tells of a case."""
     with torch.no_grad():
-        scores = classifier.scores(torch.cat([case.image, black_like(classifier, case.image)]))
+        scores = classifier.scores(torch.cat([case.image, torch.zeros_like(case.image)]))
     attributed = float(maps["integrated_gradients"].sum(dtype=np.float64))
     difference = float(scores[0, case.target] - scores[1, case.target])
     baselines = baseline_maps(*case.photo.pixels.shape[:2], seed)

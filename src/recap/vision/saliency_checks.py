@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -170,24 +171,29 @@ def randomization_check(
     dict
         `layers`, in the order in which they were shuffled, and under `correlations` for each
         method Spearman's rank correlation of the absolute maps after each, the mean over the
-        images; 0 where a map is the same everywhere.
+        images. A map that is the same everywhere has no ranks: it is left out of the mean, and
+        counted under `flat`. Where all are flat, the mean is None.
     """
     fewer = replace(settings, samples=CHECKED_SAMPLES, steps=CHECKED_SAMPLES)
     before = saliency_maps(classifier, images, targets, fewer, seed)
     layers: list[str] = []
-    correlations: dict[str, list[float]] = {method: [] for method in before}
+    correlations: dict[str, list[float | None]] = {method: [] for method in before}
+    flat: dict[str, list[int]] = {method: [] for method in before}
     for layer, shuffled in shuffle_weights(classifier, seed):
         layers.append(layer)
         after = saliency_maps(shuffled, images, targets, fewer, seed)
         for method, maps in after.items():
             pairs = zip(before[method].abs(), maps.abs(), strict=True)
-            found = [_rank_correlation(first.cpu(), second.cpu()) for first, second in pairs]
-            correlations[method].append(float(np.mean(found)))
-    return {"layers": layers, "correlations": correlations}
+            all_found = [_rank_correlation(first.cpu(), second.cpu()) for first, second in pairs]
+            found = [correlation for correlation in all_found if correlation is not None]
+            correlations[method].append(fmean(found) if found else None)
+            flat[method].append(len(all_found) - len(found))
+    return {"layers": layers, "correlations": correlations, "flat": flat}
 
 
-def _rank_correlation(first: torch.Tensor, second: torch.Tensor) -> float:
+def _rank_correlation(first: torch.Tensor, second: torch.Tensor) -> float | None:
+    """Return Spearman's correlation of two maps; None if one is the same everywhere."""
     ranks = [rankdata(each.flatten()) for each in (first, second)]
     ranks = [each - each.mean() for each in ranks]
     norms = np.linalg.norm(ranks[0]) * np.linalg.norm(ranks[1])
-    return float(ranks[0] @ ranks[1] / norms) if norms else 0.0
+    return float(ranks[0] @ ranks[1] / norms) if norms else None

@@ -119,10 +119,12 @@ def smooth_gradients(
 def integrated_gradients(
     classifier: Classifier, images: torch.Tensor, targets: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Integrate gradients on the straight way from black (https://arxiv.org/abs/1703.01365).
+    """Integrate gradients on the straight way from gray (https://arxiv.org/abs/1703.01365).
 
-    The sum of what an image's pixels are given comes near to how much higher its score is than
-    that of a black image: the method's completeness.
+    The way begins at the colour that the network's preprocessing takes as the mean, 0 in its
+    units: to a network, black is a colour that objects have. The sum of what an image's pixels are
+    given comes near to how much higher its score is than that of the gray image: the method's
+    completeness.
 
     Parameters
     ----------
@@ -140,20 +142,13 @@ def integrated_gradients(
     tensor of shape (N, 3, height, width)
     """
     images = images.detach()
-    black = black_like(classifier, images)[0]
     reached = (torch.arange(steps, device=images.device) + 0.5) / steps
     found = []
     for image, target in zip(images, targets, strict=True):
-        way = black + reached.view(-1, 1, 1, 1) * (image - black)
+        way = reached.view(-1, 1, 1, 1) * image
         gradients = score_gradients(classifier, way, target.expand(steps))
-        found.append((image - black) * gradients.mean(0))
+        found.append(image * gradients.mean(0))
     return torch.stack(found)
-
-
-def black_like(classifier: Classifier, images: torch.Tensor) -> torch.Tensor:
-    """Return a preprocessed black image of the shape of others, (1, 3, height, width)."""
-    pixels = torch.zeros((1, *images.shape[2:], 3), device=images.device)
-    return classifier.preprocessing.preprocess(pixels).to(images.dtype)
 
 
 def grad_cam(

@@ -64,7 +64,7 @@ class Saliency:
     noise : float
         Standard deviation of their noise, as a share of the picture's range.
     steps : int
-        Points on the way from black to the picture at which integrated gradients takes gradients.
+        Points on the way from gray to the picture at which integrated gradients takes gradients.
     erasures : int
         Parts in which a photo is erased by saliency, and given back, while the network looks on.
     checked : int

@@ -44,7 +44,9 @@ def study(tmp_path):
         {"name": "a", "target": target, "probability": 0.5, "pictures": names, **measured}
         for target in ("red ring", HOSTILE)
     ]
-    shuffled = {"layers": ["conv2", "conv1"], "correlations": {name: [0.5, 0.1] for name in MAPS}}
+    correlations = {name: [0.5, 0.1] for name in MAPS} | {"grad_cam": [0.5, None]}
+    flat = {name: [0, 0] for name in MAPS} | {"grad_cam": [1, 8]}
+    shuffled = {"layers": ["conv2", "conv1"], "correlations": correlations, "flat": flat}
     write(study / "saliency", names.values(), images=cases, randomization=shuffled)
     recipe = {"after": {"class": "star", "probability": 0.6}, "steps": 7, "distance": 0.94}
     found = {"cases": 1, "fooled": 1, "kept": 1, "absolute": 0}
@@ -119,6 +121,7 @@ def test_each_method_says_what_was_found(study):
     for chapter in ("classifier", "saliency", "fooling", "inversion", "dreams", "style"):
         assert f'<section id="{chapter}">' in page
     assert "198 of 200" in page
+    assert "some maps are the same everywhere, and like no other: 9 of Grad-CAM." in page
     assert "96.4 to 99.7" in page  # Wilson's interval of 198 of 200
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from recap.report.figures import SHAPES, colour_of, draw_svg, shape_of
@@ -83,6 +84,7 @@ def saliency_chapter(folder: Path, seed: int) -> Chapter:
             " the brightest pixels, as many as the object has. Insertion and deletion are the areas"
             " under the class's probability while pixels are given back or erased in the order of"
             " the map. The two baselines know nothing of the photo."
+            f"{_flat_in_words(randomization)}"
         ),
         tables=[Table(head, rows, "Means over the cases, with 95% bootstrap intervals.")],
         figures=[_draw_randomization(randomization)] if randomization else [],
@@ -105,6 +107,18 @@ def _saliency_found(means: dict, measures: list[str], many: int) -> str:
     )
 
 
+def _flat_in_words(randomization: dict[str, Any] | None) -> str:
+    """Return which maps have no place in the curves, as they are the same everywhere."""
+    if not randomization:
+        return ""
+    counts = {method: sum(flat) for method, flat in randomization["flat"].items()}
+    told = ", ".join(f"{many} of {SALIENCY[method]}" for method, many in counts.items() if many)
+    return told and (
+        f" Once weights are shuffled, some maps are the same everywhere, and like no other: {told}."
+        " They are left out of the curves."
+    )
+
+
 def _draw_randomization(randomization: dict[str, Any]) -> str:
     """Draw how like the maps are to those of a network whose layers are shuffled."""
     layers = randomization["layers"]
@@ -113,7 +127,7 @@ def _draw_randomization(randomization: dict[str, Any]) -> str:
         for number, (method, values) in enumerate(randomization["correlations"].items()):
             axes.plot(
                 range(len(values)),
-                values,
+                np.array(values, np.float64),  # None, where all are flat, leaves a gap
                 color=colour_of(number),
                 marker=SHAPES[shape_of(number)],
                 label=SALIENCY.get(method, method),
