@@ -183,7 +183,7 @@ class Inversion:
     layers : tuple of str
         Layers whose maps are inverted, each for itself; none for all before the classifier.
     steps : int
-        How often L-BFGS computes the loss, of each layer.
+        Tries of L-BFGS, of each layer: one that lowers nothing is tried again at half its length.
     tv_weight : float
         Weight of the total variation, the mean square of differences of neighbours, beside the
         error of the map, a share of the photo's.
@@ -282,7 +282,7 @@ class StyleTransfer:
     optimizer : {"lbfgs", "adam"}
         L-BFGS within the range of colours, or Adam as the course uses it.
     steps : int
-        Steps of Adam; of L-BFGS, how often the losses are computed.
+        Steps of Adam; of L-BFGS, tries: one that lowers nothing is tried again at half its length.
     learning_rate : float
         Adam's step size.
     fine_learning_rate : float
