@@ -84,27 +84,34 @@ def test_what_a_killed_process_left_is_removed_and_what_runs_is_left_alone(tmp_p
     path = tmp_path / "features[1].h5"
     process = subprocess.Popen(["true"])
     process.wait()
-    dead = tmp_path / f".features[1].h5.recap-{process.pid}"
-    running = tmp_path / f".features[1].h5.recap-{os.getppid()}"
-    for file in (dead, running):
+    with atomic_path(path) as scratch:
+        scratch.write_text("whole")
+    here = scratch.name.removesuffix(f"-{os.getpid()}")
+    dead, running = (tmp_path / f"{here}-{number}" for number in (process.pid, os.getppid()))
+    elsewhere = tmp_path / f".features[1].h5.recap-01234567-{process.pid}"
+    for file in (dead, running, elsewhere):
         file.write_text("half")
     with atomic_path(path) as scratch:
         scratch.write_text("whole")
-    assert sorted(tmp_path.iterdir()) == sorted([path, running])
+    assert sorted(tmp_path.iterdir()) == sorted([path, running, elsewhere])
 
 
 @pytest.mark.parametrize("output", ["env", "scores.json"])
 def test_a_users_hidden_files_stay(tmp_path, output):
     process = subprocess.Popen(["true"])
     process.wait()
+    with atomic_path(tmp_path / "file") as scratch:
+        here = scratch.name.removeprefix(".file.").removesuffix(f"-{os.getpid()}")
+        scratch.touch()
+    (tmp_path / "file").unlink()
     others = [
         ".env.local",
         f".env.{process.pid}",
         ".scores.backup.json",
         f".scores.{process.pid}.json",
-        f".scores.json.recap-{process.pid}.old",
-        f".other.json.recap-{process.pid}",
-        ".scores.json.recap-",
+        f".scores.json.{here}-{process.pid}.old",
+        f".other.json.{here}-{process.pid}",
+        f".scores.json.{here}-",
     ]
     for name in others:
         (tmp_path / name).write_text("mine")
@@ -214,7 +221,7 @@ def test_places_where_no_file_can_be(tmp_path):
 
 def test_places_where_a_file_can_be(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for output in ("a.json", "new/deep/a.json", "é" * 100, "x" * 220, str(tmp_path / "b.json")):
+    for output in ("a.json", "new/deep/a.json", "é" * 100, "x" * 210, str(tmp_path / "b.json")):
         check_output(Path(output))
         check_output_folder(Path(output))
         write_json(Path(output), 1)

@@ -72,8 +72,12 @@ def fetch(
     for address in addresses:
         strict = not file.has_variants or address in (file.url, *file.other_urls)
         try:
+            before = output.exists()
             with sole_owner(output):
-                _download(address, file, output, strict, patience)
+                if output.exists() and not before:  # Another brought it meanwhile.
+                    _accept(file, output, output, strict)
+                else:
+                    _download(address, file, output, strict, patience)
             return
         except TransferError as failure:
             failures.append(f"{address}: {failure}")

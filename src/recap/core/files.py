@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recap.core.errors import NO_ROOM, InputError
+from recap.core.hosts import is_running, this_host
 
 DIGEST_ENDING = ".recap-sha256"
 
 # The longest that is put around an output's name, for its digest's scratch file.
-LONGEST_ENDING = f"{DIGEST_ENDING}.recap-0123456789"
+LONGEST_ENDING = f"{DIGEST_ENDING}.recap-01234567-0123456789"
 
 
 @contextmanager
@@ -23,8 +24,8 @@ def atomic_path(path: Path, *, record_digest: bool = False) -> Iterator[Path]:
 
     A reader never sees a half-written file: the scratch file is renamed over `path` at the
     end of the block, once it is on the disk, and removed if the block raises. What a killed
-    process left is removed by the next that makes the same file. Where `path` is a link, its
-    target is made. Owner and permissions are those that a plain `open` would give.
+    process left is removed by the next that makes the same file on its host. Where `path` is a
+    link, its target is made. Owner and permissions are those that a plain `open` would give.
 
     Parameters
     ----------
@@ -47,11 +48,13 @@ def atomic_path(path: Path, *, record_digest: bool = False) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     with name_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch_name = re.compile(rf"\.{re.escape(path.name)}\.recap-(\d+)")
+        # Whether a process of another host still runs is not known here.
+        host = hashlib.sha256(this_host().encode()).hexdigest()[:8]
+        scratch_name = re.compile(rf"\.{re.escape(path.name)}\.recap-{host}-(\d+)")
         for left in path.parent.iterdir():
-            if (match := scratch_name.fullmatch(left.name)) and not _is_running(int(match[1])):
+            if (match := scratch_name.fullmatch(left.name)) and not is_running(int(match[1])):
                 left.unlink(missing_ok=True)
-        scratch = path.with_name(f".{path.name}.recap-{os.getpid()}")
+        scratch = path.with_name(f".{path.name}.recap-{host}-{os.getpid()}")
         try:
             if path.exists():
                 scratch.touch()
@@ -191,17 +194,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_running(process: int) -> bool:
-    """Return whether a scratch file's process, by its number, may still be writing it."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def digest_record(path: Path) -> Path:

@@ -59,7 +59,8 @@ def extract_features(
 
     What is finished lies in a `.part` file beside the output. If the work is killed, the same
     command continues from it and ends in the same bytes; what was broken, is damaged there, or has
-    changed since, is computed again. While another process makes the same output, it is waited for.
+    changed since, is computed again. While another process makes the same output, on whatever host,
+    it is waited for, and nothing that it computed is computed again.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def extract_features(
         ]
     )
     with (
-        sole_owner(output),
+        sole_owner(output) as awaited,
         tell_of_dead_loader(),
         PartialRows(part, row, extractor.batch, _describe(extractor, names) | place) as rows,
     ):
@@ -174,7 +175,8 @@ def extract_features(
             for start in range(0, len(table), COPIED_ROWS):
                 piece = table["features"][start : start + COPIED_ROWS]
                 features[start : start + len(piece)] = piece
-        rows.remove()
+        if not awaited():
+            rows.remove()
     if len(skipped):
         print(f"{len(skipped)} of {len(names)} images could not be read and were skipped.")
 

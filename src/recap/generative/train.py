@@ -128,13 +128,14 @@ def train_gan(
         "code": code_hash("recap.generative.train"),
         **environment(threads),
     }
-    with sole_owner(output / CHECKPOINT):
+    with sole_owner(output / CHECKPOINT) as awaited:
         state = _resume(output / CHECKPOINT, identity, trainer)
         keep = throttled(partial(_keep, output / CHECKPOINT, identity, trainer, state))
         _take_steps(trainer, recipe, pictures, seed, state, keep)
         facts = {"seed": seed, "precision": str(number_format).removeprefix("torch.")}
         _save(output, recipe, trainer, state, facts)
-        (output / CHECKPOINT).unlink(missing_ok=True)
+        if not awaited():
+            (output / CHECKPOINT).unlink(missing_ok=True)
 
 
 def steps_of(recipe: GAN, pictures: int) -> int:

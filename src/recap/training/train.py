@@ -131,13 +131,14 @@ def train_captioner(
     region_dim = train.features.shape[1] // train.regions
     trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
     identity = _identity(files, recipe, seed, dev_share, place, number_format, threads)
-    with sole_owner(output / CHECKPOINT):
+    with sole_owner(output / CHECKPOINT) as awaited:
         state = TrainingState(order=generator.bit_generator.state)
         state = resume(output / CHECKPOINT, identity, trainer) or state
         _run(trainer, recipe, train, dev, idx_to_word, state, output, identity)
         facts = {"seed": seed, "dataset": dataset, "validation": validation, "warnings": warnings}
         _save(output, recipe, idx_to_word, train, state, number_format, facts)
-        (output / CHECKPOINT).unlink(missing_ok=True)
+        if not awaited():
+            (output / CHECKPOINT).unlink(missing_ok=True)
     print(f"kept epoch: {state.best_epoch} of {state.epoch}, validation loss {state.best_loss:.3f}")
 
 
