@@ -1,5 +1,9 @@
 """Every step makes the same bytes again, whatever became of the run before."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from recap.vision.classes import visualize_classes
@@ -105,3 +109,41 @@ def test_a_step_makes_the_same_bytes_twice(step, classifier, tmp_path):
     made = bytes_below(tmp_path / "once")
     assert "scores.json" in made
     assert made == bytes_below(tmp_path / "again")
+
+
+# Runs recap, and kills it in place of the renaming of a finished file, by that one's number.
+KILLED = """
+import itertools, os, runpy, signal, sys
+number, renamings, rename = int(sys.argv.pop(1)), itertools.count(), os.replace
+def rename_or_die(*paths):
+    if next(renamings) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(*paths)
+os.replace = rename_or_die
+runpy.run_module("recap", run_name="__main__")
+"""
+TRAIN = "train-scene-classifier --scenes=12 --held-out=6 --kept=3 --examples=1 --epochs=2"
+LOOK = "show-saliency {0}/scenes.npz --network={0} --samples=2 --steps=2 --erasures=2 --checked=1"
+
+
+@pytest.mark.parametrize(
+    ("step", "command", "number"),
+    [(train, f"{TRAIN} --batch-size=4", 10), (look, LOOK, 7)],
+    ids=["train", "look"],
+)
+def test_a_killed_step_leaves_whole_files_and_starts_again(
+    step, command, number, classifier, tmp_path
+):
+    output = tmp_path / "killed"
+    words = [*command.format(classifier).split(), f"--output={output}", "--threads=1"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(number), *words])
+    assert killed.returncode == -signal.SIGKILL
+    step(classifier, tmp_path / "whole")
+    left, whole = bytes_below(output), bytes_below(tmp_path / "whole")
+    (scratch,) = left.keys() - whole.keys()
+    assert ".recap-" in scratch
+    del left[scratch]
+    assert len(left) == number
+    assert left.items() <= whole.items()
+    step(classifier, output)
+    assert bytes_below(output) == whole
