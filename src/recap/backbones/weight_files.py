@@ -145,7 +145,7 @@ def choose_weights(
     begin = f"; its names begin with {place}{names[0]}" if names else ""
     raise InputError(
         f"{path} does not hold the weights of {backbone} ({wrong[place][0]} is missing or has"
-        f" another shape{begin}): set `backbone` to the network that they are of."
+        f" another shape{begin}): name the network that they are of."
     )
 
 

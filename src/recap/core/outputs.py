@@ -4,10 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+from recap.core.errors import InputError
 from recap.core.files import check_output, check_output_folder
 
 # Pictures that are written, by the ending of their names, and what Pillow calls them.
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+# Endings that tell of a picture, and would make a folder.
+OTHER_PICTURES = (".gif", ".tif", ".tiff", ".bmp", ".ppm", ".jp2", ".avif", ".heic", ".pdf", ".svg")
 
 
 def is_picture(path: Path) -> bool:
@@ -26,8 +30,14 @@ def check_pictures(path: Path) -> None:
     Raises
     ------
     InputError
-        As `check_output` and `check_output_folder` do.
+        As `check_output` and `check_output_folder` do, or if it ends as pictures do that are read
+        and not written.
     """
+    if path.suffix.lower() in OTHER_PICTURES:
+        raise InputError(
+            f"{path} would be no {path.suffix}: name a file that ends in {', '.join(PICTURES)},"
+            " or a folder."
+        )
     (check_output if is_picture(path) else check_output_folder)(path)
 
 
