@@ -12,6 +12,7 @@ import pytest
 from downloads import CONTENT, NAME
 from faulty_server import FaultyServer
 from places import SCENES
+from study_copies import Workflow, copy_workflow
 
 from recap.captioners.folder import TrainedCaptioner, expected_shapes, save_captioner
 from recap.captioners.recipe import Recipe
@@ -208,3 +209,23 @@ def decoding_study(tmp_path, make_captioner) -> DecodingStudy:
     study = DecodingStudy(tmp_path)
     study.save(make_captioner(), "model")
     return study
+
+
+@pytest.fixture
+def workflow(tmp_path) -> Workflow:
+    """A fresh copy in which nothing has run."""
+    return copy_workflow(tmp_path / "recap")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> Workflow:
+    """A copy in which nothing has run, for the tests of a module together."""
+    return copy_workflow(tmp_path_factory.mktemp("fresh") / "recap")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Workflow:
+    """A copy in which the tiny study has run once; tests leave it as they find it."""
+    workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "recap")
+    workflow.output = workflow.run("--cores", "2")
+    return workflow

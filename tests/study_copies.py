@@ -1,4 +1,4 @@
-"""A copy of the workflow in a folder of its own, with a study that takes half a minute."""
+"""Copies of the workflow in folders of their own, with a study that takes half a minute."""
 
 import hashlib
 import os
@@ -9,9 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 TINY = """
 backbone: squeezenet1_0
@@ -84,23 +82,3 @@ def copy_workflow(folder: Path) -> Workflow:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tiny.yaml").write_text(TINY)
     return Workflow(folder)
-
-
-@pytest.fixture
-def workflow(tmp_path) -> Workflow:
-    """A fresh copy in which nothing has run."""
-    return copy_workflow(tmp_path / "recap")
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory) -> Workflow:
-    """A copy in which nothing has run, for the tests of a module together."""
-    return copy_workflow(tmp_path_factory.mktemp("fresh") / "recap")
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Workflow:
-    """A copy in which the tiny study has run once; tests leave it as they find it."""
-    workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "recap")
-    workflow.output = workflow.run("--cores", "2")
-    return workflow

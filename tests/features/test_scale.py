@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
-PROFILE = ROOT / "workflow/profiles/cluster/config.yaml"
 
 
 def simulate(*options):
@@ -44,13 +42,3 @@ def test_half_the_images_take_half_the_time():
         for images in (10**8, 5 * 10**7)
     )
     assert half["1"] == pytest.approx(whole["1"] / 2, rel=0.03)
-
-
-def test_the_profile_names_rules_that_there_are():
-    profile = yaml.safe_load(PROFILE.read_text())
-    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    for setting in ("set-threads", "set-resources"):
-        for rule in profile[setting]:
-            assert f"\nrule {rule}:\n" in rules
-    for name in profile["set-scatter"]:
-        assert f"\nscattergather:\n    {name}=1," in rules

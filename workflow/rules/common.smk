@@ -113,6 +113,11 @@ def all_cores(wildcards):
         return 8
 
 
+def memory(megabytes):
+    """Return the memory of a job, which grows with each attempt."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def package(wildcards, output):
     """Return where the package lies.
 

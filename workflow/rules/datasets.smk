@@ -45,7 +45,8 @@ rule draw_shapes:
         """
 
 
-# `connections` keeps the downloads that run at once down to what the profile allows.
+# `connections` keeps the downloads that run at once down to what the profile allows. Nodes of a cluster
+# often have no network: these jobs run where Snakemake does.
 rule download_file:
     """Download a file of the catalogue and verify it."""
     output:
@@ -54,6 +55,7 @@ rule download_file:
         "resources/logs/download_file/{download}.log",
     benchmark:
         "resources/benchmarks/download_file/{download}.tsv"
+    localrule: True
     conda:
         "../envs/recap.yaml"
     resources:
@@ -86,6 +88,7 @@ rule verify_download:
     benchmark:
         "resources/benchmarks/verify_download/{download}.tsv"
     priority: 1
+    localrule: True
     conda:
         "../envs/recap.yaml"
     params:

@@ -41,7 +41,7 @@ rule generate_captions:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
@@ -79,7 +79,7 @@ rule measure_perplexity:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
@@ -116,7 +116,7 @@ rule score_captions:
         "../envs/recap.yaml"
     threads: all_cores if config["spice"] else 1
     resources:
-        mem_mb=10000 if config["spice"] else 4000,
+        mem_mb=memory(10000 if config["spice"] else 4000),
     params:
         package=package,
         meteor=config["meteor"],

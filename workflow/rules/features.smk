@@ -50,7 +50,7 @@ rule extract_features:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         more_images=lambda wildcards, input: options(more_images=input.images[1:]),
@@ -126,7 +126,7 @@ rule fit_pca:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         package=package,
         components=config["pca_components"],
@@ -159,7 +159,7 @@ rule apply_pca:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         package=package,
         code=code_hash("recap.features.pca"),

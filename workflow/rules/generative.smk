@@ -95,7 +95,7 @@ rule train_digit_classifier:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         folder=subpath(output.classifier, parent=True),
@@ -135,7 +135,7 @@ rule train_gan:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         package=package,
         folder=subpath(output.generator, parent=True),
@@ -204,7 +204,7 @@ rule score_gan:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         folder=subpath(input.generator, parent=True),
@@ -251,7 +251,7 @@ rule compare_gans:
     conda:
         "../envs/recap.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         study=subpath(output.page, ancestor=2),

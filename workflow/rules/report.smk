@@ -83,7 +83,7 @@ rule record_provenance:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         study=subpath(output[0], parent=True),
@@ -160,7 +160,7 @@ rule compare_captioners:
     conda:
         "../envs/recap.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         study=subpath(output.page, ancestor=2),

@@ -33,7 +33,7 @@ rule train_captioner:
     threads: all_cores
     resources:
         # The features are held once.
-        mem_mb=lambda wildcards, input: 2000 + round(1.1 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + round(1.1 * input.size_mb)),
     params:
         package=package,
         folder=subpath(output.model, parent=True),

@@ -42,7 +42,7 @@ rule train_scene_classifier:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         folder=subpath(output.network, parent=True),
@@ -75,7 +75,7 @@ rule show_saliency:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         photos=lambda wildcards, input: input.photos,
@@ -114,7 +114,7 @@ rule fool_network:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         photos=lambda wildcards, input: input.photos,
@@ -153,7 +153,7 @@ rule visualize_classes:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         typical=VISION["typical"],
@@ -194,7 +194,7 @@ rule invert_features:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         photos=lambda wildcards, input: input.photos,
@@ -233,7 +233,7 @@ rule dream_images:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         photos=lambda wildcards, input: input.photos,
@@ -275,7 +275,7 @@ rule transfer_style:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         photos=lambda wildcards, input: input.photos,
@@ -319,7 +319,7 @@ rule compare_vision:
     conda:
         "../envs/recap.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         package=package,
         study=subpath(output.page, ancestor=2),
