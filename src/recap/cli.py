@@ -35,6 +35,7 @@ COMMANDS = {
     "recap.training.train:train_captioner": "Train a captioner and keep its best epoch.",
     "recap.evaluation.generate:generate_captions": "Caption the images of a split.",
     "recap.evaluation.perplexity:measure_perplexity": "Measure how likely given captions are.",
+    "recap.evaluation.explain:explain_captions": "Show which pixels made a captioner say a word.",
     "recap.evaluation.scoring.score:score_captions": "Score captions: BLEU to SPICE.",
     "recap.evaluation.scoring.submission:write_submission": "Pack captions for COCO's server.",
     "recap.vision.train_scene_classifier:train_scene_classifier": (

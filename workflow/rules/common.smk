@@ -26,6 +26,7 @@ from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
 from recap.core.remote_file import RemoteFile
 from recap.downloads import CATALOGUE
+from recap.evaluation.decoders import decoder_order
 
 try:
     config.update(
@@ -226,6 +227,22 @@ def decodings(pattern):
         model=config["train"],
         run=[f"seed{seed}" for seed in config["seeds"]] + ensemble,
         decoder=config["decoders"],
+    )
+
+
+def explained(pattern):
+    """Return a path for each captioner whose captions are explained: the report's gallery has these.
+
+    Features that are given are of photos that this study's network has not seen.
+    """
+    if COURSE or GIVEN or not config["explained_photos"]:
+        return []
+    return expand(
+        pattern,
+        study=STUDY,
+        model=config["train"],
+        run=f"seed{config['seeds'][0]}",
+        decoder=max(config["decoders"], key=decoder_order),
     )
 
 

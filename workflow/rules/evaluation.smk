@@ -3,6 +3,7 @@
 #
 # Needs: trained captioners (training.smk) and the val split's reduced features (features.smk)
 # Makes: results/{study}/captions/{model}/{run}/{decoder}.json, {decoder}.words.json, perplexity.json
+#        results/{study}/explanations/{model}/{run}/{decoder}.json, {decoder}.npz
 #        results/{study}/scores/{model}/{run}/{decoder}.json
 #        results/{study}/submissions/captions_val2014_{model}-{run}-{decoder}_results.zip
 
@@ -13,6 +14,7 @@ rule evaluation:
     input:
         decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
+        explained("results/{study}/explanations/{model}/{run}/{decoder}.json"),
         verified(sources()),
 
 
@@ -92,6 +94,57 @@ rule measure_perplexity:
             --annotations={input.annotations:q} \
             {params.folders:q} \
             --output={output:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule explain_captions:
+    """Show which pixels made a captioner say each word of its captions of a few photos."""
+    input:
+        model="results/{study}/models/{model}/{run}/model.safetensors",
+        config="results/{study}/models/{model}/{run}/config.json",
+        captions="results/{study}/captions/{model}/{run}/{decoder}.words.json",
+        annotations=annotations_of("val"),
+        images=images_of("val"),
+        scenes=archives_of_annotations() if config["dataset"] == "shapes" else [],
+        pca=PCA,
+        weights=weights_of_backbone(),
+    output:
+        explanations="results/{study}/explanations/{model}/{run}/{decoder}.json",
+        maps="results/{study}/explanations/{model}/{run}/{decoder}.npz",
+    log:
+        "results/{study}/logs/explain_captions/{model}-{run}-{decoder}.log",
+    benchmark:
+        "results/{study}/benchmarks/explain_captions/{model}-{run}-{decoder}.tsv"
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=4000,
+    params:
+        package=package,
+        images=lambda wildcards, input: options(images=input.images),
+        folder=subpath(input.model, parent=True),
+        scenes=lambda wildcards, input: options(scenes=input.scenes),
+        weights=lambda wildcards, input: str(input.weights) or "random",
+        photos=config["explained_photos"],
+        device=config["device"],
+        code=code_hash("recap.evaluation.explain"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap explain-captions \
+            --captions={input.captions:q} \
+            --annotations={input.annotations:q} \
+            {params.images:q} \
+            --model={params.folder:q} \
+            --pca={input.pca:q} \
+            --output={output.explanations:q} \
+            --maps-output={output.maps:q} \
+            --weights={params.weights:q} \
+            {params.scenes:q} \
+            --photos={params.photos:q} \
             --device={params.device:q} \
             --threads={threads:q} \
             2>&1 | tee {log:q}

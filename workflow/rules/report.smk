@@ -122,6 +122,8 @@ rule compare_captioners:
         captions=decodings("results/{study}/captions/{model}/{run}/{decoder}.json"),
         words=decodings("results/{study}/captions/{model}/{run}/{decoder}.words.json"),
         perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
+        explanations=explained("results/{study}/explanations/{model}/{run}/{decoder}.json"),
+        maps=explained("results/{study}/explanations/{model}/{run}/{decoder}.npz"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
         configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
         features=f"results/{{study}}/coco_captioning/val2014_vgg16_fc7{KINDS[0]}.h5",

@@ -26,9 +26,6 @@ State = tuple[torch.Tensor, ...]
 def attend(queries: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
     """Return for each query the mean of an image's regions, those like the query counting most.
 
-    `softmax(query · region / sqrt(C))` are the weights of the mean, as in A. Vaswani et al.,
-    "Attention is all you need", NeurIPS 2017.
-
     Parameters
     ----------
     queries : tensor of shape (N, T, C)
@@ -38,8 +35,27 @@ def attend(queries: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
     -------
     tensor of shape (N, T, C)
     """
+    return attention_weights(queries, regions).to(regions.dtype) @ regions
+
+
+def attention_weights(queries: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+    """Return for each query how much each of an image's regions counts.
+
+    They are `softmax(query · region / sqrt(C))`, as in A. Vaswani et al., "Attention is all you
+    need", NeurIPS 2017.
+
+    Parameters
+    ----------
+    queries : tensor of shape (N, T, C)
+    regions : tensor of shape (N, K, C)
+
+    Returns
+    -------
+    tensor of shape (N, T, K)
+        In single precision at least; those of a query add up to 1.
+    """
     likeness = queries @ regions.mT / math.sqrt(regions.shape[2])
-    return likeness.to(exact_precision(likeness)).softmax(dim=2).to(regions.dtype) @ regions
+    return likeness.to(exact_precision(likeness)).softmax(dim=2)
 
 
 class Captioner(nn.Module):
@@ -225,6 +241,20 @@ class Captioner(nn.Module):
             queries = (h @ self.W_query)[:, None]
             seen = h + attend(queries, rest[-1])[:, 0] @ self.W_context
         return F.log_softmax(seen @ self.W_vocab + self.b_vocab, dim=1), (h, *rest)
+
+    def attention_map(self, state: State) -> torch.Tensor:
+        """Return how much each region counts for the word that is said after a step.
+
+        Parameters
+        ----------
+        state : tuple of tensors
+            As `step` returns it, of a captioner with attention.
+
+        Returns
+        -------
+        tensor of shape (N, K)
+        """
+        return attention_weights((state[0] @ self.W_query)[:, None], state[-1])[:, 0]
 
     def course_parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts."""

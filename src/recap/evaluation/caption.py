@@ -6,19 +6,16 @@ from typing import get_args
 
 import numpy as np
 
-from recap.backbones.load import load_backbone
-from recap.backbones.weights import RANDOM
 from recap.captioners.stepwise import load_captioners
 from recap.core.devices import Device, Precision, choose_device, use_threads
 from recap.core.errors import InputError
-from recap.core.hdf5 import open_hdf5, read_attributes
 from recap.core.images import decode_image
 from recap.core.photo_store import BrokenImageError, read_photo
 from recap.datasets.registry import DRAWN
 from recap.evaluation.decoders import read_decoder
 from recap.evaluation.generate import caption_features
+from recap.evaluation.origin import read_origin
 from recap.features.extractor import FeatureExtractor
-from recap.features.layers import LAYERS, choose_layer
 from recap.features.pca import read_pca
 
 
@@ -80,36 +77,16 @@ def caption(
                 f"The PCA of the captioner's study is not at {pca}: give the file that fit-pca"
                 " wrote in the study with --pca, such as --pca results/shapes/features/pca.h5."
             )
-    with open_hdf5(pca) as file:
-        origin = read_attributes(file)
-    told = ("backbone", "weights", "weights_sha256", "layer")
-    if missing := {name for name in told if not isinstance(origin.get(name), str)}:
-        raise InputError(
-            f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
-            " extract-features writes."
-        )
-    if origin["weights"] == RANDOM:
-        remedy = "leave --weights out, because the study's weights are random."
-    else:
-        file = Path(origin["weights"]).name
-        remedy = f"give the study's with --weights, such as --weights resources/weights/{file}."
-    weights = weights or origin["weights"]
-    if weights != RANDOM and not Path(weights).is_file():
-        raise InputError(f"There is no file of weights {weights}: {remedy}")
-    layer = choose_layer(origin["backbone"], origin["layer"])
-    backbone = load_backbone(origin["backbone"], weights, LAYERS[origin["backbone"]][layer])
-    if backbone.attributes["weights_sha256"] != origin["weights_sha256"]:
-        raise InputError(
-            f"{weights} is not the file of weights that {pca} was fitted with: {remedy}"
-        )
+    origin = read_origin(pca, weights)
+    backbone = origin.backbone
     chosen_device = choose_device(device)
-    precision = str(origin.get("precision", "auto"))
+    precision = str(origin.attributes.get("precision", "auto"))
     if precision not in get_args(Precision):
         raise InputError(
             f"{pca} is damaged: its features have the precision {precision!r}; fit it again on what"
             " extract-features writes."
         )
-    extractor = FeatureExtractor(backbone, layer, chosen_device, precision)
+    extractor = FeatureExtractor(backbone, origin.layer, chosen_device, precision)
     pixels = {}
     for photo in photos:
         try:
@@ -123,7 +100,7 @@ def caption(
     lost = len(set(photos)) - len(pixels)
     if pixels:
         squares = list(pixels.values())
-        if np.array_equal(extractor.batch, origin.get("batch")):
+        if np.array_equal(extractor.batch, origin.attributes.get("batch")):
             # A row's last bits depend on the size of its batch, which is filled up as in the study.
             squares += [np.zeros_like(squares[0])] * (-len(squares) % extractor.batch)
         starts = range(0, len(squares), extractor.batch)

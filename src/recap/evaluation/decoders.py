@@ -133,3 +133,8 @@ def read_decoder(name: str) -> Decoder:
                 f"The decoder {name!r} gives {value!r} as `{key}`, which must be a number."
             ) from None
     return Decoder(beam_width=int(match[1] or 1), sample=kind == "sample", **given)
+
+
+def decoder_order(name: str) -> tuple[int, str]:
+    """Return the key by which decoders are sorted: the narrowest beam first."""
+    return read_decoder(name).beam_width, name

@@ -24,11 +24,10 @@ from recap.vision.pictures import (
     save_arrays,
     save_picture,
 )
+from recap.vision.pointing import baseline_maps, pointing
 from recap.vision.saliency_checks import (
-    baseline_maps,
     erasure_areas,
     overlap,
-    pointing,
     randomization_check,
 )
 from recap.vision.saliency_maps import saliency_maps

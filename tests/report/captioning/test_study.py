@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from recap.core.errors import InputError
+from recap.evaluation.decoders import decoder_order
 from recap.report.captioning.selection import Selection
-from recap.report.captioning.study import decoder_order, read_study
+from recap.report.captioning.study import read_study
 
 
 def edit_json(path, change):

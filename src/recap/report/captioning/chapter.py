@@ -10,6 +10,7 @@ from recap.report.captioning.breakdown import Slice, by_category, by_reference_l
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.curves import learning_curves
 from recap.report.captioning.encoding import CAPTIONS, Encoding, read_encoding
+from recap.report.captioning.explanations import Explanations, read_explanations
 from recap.report.captioning.gallery import Gallery, build_gallery
 from recap.report.captioning.judge import judge
 from recap.report.captioning.run_details import FEATURES, file_attributes
@@ -61,6 +62,8 @@ class Chapter:
         Scores by length of the references and by what is in the image.
     gallery : Gallery
         Photos with what is said of them.
+    explanations : Explanations
+        Which pixels made the models say it.
     encodings : list of Encoding
         The captions that the models of each study learn from, in numbers.
     """
@@ -80,6 +83,7 @@ class Chapter:
     lengths: list[Slice]
     categories: list[Slice]
     gallery: Gallery
+    explanations: Explanations
     encodings: list[Encoding]
 
     @property
@@ -151,6 +155,7 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         lengths=by_reference_length(comparison, verdict.decoder),
         categories=categories,
         gallery=gallery,
+        explanations=read_explanations(comparison, verdict, gallery, seed=seed),
         encodings=[encoding for encoding in encodings if encoding is not None],
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from recap.core.errors import InputError
 from recap.datasets.annotations import Annotations, read_annotations
 from recap.datasets.categories import read_categories
-from recap.report.captioning.study import Decoding, Run, Study, decoder_order
+from recap.evaluation.decoders import decoder_order
+from recap.report.captioning.study import Decoding, Run, Study
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from recap.core.errors import InputError
+from recap.evaluation.decoders import decoder_order
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.failures import failures
-from recap.report.captioning.study import decoder_order
 from recap.report.captioning.verdict import Lead, Standing, Verdict
 from recap.report.statistics import (
     compare_over_images,

@@ -10,7 +10,7 @@ import numpy as np
 from recap.captioners.folder import read_config
 from recap.core.errors import InputError
 from recap.core.json_files import read_json
-from recap.evaluation.decoders import read_decoder
+from recap.evaluation.decoders import decoder_order
 from recap.report.captioning.history import History, read_history
 from recap.report.captioning.record import Record, read_record
 from recap.report.captioning.selection import ENSEMBLE, RUNS, Selection
@@ -145,11 +145,6 @@ class Study:
     def name(self) -> str:
         """The study's name, which is that of its folder."""
         return self.folder.resolve().name
-
-
-def decoder_order(decoder: str) -> tuple[int, str]:
-    """Return the key by which decoders are sorted: the narrowest beam first."""
-    return read_decoder(decoder).beam_width, decoder
 
 
 def read_study(folder: Path, selection: Selection = ALL) -> Study:
