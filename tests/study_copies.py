@@ -20,6 +20,7 @@ models:
   reference: {cell: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
 train: [lstm, reference]
 decoders: [beam2]
+explained_photos: 2
 """
 
 # Logs and times differ from run to run, and so does what quotes them.

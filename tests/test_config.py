@@ -130,6 +130,7 @@ SETTINGS = {
     ("fit_pca", "components"): "pca_components",
     ("train_captioner", "seed"): "seeds",
     ("generate_captions", "decoder"): "decoders",
+    ("explain_captions", "photos"): "explained_photos",
     ("caption", "decoder"): "decoders",
 }
 # What it does not set, or means otherwise.

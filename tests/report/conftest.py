@@ -134,6 +134,39 @@ def write_words(folder: Path, model: str, seed: int, decoder: str) -> None:
     )
 
 
+def write_explanations(folder: Path, model: str, decoder: str, attention: bool = False) -> None:
+    """Write maps of the words of a model's first four captions, as `explain_captions` does.
+
+    Of each caption the last word has the most in its map, and a map is highest in its last cell.
+    The second word of two captions names an object, which the gradient finds better than the rest.
+    """
+    place = Path(model) / "seed0" / f"{decoder}.json"
+    photos = []
+    for index, entry in enumerate(json.loads((folder / "captions" / place).read_text())[:4]):
+        words = entry["caption"].split()
+        share = {"gradient": 0.6 + 0.1 * index, "contrast": 0.3, "centre": 0.2, "random": 0.1}
+        if attention:
+            share = {"gradient": share["gradient"], "attention": 0.5, **share}
+        named = [{"word": 1, "pointing": {**share, "gradient": 1.0}, "share": share}]
+        photos.append(
+            {
+                "image_id": entry["image_id"],
+                "file_name": f"{entry['image_id']}.jpg",
+                "words": words,
+                "log_probabilities": [-0.5] * len(words),
+                "nats": [float(number) for number in range(1, len(words) + 1)],
+                "named": named if index < 2 else [],
+            }
+        )
+    write_json(folder / "explanations" / place, {"seen": 1.0, "photos": photos})
+    count = sum(len(photo["words"]) for photo in photos)
+    cells = np.arange(28 * 28).reshape(28, 28) * 255 // (28 * 28 - 1)
+    arrays = {"gradient": np.stack([cells.astype(np.uint8)] * count)}
+    if attention:
+        arrays["attention"] = arrays["gradient"][:, ::4, ::4]
+    np.savez((folder / "explanations" / place).with_suffix(".npz"), **arrays)
+
+
 def write_scores(folder: Path, model: str, seed: int, decoder: str, cider: np.ndarray) -> None:
     """Write the captions and the scores of one decoding; `cider` is a value an image."""
     keys = image_ids(len(cider))
@@ -313,8 +346,18 @@ def report_page(tmp_path_factory) -> Path:
     for model in ("lstm", "rnn"):
         write_words(fake.folder, model, 0, "beam3")
     write_encoding(fake)
+    write_explanations(fake.folder, "lstm", "beam3", attention=True)
+    write_explanations(fake.folder, "rnn", "beam3")
     compare_captioners(fake.folder, output=parent / "report")
     return parent / "report/index.html"
+
+
+@pytest.fixture
+def explained(fake) -> FakeStudy:
+    """Return the study with maps of the words of a few captions, the lstm's with attention."""
+    write_explanations(fake.folder, "lstm", "beam3", attention=True)
+    write_explanations(fake.folder, "rnn", "beam3")
+    return fake
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
 EXTRACT = {"extract_features", "gather_features", "fit_pca", "apply_pca"}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
 DECODE = {"generate_captions", "score_captions"}
-EVALUATE = {*DECODE, "measure_perplexity"}
+EVALUATE = {*DECODE, "measure_perplexity", "explain_captions"}
 SHARED = {"draw_shapes", "prepare_annotations", "prepare_categories", "extract_features"}
 REPORT = {"record_provenance", "compare_captioners"}
 
@@ -85,7 +85,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     assert {name.split("/")[0] for name in jobs(resources / "logs", "*.log")} == SHARED
     logs = [jobs(folder / "logs", "*.log") for folder in (resources, results)]
     assert logs == [jobs(folder / "benchmarks", "*.tsv") for folder in (resources, results)]
-    assert sum(map(len, logs)) == 25
+    assert sum(map(len, logs)) == 27
     # The report tells what they took, too.
     page = (results / "report/index.html").read_text()
     assert {rule for rule in SHARED if f">{rule}<" in page} == SHARED
@@ -124,6 +124,11 @@ def test_the_default_and_stage_targets(workflow):
             "evaluation/search.py",
             {"generate_captions"},
             EXTRACT | ENCODE | {"train_captioner", "measure_perplexity"},
+        ),
+        (
+            "evaluation/word_maps.py",
+            {"explain_captions", "compare_captioners"},
+            {*EXTRACT, *ENCODE, *DECODE, "train_captioner", "record_provenance"},
         ),
         ("evaluation/perplexity.py", {"measure_perplexity"}, DECODE | {"train_captioner"}),
         (
@@ -309,10 +314,11 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
         "generate_captions": "6",
         "score_captions": "6",
         "measure_perplexity": "6",
+        "explain_captions": "2",
         "record_provenance": "1",
         "compare_captioners": "1",
         "all": "1",
-        "total": "25",
+        "total": "27",
     }
     workflow.run("--cores", "2", config="sweep.yaml")
     results = workflow.folder / "results/shapes"

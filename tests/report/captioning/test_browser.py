@@ -52,7 +52,7 @@ def opened(browser, report_page):
     yield open_page
     for context in contexts:
         context.close()
-    asked = {url for url in requests if not url.startswith("data:image/webp")}
+    asked = {url for url in requests if not url.startswith("data:image/")}
     assert asked == {report_page.as_uri()}
     assert complaints == []
 
@@ -66,6 +66,39 @@ def number(page, attribute):
     """Return a number of each image that is shown, in order."""
     get = f"cards => cards.map(c => Number(c.getAttribute('data-{attribute}')))"
     return page.locator(".card:visible").evaluate_all(get)
+
+
+# --- the maps behind words -----------------------------------------------------------------------
+
+
+def test_a_words_map_is_shown_large_by_pointer_tap_and_arrow_keys(opened):
+    page = opened(PHONE, has_touch=True)
+    photo = page.locator(".explained > li").first
+    large, labels = photo.locator(".looked-at"), photo.locator(".lit-word")
+    said = photo.locator(".said").all_inner_texts()
+
+    def shows(place):
+        assert large.locator("b").inner_text() == said[place]
+        small = labels.nth(place).locator("img").get_attribute("src")
+        assert large.locator("img").get_attribute("src") == small
+
+    # At first that of the word with the most in its map, which is the caption's last.
+    first = photo.locator("fieldset").first.locator("label").count() - 1
+    shows(first)
+    labels.nth(1).tap()
+    shows(1)
+    page.keyboard.press("ArrowRight")
+    shows(2)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    shows(0)
+    labels.nth(2).hover()
+    shows(2)
+    page.mouse.move(0, 0)
+    shows(0)
+    # Attention has words of its own, further along the same axis.
+    labels.nth(first + 1).tap()
+    assert large.locator("span").inner_text() == "lstm, attention"
 
 
 # --- the gallery ------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ SHADES = 16
 DARKEST = 225
 """Shades that lie over a photo, and the darkest one's opacity, of 255."""
 
+SHOWN = 0.98
+"""Share of a map's cells that are not the brightest: a few are far above the rest."""
+
 MEASURES = ("pointing", "share")
 
 NAMES = {
@@ -144,8 +147,8 @@ class Explanations:
             sentences.append(
                 f"Where {model} says a word for a shape or a colour that one object has, the word's"
                 f" map is highest on that object for {mean:.0%} of the words ({low:.0%} to"
-                f" {high:.0%}); in the middle of the photo it is {of['centre'].pointing[0]:.0%}, and"
-                f" at random {of['random'].pointing[0]:.0%}. {_beside_contrast(of)}"
+                f" {high:.0%}); in the middle of the photo it is {of['centre'].pointing[0]:.0%},"
+                f" and at random {of['random'].pointing[0]:.0%}. {_beside_contrast(of)}"
             )
         return sentences
 
@@ -271,7 +274,8 @@ def _as_seen(image: Image.Image, seen: float | None) -> Image.Image:
 
 def _shade(levels: np.ndarray) -> str:
     """Return what lies over a photo: dark where a map (side, side), uint8, is low."""
-    light = np.sqrt(levels / 255) * (SHADES - 1)
+    brightest = max(float(np.quantile(levels, SHOWN)), 1)
+    light = np.sqrt(np.minimum(levels / brightest, 1)) * (SHADES - 1)
     picture = Image.fromarray(np.round(light).astype(np.uint8), "P")
     picture.putpalette(bytes(3 * SHADES))
     opacity = [round(DARKEST * (1 - shade / (SHADES - 1))) for shade in range(SHADES)]
