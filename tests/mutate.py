@@ -35,6 +35,8 @@ TESTS = {
     "features/pooling": ["features/test_layers.py"],
     "backbones/preprocessing": ["backbones/test_preprocessing.py"],
     "vision/saliency_maps": ["vision/test_saliency.py"],
+    "vision/pointing": ["vision/test_saliency.py", "evaluation/test_explain.py"],
+    "evaluation/word_maps": ["evaluation/test_explain.py"],
     "vision/saliency_checks": ["vision/test_saliency.py"],
     "vision/class_steps": ["vision/test_classes.py"],
     "vision/fooling_steps": ["vision/test_fooling.py"],

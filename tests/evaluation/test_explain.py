@@ -27,7 +27,6 @@ from recap.evaluation.generate import generate_captions
 from recap.evaluation.origin import Origin
 from recap.evaluation.word_maps import SIDE, Explainer
 from recap.features.pca import PCA
-from recap.vision.pointing import pointing
 
 WORDS = [*SPECIAL_WORDS, "a", "red", "ring", "hoop", "star", "here"]
 CAPTION = ["a", "red", "ring", "here"]
@@ -184,12 +183,6 @@ def test_words_name_what_one_object_alone_has():
     assert named_objects(words, Scene("sand", (ring, star))) == {1: ring, 2: ring, 5: star, 6: star}
     assert named_objects(words, Scene("sand", (ring, other))) == {2: ring, 6: other}
     assert named_objects(words, Scene("sand", (other,))) == {1: other, 6: other}
-
-
-def test_pointing():
-    mask = np.eye(3, dtype=bool)
-    assert pointing(np.diag([1, 3, 2]), mask) == 1
-    assert pointing(np.diag([1, 3, 2])[:, [1, 0, 2]], mask) == 0
 
 
 # --- the step ------------------------------------------------------------------------------------

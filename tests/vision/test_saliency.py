@@ -9,12 +9,11 @@ from PIL import Image
 from recap.core.errors import InputError
 from recap.vision import saliency
 from recap.vision.networks import load_network
+from recap.vision.pointing import baseline_maps, pointing
 from recap.vision.saliency import show_saliency
 from recap.vision.saliency_checks import (
-    baseline_maps,
     erasure_areas,
     overlap,
-    pointing,
     randomization_check,
     shuffle_weights,
 )
