@@ -93,14 +93,16 @@ def test_a_batch_gives_what_its_photos_give_one_at_a_time(run, tmp_path):
     assert not np.allclose(other["b"], alone["b"])
 
 
-def test_a_channel_grows_more_alone(run, tmp_path):
+def test_a_channel_grows_more_alone(run, tmp_path, capsys):
     settings = {"layer": "fire2", "channel": 5}
     alone = run(tmp_path / "alone", "a", settings=settings)
     scores = json.loads((alone / "scores.json").read_text())["summary"]
     assert scores["after"] > scores["before"]
+    assert "dream of a" in "".join(capsys.readouterr())
     with pytest.raises(InputError, match="`channel` must be less than 128, not 128"):
         run(tmp_path / "none", "a", settings={"layer": "fire2", "channel": 128})
     with pytest.raises(InputError, match="no layer 'conv10' to look at"):
         run(tmp_path / "none", "a", settings={"layer": "conv10"})
     with pytest.raises(InputError, match="there are 2 photos"):
         run(tmp_path / "none.png", "a", "b")
+    assert "dream of a" not in "".join(capsys.readouterr())  # no step was taken

@@ -79,10 +79,12 @@ def dream_images(
     require_one(output, len(dreamed))
     classifier = load_network(network, weights, choose_device(device))
     preprocessing = classifier.preprocessing
+    ascend = _make_ascent(classifier, settings)
     entries, images = [], {}
     for photo in dreamed:
         seen = np.array(preprocessing.scale(photo.image, settings.size))
         start = classifier.images(seen[None])
+        before, _ = ascend(start)
         image = _dream_with_frames(classifier, start, settings, seed, photo.name, frames)
         pixels = preprocessing.deprocess(image)[0].cpu().numpy()
         if is_picture(output):
@@ -91,12 +93,11 @@ def dream_images(
         pictures = {"dream": f"{photo.name}.png", "photo": f"{photo.name}-photo.png"}
         save_picture(output / pictures["dream"], pixels)
         save_picture(output / pictures["photo"], seen)
-        ascend = _make_ascent(classifier, settings)
         entries.append(
             {
                 "name": photo.name,
                 "pictures": pictures,
-                "before": ascend(start)[0],
+                "before": before,
                 "after": ascend(classifier.images(pixels[None]))[0],
             }
         )
