@@ -125,9 +125,11 @@ def _draw_randomization(randomization: dict[str, Any]) -> str:
 
     def draw(axes: Axes) -> None:
         for number, (method, values) in enumerate(randomization["correlations"].items()):
+            if set(values) == {None}:
+                continue
             axes.plot(
                 range(len(values)),
-                np.array(values, np.float64),  # None, where all are flat, leaves a gap
+                np.array(values, np.float64),  # None leaves a gap
                 color=colour_of(number),
                 marker=SHAPES[shape_of(number)],
                 label=SALIENCY.get(method, method),
