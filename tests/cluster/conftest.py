@@ -6,7 +6,7 @@ import shutil
 import signal
 
 import pytest
-from slurm import FEATURES, LONG, NEEDED, PACKAGES, PATIENCE, Cluster, Extraction, adapt
+from slurm import FEATURES, LONG, NEEDED, PACKAGES, PATIENCE, Cluster, Extraction
 from study_copies import copy_workflow
 
 
@@ -45,7 +45,6 @@ def long(tmp_path_factory):
 
 @pytest.fixture
 def extraction(long, cluster):
-    adapt(long, 1)
     extraction = Extraction(long, cluster)
     yield extraction
     if extraction.head.poll() is None:

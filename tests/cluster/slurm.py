@@ -1,4 +1,4 @@
-"""A cluster of two nodes on this host, of Slurm's daemons, and what runs on it."""
+"""A cluster of three nodes on this host, of Slurm's daemons, and what runs on it."""
 
 import getpass
 import json
@@ -15,8 +15,6 @@ from pathlib import Path
 
 import yaml
 
-PROFILE = "workflow/profiles/slurm-cpu"
-
 # An extraction that takes a while, to end it in the middle.
 LONG = """
 study: long
@@ -29,6 +27,7 @@ PATIENCE = 400  # seconds
 FEATURES = "results/long/coco_captioning/train2014_vgg16_fc7.h5"
 
 PACKAGES = "slurmctld slurmd slurm-client"
+NODES = ("n1", "n2", "n3")  # the last has no GPU
 NEEDED = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
 
 CONF = """
@@ -46,7 +45,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
-EnforcePartLimits=ALL
+EnforcePartLimits=NO
 ReturnToService=2
 SlurmdTimeout=10
 InactiveLimit=0
@@ -60,10 +59,12 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
-NodeName=DEFAULT CPUs=16 RealMemory=64000 Gres=gpu:1
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
-PartitionName=all Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs=16 RealMemory=64000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:1
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres=gpu:1
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]}
+PartitionName=gpu Nodes=n1,n2 Default=YES MaxTime=1200
+PartitionName=cpu Nodes=n3 MaxTime=1200
 """
 
 
@@ -85,11 +86,11 @@ class Cluster:
     def start(self) -> None:
         host = socket.gethostname().split(".")[0]
         conf = CONF.format(
-            host=host, ports=free_ports(3), folder=self.folder, user=getpass.getuser()
+            host=host, ports=free_ports(4), folder=self.folder, user=getpass.getuser()
         )
         (self.folder / "slurm.conf").write_text(conf)
         (self.folder / "gres.conf").write_text("NodeName=n[1-2] Name=gpu File=/dev/null\n")
-        for name in ("state", "n1", "n2", "bin"):
+        for name in ("state", *NODES, "bin"):
             (self.folder / name).mkdir()
         # The executor's plugin hides SLURM_CONF from the step of a job, as on clusters it is
         # /etc/slurm/slurm.conf.
@@ -99,9 +100,10 @@ class Cluster:
         )
         srun.chmod(0o755)
         self.daemon("slurmctld", "-D")
-        for node in ("n1", "n2"):
-            self.start_node(node)
-        self.wait_for(lambda: self.ask("sinfo", "--noheader", "--format=%D %t") == "2 idle", 30)
+        for node in NODES:
+            self.daemon("slurmd", "-D", "-N", node, name=node)
+        ready = ("sinfo", "--noheader", "--states=idle", "--Node", "--format=%N")
+        self.wait_for(lambda: self.ask(*ready).split() == [*NODES], 30)
 
     def daemon(self, *words: str, name: str = "") -> None:
         name = name or words[0]
@@ -115,17 +117,20 @@ class Cluster:
             start_new_session=True,
         )
 
-    def start_node(self, node: str) -> None:
-        self.daemon("slurmd", "-D", "-N", node, name=node)
-
     @property
     def environment(self) -> dict[str, str]:
         path = f"{self.folder}/bin{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin"
         return os.environ | {"SLURM_CONF": f"{self.folder}/slurm.conf", "PATH": path}
 
     def ask(self, *words: str) -> str:
+        """Return what a command of Slurm says."""
         asked = subprocess.run(
-            words, env=self.environment, capture_output=True, text=True, timeout=60
+            words,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
         )
         return asked.stdout.strip()
 
@@ -168,9 +173,9 @@ class Cluster:
                     daemon.kill()
 
 
-def adapt(workflow, threads, **groups):
-    """Cut the profile down to few threads and jobs; what it says else stays."""
-    path = workflow.folder / PROFILE / "config.yaml"
+def adapt(workflow, name, threads, **groups):
+    """Return a profile that is cut down to few threads and jobs; what it says else stays."""
+    path = workflow.folder / "workflow/profiles" / name / "config.yaml"
     profile = yaml.safe_load(path.read_text())
     profile["set-threads"] = dict.fromkeys(profile["set-threads"], threads)
     profile["set-scatter"] = {"shards": 1}
@@ -181,6 +186,7 @@ def adapt(workflow, threads, **groups):
     profile["slurm-init-seconds-before-status-checks"] = 2
     profile["slurm-keep-successful-logs"] = True
     path.write_text(yaml.safe_dump(profile))
+    return str(path.parent.relative_to(workflow.folder))
 
 
 class Extraction:
@@ -188,6 +194,7 @@ class Extraction:
 
     def __init__(self, workflow, cluster):
         self.workflow, self.cluster = workflow, cluster
+        self.profile = adapt(workflow, "slurm-gpu", 1)
         self.features = workflow.folder / FEATURES
         self.local = self.features.read_bytes()
         (self.shard,) = workflow.folder.glob("resources/features/*/train/1-of-1.h5")
@@ -201,7 +208,7 @@ class Extraction:
         self.head = None
 
     def start(self):
-        self.head = self.workflow.start("--profile", PROFILE, FEATURES)
+        self.head = self.workflow.start("--profile", self.profile, FEATURES)
 
     def end(self):
         """Wait for Snakemake's end; returns how many images each job computed that ended well."""
