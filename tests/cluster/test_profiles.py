@@ -82,3 +82,9 @@ def test_the_line_to_copy_is_the_whole_list():
     assert set(words[words.index("--set-resources") + 1 :]) == {
         each.replace(" ", "") for each in whole
     }
+
+
+def test_the_memory_of_each_rule_grows_with_the_attempt():
+    asking = {rule: re.findall(r"mem_mb=.*", text) for rule, text in RULES.items()}
+    grows = re.compile(r"mem_mb=(memory\(|lambda .*\battempt\b)")
+    assert [rule for rule, told in asking.items() if told and not grows.match(*told)] == []

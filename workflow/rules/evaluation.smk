@@ -122,7 +122,7 @@ rule explain_captions:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         package=package,
         images=lambda wildcards, input: options(images=input.images),
