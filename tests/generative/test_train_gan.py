@@ -2,12 +2,16 @@
 
 import csv
 import json
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from recap.core import checkpoint
 from recap.core.errors import InputError
 from recap.datasets.digits.draw import draw_digits
 from recap.generative import train as module
@@ -27,6 +31,11 @@ SMALL = {"epochs": 3, "batch_size": 16, "noise_dim": 8}
 FILES = ("generator.safetensors", "discriminator.safetensors", "config.json", "history.csv")
 RECIPES = {
     "vanilla": {"networks": "fully_connected", "initial_weights": "default"},
+    "least_squares": {
+        "networks": "fully_connected",
+        "initial_weights": "default",
+        "loss": "least_squares",
+    },
     "convolutional": {},
     "improved": {"spectral_norm": True, "average": 0.9, "shuffle": True, "decay": True},
 }
@@ -68,25 +77,36 @@ def test_it_writes_what_it_has_learnt(images, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_interrupted_training_ends_in_the_same_bytes(images, tmp_path, monkeypatch, recipe):
+def test_a_training_killed_five_times_ends_in_the_same_bytes(images, tmp_path, recipe):
     undisturbed = train(images, tmp_path / "whole", **RECIPES[recipe])
-    monkeypatch.setattr("recap.core.checkpoint.CHECKPOINT_SECONDS", -1)
-    step, taken = GANTrainer.step, []
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["recap.generative.train"])
+    taken = processes.Value("i", 0)
+    for last_step in (0, 1, 4, 7, 11):
+        arguments = (last_step, taken, images, tmp_path / "cut", RECIPES[recipe])
+        process = processes.Process(target=train_and_die, args=arguments)
+        process.start()
+        process.join(timeout=300)
+        assert process.exitcode == -signal.SIGKILL
+    # No step was taken twice.
+    assert taken.value == 11
+    assert train(images, tmp_path / "cut", **RECIPES[recipe]) == undisturbed
 
-    def interrupted(self, *arguments):
-        if len(taken) in (1, 5, 9):
-            taken.append(None)
-            raise KeyboardInterrupt
-        taken.append(None)
+
+def train_and_die(last_step, taken, images, folder, recipe):
+    """Train until the process is killed by itself when so many steps were taken in all."""
+    step = GANTrainer.step
+
+    def take(self, *arguments):
+        if taken.value == last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        taken.value += 1
         return step(self, *arguments)
 
-    monkeypatch.setattr(GANTrainer, "step", interrupted)
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            train(images, tmp_path / "cut", **RECIPES[recipe])
-    assert train(images, tmp_path / "cut", **RECIPES[recipe]) == undisturbed
-    # Nothing was done twice.
-    assert len(taken) == 12 + 3
+    GANTrainer.step = take
+    module.SAMPLES_A_STAGE = 20
+    checkpoint.CHECKPOINT_SECONDS = -1
+    train(images, folder, **recipe)
 
 
 def test_another_recipe_starts_anew(images, tmp_path, monkeypatch, capsys):
