@@ -25,9 +25,9 @@ def with_line(pattern):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_rules_that_take_all_cores_are_told_how_many(name):
+def test_rules_that_take_many_cores_are_told_how_many(name):
     """The step of a job, which has a number of cores, would else give them all of a node's."""
-    taking = with_line(r"\n    threads: all_cores")
+    taking = with_line(r"\n    threads: (all_cores|cores_of_a_gan)")
     assert len(taking) > 10
     assert profile(name)["set-threads"].keys() == taking
 

@@ -133,7 +133,7 @@ rule train_gan:
         "results/{generative}/benchmarks/train_gan/{gan}-seed{seed}.tsv"
     conda:
         "../envs/recap.yaml"
-    threads: all_cores
+    threads: cores_of_a_gan
     resources:
         mem_mb=memory(3000),
     params:

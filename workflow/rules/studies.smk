@@ -48,6 +48,12 @@ def named_pictures(folder, prefix=""):
     }
 
 
+def cores_of_a_gan(wildcards):
+    """Share the cores among the GANs: on few cores, two side by side are done before one by one."""
+    gans = len(GENERATIVE["train"]) * len(GENERATIVE["seeds"])
+    return max(1, all_cores(wildcards) // gans)
+
+
 def pictures_of_gans():
     """Return the four files of the pictures that GANs learn from."""
     match GENERATIVE["dataset"]:
