@@ -90,16 +90,16 @@ GRID = {"poolings": ["grid"], "regions": 49}
 def test_gradients_are_those_of_finite_differences(explainer, options, monkeypatch):
     made = explainer(**options)
     slopes = []
-    in_cells = word_maps._in_cells
+    in_cells = word_maps.in_cells
 
     def kept(values):
         slopes.append(values)
         return in_cells(values)
 
-    monkeypatch.setattr(word_maps, "_in_cells", kept)
+    monkeypatch.setattr(word_maps, "in_cells", kept)
     found = made.maps(photo(), CAPTION)
     products = torch.stack(slopes[: len(CAPTION)])[:, 0]
-    image = made._preprocess(torch.from_numpy(photo())[None]).double()
+    image = made.image(photo())
     from_mean = image - image.mean((2, 3), keepdim=True)
     draw = np.random.default_rng(3)
     for row, column in draw.integers(0, CROP, (6, 2)).tolist():

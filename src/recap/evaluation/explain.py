@@ -1,6 +1,6 @@
 """Show which pixels made a captioner say a word."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,7 +23,7 @@ from recap.datasets.annotations import read_annotations
 from recap.datasets.shapes.draw import read_scenes
 from recap.datasets.shapes.named_objects import named_objects
 from recap.datasets.shapes.pictures import mask_of
-from recap.datasets.shapes.scenes import Scene
+from recap.datasets.shapes.scenes import DrawnObject, Scene
 from recap.evaluation.origin import read_origin
 from recap.evaluation.word_maps import SIDE, Explainer, WordMaps
 from recap.features.pca import read_pca
@@ -44,7 +44,7 @@ def explain_captions(
     maps_output: OutputFile,
     weights: str = "random",
     scenes: Path | None = None,
-    photos: int = 24,
+    photos: int = 12,
     seed: int = 0,
     device: Device = "auto",
     threads: int | None = None,
@@ -184,16 +184,17 @@ def _read_words(path: Path, vocabulary: Sequence[str]) -> list[dict[str, Any]]:
     return entries
 
 
-def _measure(maps: WordMaps, words: list[str], scene: Scene, cut: Any) -> list[dict[str, Any]]:
+def _measure(
+    maps: WordMaps, words: list[str], scene: Scene, cut: Callable[[Image.Image], np.ndarray]
+) -> list[dict[str, Any]]:
     """Hold the maps of words that name an object against where it is."""
     centre = baseline_maps(SIDE, SIDE, 0)["centre"]
     measured = []
     for place, thing in named_objects(words, scene).items():
-        seen = Image.fromarray(cut(mask_of(thing).convert("RGB"))).convert("L")
-        mask = np.asarray(seen.resize((SIDE, SIDE), Image.Resampling.BOX)) >= 128
+        mask = mask_in_cells(thing, cut)
         compared = {"gradient": maps.gradient[place]}
         if maps.attention is not None:
-            compared["attention"] = _enlarged(maps.attention[place])
+            compared["attention"] = enlarge(maps.attention[place])
         compared |= {"contrast": maps.contrast, "centre": centre}
         random = float(mask.mean())
         measured.append(
@@ -211,7 +212,13 @@ def _measure(maps: WordMaps, words: list[str], scene: Scene, cut: Any) -> list[d
     return measured
 
 
-def _enlarged(attention: np.ndarray) -> np.ndarray:
+def mask_in_cells(thing: DrawnObject, cut: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Return the cells that an object covers half or more, in the photo as `cut` shows it."""
+    seen = Image.fromarray(cut(mask_of(thing).convert("RGB"))).convert("L")
+    return np.asarray(seen.resize((SIDE, SIDE), Image.Resampling.BOX)) >= 128
+
+
+def enlarge(attention: np.ndarray) -> np.ndarray:
     """Return weights of regions as they are shown, between them linearly, (SIDE, SIDE)."""
     weights = torch.from_numpy(attention)[None, None]
     return functional.interpolate(weights, size=(SIDE, SIDE), mode="bilinear")[0, 0].numpy()

@@ -94,7 +94,7 @@ class Explainer:
         words : list of T str
             Words of the captioner's vocabulary.
         """
-        image = self._preprocess(torch.from_numpy(pixels)[None].to(self._device)).to(self._dtype)
+        image = self.image(pixels)
         from_mean = image - image.mean((2, 3), keepdim=True)
         log_probabilities, attention = self.say(image.requires_grad_(), words)
         gradient = []
@@ -102,13 +102,17 @@ class Explainer:
             (slope,) = torch.autograd.grad(
                 log_probability, image, retain_graph=place < len(words) - 1
             )
-            gradient.append(_in_cells((slope * from_mean).sum(1)))
+            gradient.append(in_cells((slope * from_mean).sum(1)))
         return WordMaps(
             log_probabilities.detach().float().cpu().numpy(),
             torch.cat(gradient).float().cpu().numpy(),
             None if attention is None else attention.float().cpu().numpy(),
-            _in_cells(from_mean.abs().sum(1))[0].float().cpu().numpy(),
+            in_cells(from_mean.abs().sum(1))[0].float().cpu().numpy(),
         )
+
+    def image(self, pixels: np.ndarray) -> torch.Tensor:
+        """Return pixels (crop, crop, 3), uint8, as the network sees them, (1, 3, crop, crop)."""
+        return self._preprocess(torch.from_numpy(pixels)[None].to(self._device)).to(self._dtype)
 
     def say(
         self, image: torch.Tensor, words: list[str]
@@ -135,7 +139,7 @@ class Explainer:
         return torch.stack(found), attention
 
 
-def _in_cells(values: torch.Tensor) -> torch.Tensor:
+def in_cells(values: torch.Tensor) -> torch.Tensor:
     """Return the sums of absolute values (N, height, width) over cells, (N, SIDE, SIDE)."""
     cells = functional.adaptive_avg_pool2d(values.abs(), SIDE)
     return cells * (values[0].numel() / SIDE**2)
