@@ -220,14 +220,14 @@ def study(shapes_study, tmp_path_factory):
         decoder="greedy",
         threads=1,
     )
-    # Captions of four words, the third and the fourth of which name all the objects there are.
+    # Captions whose third word names an object.
     entries = json.loads((folder / "greedy.words.json").read_text())
     scenes = read_scenes(given["scenes"], "val")
     for entry in entries:
         thing = scenes[entry["image_id"]].objects[0]
         entry["words"] = ["a", "a", thing.shape]
-    (folder / "greedy.words.json").write_text(json.dumps(entries))
-    return given | {"captions": folder / "greedy.words.json"}
+    (folder / "named.words.json").write_text(json.dumps(entries))
+    return given | {"captions": folder / "named.words.json"}
 
 
 def explain(study, folder, **changed):
@@ -265,6 +265,17 @@ def test_the_files_of_the_step(study, tmp_path, capsys):
     other, _ = explain(study, tmp_path, seed=1)
     ids = [[photo["image_id"] for photo in each["photos"]] for each in (found, other)]
     assert ids[0] == sorted(ids[0]) != ids[1]
+
+
+def test_words_are_as_likely_as_when_they_were_said(study, tmp_path):
+    """From the photo on, all is as it was when the features were made."""
+    captions = study["captions"].with_name("greedy.words.json")
+    found, _ = explain(study, tmp_path, captions=captions, photos=1)
+    (photo,) = found["photos"]
+    said = {entry["image_id"]: entry for entry in json.loads(captions.read_text())}
+    expected = said[photo["image_id"]]["log_probabilities"]
+    np.testing.assert_allclose(photo["log_probabilities"], expected, atol=2e-3)
+    assert photo["words"] == said[photo["image_id"]]["words"]
 
 
 def test_the_share_is_of_the_object(study, tmp_path):

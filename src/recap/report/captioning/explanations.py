@@ -144,11 +144,14 @@ class Explanations:
         for model in self.words:
             of = {score.kind: score for score in self.scores if score.model == model}
             mean, low, high = of["gradient"].pointing
+            elsewhere = ", ".join(
+                f"{NAMES[kind]} for {of[kind].pointing[0]:.0%}"
+                for kind in ("contrast", "centre", "random")
+            )
             sentences.append(
                 f"Where {model} says a word for a shape or a colour that one object has, the word's"
                 f" map is highest on that object for {mean:.0%} of the words ({low:.0%} to"
-                f" {high:.0%}); in the middle of the photo it is {of['centre'].pointing[0]:.0%},"
-                f" and at random {of['random'].pointing[0]:.0%}. {_beside_contrast(of)}"
+                f" {high:.0%}); beside it {elsewhere}. {_beside_contrast(of)}"
             )
         return sentences
 
