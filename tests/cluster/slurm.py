@@ -173,15 +173,13 @@ class Cluster:
                     daemon.kill()
 
 
-def adapt(workflow, name, threads, **groups):
+def adapt(workflow, name, threads, groups=None):
     """Return a profile that is cut down to few threads and jobs; what it says else stays."""
     path = workflow.folder / "workflow/profiles" / name / "config.yaml"
     profile = yaml.safe_load(path.read_text())
     profile["set-threads"] = dict.fromkeys(profile["set-threads"], threads)
     profile["set-scatter"] = {"shards": 1}
-    if groups:
-        grouped = {rule: group for group, rules in groups.items() for rule in rules.split()}
-        profile["groups"] = grouped
+    profile["groups"] = groups or profile["groups"]
     # Only so that the tests need not wait long.
     profile["slurm-init-seconds-before-status-checks"] = 2
     profile["slurm-keep-successful-logs"] = True
