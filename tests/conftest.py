@@ -24,7 +24,8 @@ from recap.datasets.list_images import list_images
 from recap.datasets.registry import prepare_annotations
 from recap.datasets.shapes.draw import draw_shapes
 from recap.features.extract import extract_features
-from recap.features.pca import apply_pca, fit_pca
+from recap.features.gather import gather_features
+from recap.features.pca import apply_pca, fit_pca, sum_features
 
 SPLITS = ("train", "val")
 
@@ -148,10 +149,12 @@ def shapes_study(tmp_path_factory) -> Path:
             device="cpu",
             threads=1,
         )
-    fit_pca(features["train"], output=pca, components=32, threads=1)
+    sum_features(features["train"], output=resources / "sums.h5", threads=1)
+    fit_pca(resources / "sums.h5", output=pca, components=32, threads=1)
     for split in SPLITS:
-        reduced = captioning / f"{split}2014_vgg16_fc7_pca.h5"
+        reduced = resources / f"{split}_pca.h5"
         apply_pca(features[split], pca=pca, output=reduced, threads=1)
+        gather_features(reduced, output=captioning / f"{split}2014_vgg16_fc7_pca.h5")
     vocabulary = captioning / "coco2014_vocab.json"
     build_vocabulary(captions["train"], output=vocabulary)
     encode_captions(vocabulary, **captions, output=captioning / "coco2014_captions.h5")

@@ -55,7 +55,7 @@ from recap.evaluation.scoring.results import read_results
 from recap.evaluation.scoring.score import score_captions
 from recap.features.files import FEATURES, open_features, skipped_rows
 from recap.features.gather import gather_features
-from recap.features.pca import fit_pca, read_pca
+from recap.features.pca import fit_pca, read_pca, sum_features
 from recap.report.captioning.history import read_history
 
 SECONDS, MEMORY, CASES = 30, 3 << 30, 200
@@ -191,7 +191,8 @@ def make_study(folder: Path) -> Path:
     parameters = {name: value.astype(np.float32) for name, value in network.params.items()}
     save_captioner(folder / "model", TrainedCaptioner(recipe, WORDS, parameters, {"regions": 1}))
     with contextlib.redirect_stdout(io.StringIO()):
-        fit_pca(study / "train2014_vgg16_fc7.h5", output=folder / "pca.h5", components=2)
+        sum_features(study / "train2014_vgg16_fc7.h5", output=folder / "sums.h5")
+        fit_pca(folder / "sums.h5", output=folder / "pca.h5", components=2)
     return study
 
 
@@ -224,7 +225,7 @@ def read_feature_file(path: Path) -> None:
         skipped_rows(file[FEATURES])
         np.asarray(file[FEATURES][:])
     gather_features(path, output=path.parent / "gathered.h5")
-    fit_pca(path, output=path.parent / "out.h5", components=2)
+    sum_features(path, output=path.parent / "out.h5")
 
 
 def in_place(folder: Path, name: str, read: Reader) -> Reader:

@@ -127,6 +127,7 @@ SETTINGS = {
     ("prepare_annotations", "splits"): "split",
     ("extract_features", "precision"): "feature_precision",
     ("extract_features", "batch"): "feature_batch",
+    ("list_shards", "batch"): "feature_batch",
     ("fit_pca", "components"): "pca_components",
     ("train_captioner", "seed"): "seeds",
     ("generate_captions", "decoder"): "decoders",
@@ -137,7 +138,7 @@ SETTINGS = {
 NO_SETTINGS = {
     ("list_images", "components"),  # zero looks for none; it is asked for your own photos only
     ("list_images", "regions"),
-    ("extract_features", "shard"),
+    ("list_shards", "shards"),  # set by `--set-scatter`
     ("train_captioner", "dataset"),  # has no default
     ("score_captions", "subset"),
     ("score_captions", "format"),

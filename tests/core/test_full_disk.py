@@ -20,7 +20,7 @@ from recap.datasets.shapes.draw import draw_shapes
 from recap.evaluation.scoring.submission import write_submission
 from recap.features.gather import gather_features
 from recap.features.partial_rows import PartialRows
-from recap.features.pca import apply_pca, fit_pca
+from recap.features.pca import apply_pca, fit_pca, sum_features
 from recap.training.train import train_captioner
 
 # Captured output is else a file, which the limit holds for too.
@@ -42,9 +42,13 @@ def gather(study, output):
     gather_features(study / "results/shapes/coco_captioning/val2014_vgg16_fc7.h5", output=output)
 
 
-def fit(study, output):
+def add_up(study, output):
     train = study / "results/shapes/coco_captioning/train2014_vgg16_fc7_pca.h5"
-    fit_pca(train, output=output, components=16, threads=1)
+    sum_features(train, output=output, threads=1)
+
+
+def fit(study, output):
+    fit_pca(study / SCENES / "sums.h5", output=output, components=16, threads=1)
 
 
 def project(study, output):
@@ -67,7 +71,7 @@ def encode(study, output):
     )
 
 
-@pytest.mark.parametrize("stage", [gather, fit, project, number, encode])
+@pytest.mark.parametrize("stage", [gather, add_up, fit, project, number, encode])
 def test_a_stage_ends_with_a_sentence_and_begins_anew(shapes_study, tmp_path, stage):
     stage(shapes_study, tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()

@@ -21,6 +21,7 @@ from recap.backbones.load import load_backbone
 from recap.core.errors import InputError
 from recap.core.images import ImageStore
 from recap.core.photo_store import STATE_BYTES
+from recap.datasets.list_shards import list_shards
 from recap.features import extract as module
 from recap.features.extract import extract_features
 from recap.features.extractor import FeatureExtractor
@@ -54,6 +55,14 @@ def write_annotations(path, names):
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
     path.write_text(json.dumps({"images": images, "annotations": []}))
     return path
+
+
+def lists_of(annotations, folder, shards, block=BATCH):
+    """Return the lists of shards that are of whole batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recap.datasets.list_shards.BLOCK", block)
+        list_shards(annotations, output=folder, shards=shards)
+    return [folder / f"{number}-of-{shards}.json" for number in range(1, shards + 1)]
 
 
 def extract(images, annotations, output, **options):
@@ -411,15 +420,10 @@ def test_the_file_tells_the_bytes_of_the_photos_and_not_where_they_lay(study, tm
 def test_photos_of_which_none_can_be_read(study, tmp_path):
     _, annotations, _, _ = study
     (tmp_path / "empty").mkdir()
-    for shard in ("1-of-1", "1-of-2", "2-of-2"):
-        output = tmp_path / f"{shard}.h5"
-        options = {"broken_images": "skip", "layer": "conv1", "shard": shard}
-        if shard == "1-of-1":
-            with pytest.raises(InputError, match="None of the 35 images could be read: check"):
-                extract(tmp_path / "empty", annotations, output, **options)
-        else:
-            extract(tmp_path / "empty", annotations, output, **options)
-    shards = sorted(tmp_path.glob("*-of-2.h5"))
+    options = {"broken_images": "skip", "layer": "conv1"}
+    with pytest.raises(InputError, match="None of the 35 images could be read: check"):
+        extract(tmp_path / "empty", annotations, tmp_path / "1-of-1.h5", **options)
+    shards = extract_shards(tmp_path / "empty", annotations, tmp_path, 2, **options)
     with pytest.raises(InputError, match="None of the 35 images could be read: check"):
         gather_features(*shards, output=tmp_path / "features.h5")
     assert not list(tmp_path.glob("features.h5")) + list(tmp_path.glob("1-of-1.h5"))
@@ -477,8 +481,8 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["recap.features.extract"])
 
 
-def start_extraction(images, annotations, output, shard):
-    options = {"backbone": "squeezenet1_0", "device": "cpu", "threads": 1, "shard": shard}
+def start_extraction(images, annotations, output):
+    options = {"backbone": "squeezenet1_0", "device": "cpu", "threads": 1}
     process = CONTEXT.Process(
         target=extract_features, args=(images, annotations), kwargs={"output": output, **options}
     )
@@ -486,14 +490,14 @@ def start_extraction(images, annotations, output, shard):
     return process
 
 
-def extract_with_kills(images, annotations, output, kills, generator, shard="1-of-1"):
+def extract_with_kills(images, annotations, output, kills, generator):
     """Extract, killed again and again at random moments; return how many kills came in time."""
     part = output.with_name(f"{output.name}.part")
     landed = 0
     for _ in range(kills):
         before = part.stat().st_size if part.exists() else 0
         reached = before + int(generator.uniform(-1, 2) * BATCH * 2024 * 4)
-        process = start_extraction(images, annotations, output, shard)
+        process = start_extraction(images, annotations, output)
         while process.is_alive():
             if part.exists() and part.stat().st_size > reached:
                 time.sleep(generator.uniform(0, 0.2))
@@ -505,7 +509,7 @@ def extract_with_kills(images, annotations, output, kills, generator, shard="1-o
         if output.exists():
             break
         assert part.stat().st_size >= before
-    process = start_extraction(images, annotations, output, shard)
+    process = start_extraction(images, annotations, output)
     process.join()
     assert process.exitcode == 0
     assert not part.exists()
@@ -525,9 +529,9 @@ def test_kills_change_no_byte(study, tmp_path):
     assert output.read_bytes() == expected
     for count in (3, 8):
         shards = [tmp_path / f"shards/{number}of{count}.h5" for number in range(1, count + 1)]
-        for number, shard in enumerate(shards, start=1):
-            part, kills = f"{number}-of-{count}", int(number <= 3)
-            landed += extract_with_kills(images, annotations, shard, kills, generator, part)
+        lists = lists_of(annotations, tmp_path / "lists", count)
+        for number, (listed, shard) in enumerate(zip(lists, shards, strict=True)):
+            landed += extract_with_kills(images, listed, shard, int(number < 3), generator)
         gather_features(*shards, output=tmp_path / "gathered.h5")
         assert (tmp_path / "gathered.h5").read_bytes() == expected
     assert landed >= 8
@@ -538,8 +542,8 @@ def test_kills_change_no_byte(study, tmp_path):
 
 def extract_shards(images, annotations, folder, shards, **options):
     paths = [folder / f"{number}of{shards}.h5" for number in range(1, shards + 1)]
-    for number, path in enumerate(paths, start=1):
-        extract(images, annotations, path, shard=f"{number}-of-{shards}", **options)
+    for listed, path in zip(lists_of(annotations, folder, shards), paths, strict=True):
+        extract(images, listed, path, **options)
     return paths
 
 
@@ -568,14 +572,18 @@ def test_shards_that_do_not_fit(study, tmp_path):
     images, annotations, _, _ = study
     paths = extract_shards(images, annotations, tmp_path, 3)
     other = tmp_path / "other.h5"
-    extract(images, annotations, other, shard="2-of-3", layer="fire9")
+    extract(images, tmp_path / "2-of-3.json", other, layer="fire9")
+    few = write_annotations(tmp_path / "few.json", ["COCO_0000.png"] * 2 * BATCH)
+    (of_few,) = extract_shards(images, few, tmp_path / "few", 2)[1:]
     output = tmp_path / "features.h5"
     for shards, sentence in (
-        (paths[:2], "hold 32 rows, and not all images"),
-        (paths[1:], "2of3.h5 does not fit"),
-        ([paths[0], paths[0]], "1of3.h5 does not fit"),
-        ([paths[0], other, paths[2]], "other.h5 does not fit"),
-        ([], "hold 0 rows"),
+        (paths[:2], "hold 32 rows, and not all images, which are 35: name every"),
+        (paths[1:], "2of3.h5 begins at row 16, and row 0 is missing: name every shard, each once"),
+        ([paths[0], paths[2]], "3of3.h5 begins at row 32, and row 16 is missing"),
+        ([paths[0], paths[0]], "1of3.h5 begins at row 0, and others have its rows, too"),
+        ([paths[0], other, paths[2]], "other.h5 does not fit .*1of3.h5: extract the same"),
+        ([paths[0], of_few], "2of2.h5 is of 32 images, and .*1of3.h5 of 35: extract"),
+        ([], "No shard is given"),
     ):
         with pytest.raises(InputError, match=sentence):
             gather_features(*shards, output=output)
@@ -598,8 +606,9 @@ def test_shards_of_machines_that_compute_otherwise_are_refused(study, tmp_path, 
     names = [f"COCO_{number:04}.png" for number in range(35)]
     annotations = write_annotations(tmp_path / "few.json", names)
     for number, value in enumerate(values, start=1):
-        options = {"layer": "conv1", "shard": f"{number}-of-2", setting: value}
-        extract(images, annotations, tmp_path / f"{number}.h5", **options)
+        listed = lists_of(annotations, tmp_path, 2, block=32)[number - 1]
+        options = {"layer": "conv1", setting: value}
+        extract(images, listed, tmp_path / f"{number}.h5", **options)
     told = (
         rf"2\.h5 was extracted with the {setting} {values[1]}, and .*1\.h5 with {values[0]}: set"
         rf" `feature_{setting}` in the configuration, or --{setting}, and extract"
@@ -609,13 +618,25 @@ def test_shards_of_machines_that_compute_otherwise_are_refused(study, tmp_path, 
     assert not (tmp_path / "features.h5").exists()
 
 
-@pytest.mark.parametrize(
-    "shard", ["0-of-3", "4-of-3", "3", "1-of-0", "1/3", "a-of-b", f"1-of-{'9' * 5000}"]
-)
-def test_a_shard_that_is_none(study, tmp_path, shard):
+@pytest.mark.parametrize("info", [{"first_row": "a"}, {"first_row": 1, "all_rows": 35}])
+def test_a_list_whose_place_cannot_be(study, tmp_path, info):
     images, annotations, _, _ = study
-    with pytest.raises(InputError, match=f"There is no shard '{shard}'"):
-        extract(images, annotations, tmp_path / "features.h5", shard=shard)
+    content = json.loads(annotations.read_text()) | {"info": info}
+    (tmp_path / "list.json").write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=r"list\.json lists 35 images from row .*, which cannot be"
+    ):
+        extract(images, tmp_path / "list.json", tmp_path / "features.h5")
+
+
+def test_a_shard_is_of_whole_batches(study, tmp_path):
+    images, annotations, _, _ = study
+    first, last = lists_of(annotations, tmp_path, 2)
+    told = "lists rows 0 to 16, which are no whole batches of 48: .* again with --batch 48"
+    with pytest.raises(InputError, match=told):
+        extract(images, first, tmp_path / "features.h5", batch=48)
+    with pytest.raises(InputError, match="lists rows 16 to 35, which are no whole batches of 48"):
+        extract(images, last, tmp_path / "features.h5", batch=48)
 
 
 def test_another_layer_is_recorded(study, tmp_path):

@@ -15,7 +15,7 @@ from recap.core.errors import InputError
 from recap.features import pca as module
 from recap.features.covariance import CovarianceSums
 from recap.features.gpu_covariance import GPUCovarianceSums
-from recap.features.pca import apply_pca, find_components, fit_pca, read_pca
+from recap.features.pca import apply_pca, find_components, fit_pca, read_pca, sum_features
 
 ATTRIBUTES = {"backbone": "vgg16", "layer": "fc7", "weights_sha256": "00ff"}
 
@@ -47,6 +47,16 @@ def write_features(path, rows, skipped=()):
     return path
 
 
+def fit_to(features, *, output, components, **options):
+    """Find the components of features that are one shard."""
+    sums = output.with_name("sums.h5")
+    sum_features(features, output=sums, **options)
+    try:
+        fit_pca(sums, output=output, components=components, **options)
+    finally:
+        sums.unlink()
+
+
 def read(path):
     with h5py.File(path) as file:
         return {key: file[key][:] for key in file}
@@ -58,7 +68,7 @@ def fit(tmp_path):
 
     def fit(rows, components, **options):
         features = write_features(tmp_path / "features.h5", rows)
-        fit_pca(features, output=tmp_path / "fitted.h5", components=components, **options)
+        fit_to(features, output=tmp_path / "fitted.h5", components=components, **options)
         return SimpleNamespace(**read(tmp_path / "fitted.h5"), pca=read_pca(tmp_path / "fitted.h5"))
 
     return fit
@@ -123,11 +133,11 @@ def test_too_few_samples_or_features(fit, count, columns):
 def test_values_that_are_not_finite(tmp_path, value):
     rows = made_rows()
     features = write_features(tmp_path / "fc7.h5", rows)
-    fit_pca(features, output=tmp_path / "pca.h5", components=3)
+    fit_to(features, output=tmp_path / "pca.h5", components=3)
     rows[150, 3] = value
     broken = write_features(tmp_path / "broken.h5", rows)
-    with pytest.raises(InputError, match=r"broken\.h5 failed: a feature is not finite"):
-        fit_pca(broken, output=tmp_path / "new.h5", components=3)
+    with pytest.raises(InputError, match=r"broken\.h5 is not finite: extract"):
+        fit_to(broken, output=tmp_path / "new.h5", components=3)
     with pytest.raises(InputError, match=r"A feature of .*broken\.h5 is not finite"):
         apply_pca(broken, pca=tmp_path / "pca.h5", output=tmp_path / "new.h5")
     assert not (tmp_path / "new.h5").exists()
@@ -137,9 +147,12 @@ def test_the_way_of_a_gpu_finds_the_same():
     # Its arithmetic, on the processor.
     rows = made_rows()
     found = []
-    for sums in (CovarianceSums(30), GPUCovarianceSums(30, torch.device("cpu"))):
+    for sums in (
+        CovarianceSums(rows[:60], 200),
+        GPUCovarianceSums(rows[:60], 200, torch.device("cpu")),
+    ):
         for part in np.split(rows, [1, 60, 61]):
-            sums.add(part)
+            sums.add([part])
         assert sums.samples == 200
         found.append(find_components(sums, 5))
     for ours, gpu in zip(*map(dict.values, found), strict=True):
@@ -161,14 +174,15 @@ def test_a_gpu_is_used_where_there_is_one(monkeypatch, device, there, kind):
     monkeypatch.setattr(devices, "choose_device", lambda _: torch.device(there))
     # There is no such device here to put numbers on.
     monkeypatch.setattr(GPUCovarianceSums, "__init__", lambda *_: None)
-    assert type(module._sums_on(device, 3)) is kind
+    assert type(module._sums_on(device, np.ones((2, 3)), 0)) is kind
 
 
 def test_on_a_processor_pytorch_is_not_loaded(tmp_path):
     write_features(tmp_path / "fc7.h5", made_rows())
     code = (
         "import sys; from pathlib import Path; from recap.features import pca;"
-        "pca.fit_pca(Path('fc7.h5'), output=Path('pca.h5'), components=3, device='cpu');"
+        "pca.sum_features(Path('fc7.h5'), output=Path('sums.h5'), device='cpu');"
+        "pca.fit_pca(Path('sums.h5'), output=Path('pca.h5'), components=3, device='cpu');"
         "pca.apply_pca(Path('fc7.h5'), pca=Path('pca.h5'), output=Path('reduced.h5'));"
         "assert 'torch' not in sys.modules"
     )
@@ -183,7 +197,7 @@ def test_on_a_processor_pytorch_is_not_loaded(tmp_path):
 def test_files_of_fit_and_apply(tmp_path, capsys):
     rows = made_rows()
     features = write_features(tmp_path / "fc7.h5", rows)
-    fit_pca(features, output=tmp_path / "pca.h5", components=8)
+    fit_to(features, output=tmp_path / "pca.h5", components=8)
     content = read(tmp_path / "pca.h5")
     assert {key: array.shape for key, array in content.items()} == {
         "mean": (30,),
@@ -215,7 +229,7 @@ def test_skipped_rows_are_left_out(tmp_path):
     rows, skipped = made_rows(), [0, 63, 64, 199]
     rows[skipped] = 0
     features = write_features(tmp_path / "fc7.h5", rows, skipped)
-    fit_pca(features, output=tmp_path / "pca.h5", components=5)
+    fit_to(features, output=tmp_path / "pca.h5", components=5)
     seen = np.delete(rows, skipped, axis=0)
     expected = PCA(5, svd_solver="full").fit(seen.astype(np.float64))
     np.testing.assert_allclose(read(tmp_path / "pca.h5")["mean"], expected.mean_, rtol=1e-10)
@@ -234,14 +248,14 @@ def test_skipped_rows_are_left_out(tmp_path):
 
 def test_all_rows_skipped(tmp_path):
     features = write_features(tmp_path / "fc7.h5", np.zeros((3, 4), np.float32), [0, 1, 2])
-    with pytest.raises(InputError, match=r"fc7\.h5 failed: 2 components cannot be found in 0"):
-        fit_pca(features, output=tmp_path / "pca.h5", components=2)
+    with pytest.raises(InputError, match=r"sums\.h5 failed: 2 components cannot be found in 0"):
+        fit_to(features, output=tmp_path / "pca.h5", components=2)
 
 
 def test_too_few_images_is_one_sentence_and_leaves_no_file(tmp_path):
     features = write_features(tmp_path / "fc7.h5", made_rows(10))
     with pytest.raises(InputError, match=r"11 components .* in 10 samples.*lower `pca_components`"):
-        fit_pca(features, output=tmp_path / "pca.h5", components=11)
+        fit_to(features, output=tmp_path / "pca.h5", components=11)
     assert list(tmp_path.iterdir()) == [features]
 
 
@@ -253,24 +267,24 @@ def test_rows_that_are_all_the_same(tmp_path, recwarn, value):
     with h5py.File(path, "w") as file:
         file["features"] = rows
     with pytest.raises(InputError, match="are all the same: there are no components to find"):
-        fit_pca(path, output=tmp_path / "pca.h5", components=2)
+        fit_to(path, output=tmp_path / "pca.h5", components=2)
     assert not (tmp_path / "pca.h5").exists()
     assert [str(warning.message) for warning in recwarn] == []
     with h5py.File(path, "w") as file:
         rows[3, 1] = np.nextafter(rows[3, 1], np.float32(np.inf))
         file["features"] = rows
     if value < 1:
-        fit_pca(path, output=tmp_path / "pca.h5", components=2)
+        fit_to(path, output=tmp_path / "pca.h5", components=2)
 
 
 @pytest.mark.parametrize("components", [0, -1])
 def test_a_number_of_components_that_is_none(tmp_path, components):
     with pytest.raises(InputError, match=f"`components` must be at least 1, not {components}"):
-        fit_pca(tmp_path / "features.h5", output=tmp_path / "pca.h5", components=components)
+        fit_pca(tmp_path / "sums.h5", output=tmp_path / "pca.h5", components=components)
 
 
 def test_features_of_another_backbone(tmp_path):
-    fit_pca(
+    fit_to(
         write_features(tmp_path / "fc7.h5", made_rows()), output=tmp_path / "pca.h5", components=2
     )
     other = write_features(tmp_path / "other.h5", made_rows(columns=31))
@@ -290,7 +304,7 @@ def test_what_is_no_pca(tmp_path):
 def test_twice_the_same_bytes(tmp_path):
     features = write_features(tmp_path / "fc7.h5", made_rows())
     for name in ("first.h5", "second.h5"):
-        fit_pca(features, output=tmp_path / name, components=6, threads=1)
+        fit_to(features, output=tmp_path / name, components=6, threads=1)
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
 
 
@@ -305,7 +319,7 @@ def test_every_region_is_a_sample(tmp_path):
     path = write_features(tmp_path / "features.h5", rows, skipped=[3, 17])
     with h5py.File(path, "r+") as file:
         file.attrs["regions"] = "49"
-    fit_pca(path, output=tmp_path / "pca.h5", components=5)
+    fit_to(path, output=tmp_path / "pca.h5", components=5)
     apply_pca(path, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")
     reduced = read(tmp_path / "reduced.h5")["features"]
     expected = np.zeros((40, 49 * 5))
@@ -320,7 +334,7 @@ def test_a_pca_of_regions_refuses_features_of_whole_images(tmp_path):
     path = write_features(tmp_path / "features.h5", made_rows(40, 49 * 4))
     with h5py.File(path, "r+") as file:
         file.attrs["regions"] = "49"
-    fit_pca(path, output=tmp_path / "pca.h5", components=3)
+    fit_to(path, output=tmp_path / "pca.h5", components=3)
     other = write_features(tmp_path / "other.h5", made_rows(40, 4))
     with pytest.raises(InputError, match="4 columns but .* was fitted on 196"):
         apply_pca(other, pca=tmp_path / "pca.h5", output=tmp_path / "reduced.h5")

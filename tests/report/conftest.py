@@ -233,7 +233,7 @@ def write_study(folder: Path, advantage: float, images: int) -> None:
                 noise = generator.normal(0, 0.1, size=images)
                 cider = base + gain + extra + noise - noise.mean() + 0.01 * seed
                 write_scores(folder, model, seed, decoder, cider)
-    features = folder / "coco_captioning" / "val2014_vgg16_fc7.h5"
+    features = folder / "coco_captioning" / "val2014_vgg16_fc7_pca.h5"
     features.parent.mkdir(parents=True)
     with h5py.File(features, "w") as file:
         file.attrs.update(backbone="vgg16", weights="random", layer="fc7", precision="float32")

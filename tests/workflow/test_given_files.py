@@ -59,8 +59,10 @@ def test_features_that_are_not_reduced_are_reduced(workflow, given):
     course(given, [""])
     assert workflow.planned(config="given.yaml") == STUDY | {
         "take_course_files",
+        "sum_features",
         "fit_pca",
         "apply_pca",
+        "gather_features",
     }
 
 
@@ -77,7 +79,7 @@ def test_own_features_take_the_place_of_photos(workflow, given):
         lines.append(f"  {split}: {{annotations: {given}/{split}.json, features: {features}}}")
     (workflow.folder / "mine.yaml").write_text("\n".join(lines))
     encoded = {"list_images", "build_vocabulary", "encode_captions"}
-    reduced = {"take_features", "fit_pca", "apply_pca"}
+    reduced = {"take_features", "sum_features", "fit_pca", "apply_pca", "gather_features"}
     assert workflow.planned(config="mine.yaml") == STUDY | encoded | reduced
     workflow.run("--cores", "2", config="mine.yaml")
     assert (workflow.folder / "results/mine/report/index.html").exists()

@@ -23,11 +23,18 @@ from recap.report.verify_study import verify_study
 pytestmark = pytest.mark.slow
 
 DOWNLOAD = {"draw_shapes", "prepare_annotations", "download"}
-EXTRACT = {"extract_features", "gather_features", "fit_pca", "apply_pca"}
+REDUCE = {"sum_features", "fit_pca", "apply_pca", "gather_features"}
+EXTRACT = {"list_shards", "extract_features", *REDUCE}
 ENCODE = {"build_vocabulary", "encode_captions", "list_images"}
 DECODE = {"generate_captions", "score_captions"}
 EVALUATE = {*DECODE, "measure_perplexity", "explain_captions"}
-SHARED = {"draw_shapes", "prepare_annotations", "prepare_categories", "extract_features"}
+SHARED = {
+    "draw_shapes",
+    "prepare_annotations",
+    "prepare_categories",
+    "list_shards",
+    "extract_features",
+}
 REPORT = {"record_provenance", "compare_captioners"}
 
 
@@ -85,7 +92,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
     assert {name.split("/")[0] for name in jobs(resources / "logs", "*.log")} == SHARED
     logs = [jobs(folder / "logs", "*.log") for folder in (resources, results)]
     assert logs == [jobs(folder / "benchmarks", "*.tsv") for folder in (resources, results)]
-    assert sum(map(len, logs)) == 27
+    assert sum(map(len, logs)) == 32
     # The report tells what they took, too.
     page = (results / "report/index.html").read_text()
     assert {rule for rule in SHARED if f">{rule}<" in page} == SHARED
@@ -118,7 +125,9 @@ def test_the_default_and_stage_targets(workflow):
         ("captions/vocabulary.py", ENCODE - {"list_images"}, EXTRACT | {"list_images"}),
         ("datasets/list_images.py", {"list_images"}, EXTRACT | {"train_captioner"}),
         ("features/extract.py", {"extract_features"}, {"build_vocabulary", "encode_captions"}),
-        ("features/gather.py", {"gather_features", "fit_pca"}, {"extract_features"} | ENCODE),
+        ("features/gather.py", {"gather_features"}, {"extract_features", "fit_pca"} | ENCODE),
+        # Other content has another FORM, which the list of parameters tells.
+        ("datasets/list_shards.py", set(), EXTRACT | ENCODE | {"train_captioner"}),
         ("training/train.py", {"train_captioner"}, EXTRACT | ENCODE),
         (
             "evaluation/search.py",
@@ -192,14 +201,16 @@ def test_captions_are_packed_for_the_evaluation_server(finished, capsys):
 def test_forcing_a_step_reruns_it_and_what_follows(finished):
     training = {"train_captioner", *EVALUATE, *REPORT, "all"}
     assert finished.planned("--forcerun", "train_captioner") == training
-    pca = {"fit_pca", "apply_pca"}
-    assert finished.planned("--forcerun", "fit_pca") == training | pca
-    assert finished.planned("--forcerun", "fit_pca", "--until", "fit_pca") == {"fit_pca"}
+    assert finished.planned("--forcerun", "fit_pca") == training | REDUCE
+    # The sums are not kept.
+    alone = {"sum_features", "fit_pca"}
+    assert finished.planned("--forcerun", "fit_pca", "--until", "fit_pca") == alone
 
 
 def test_a_step_is_reached_by_its_rules_name(workflow):
-    reading = {"draw_shapes", "prepare_annotations", "extract_features", "gather_features"}
-    assert workflow.planned("--until", "fit_pca", config="") == reading | {"fit_pca"}
+    reading = {"draw_shapes", "prepare_annotations", "list_shards", "extract_features"}
+    summing = {"sum_features", "fit_pca"}
+    assert workflow.planned("--until", "fit_pca", config="") == reading | summing
 
 
 def test_a_mirror_reruns_nothing(finished, tmp_path):
@@ -216,8 +227,18 @@ def test_shards_are_jobs_and_change_no_byte(finished, workflow):
     shutil.copytree(finished.folder / "resources", workflow.folder / "resources")
     output = workflow.run("features", "--cores", "2", "--set-scatter", "shards=3")
     assert output.count("rule extract_features:") == 6
-    features = "results/shapes/coco_captioning/train2014_vgg16_fc7.h5"
-    assert workflow.hashes()[features] == finished.hashes()[features]
+    assert output.count("rule sum_features:") == 3
+    for name in ("coco_captioning/train2014_vgg16_fc7.h5", "features/pca.h5"):
+        path = f"results/shapes/{name}"
+        assert workflow.hashes()[path] == finished.hashes()[path]
+
+
+def test_features_before_pca_need_no_file_of_their_own(finished):
+    plan = finished.run(
+        "--dry-run", "--forceall", "--cores", "2", "--config", "whole_features=false"
+    )
+    assert "train2014_vgg16_fc7_pca.h5" in plan
+    assert "train2014_vgg16_fc7.h5" not in plan
 
 
 def test_the_number_of_shards_can_change_without_a_new_extraction(finished):
@@ -272,9 +293,8 @@ def test_scenes_of_other_parameters_do_not_replace_those_of_a_study(finished, wo
 def test_a_study_of_the_same_photos_extracts_nothing(finished, workflow):
     copy_results(finished, workflow)
     other = ["--config", "study=other", "seeds=[1]"]
-    gathering = {"gather_features", "fit_pca", "apply_pca"}
     planned = workflow.planned("features", *other)
-    assert planned == {"features", "list_images", *gathering}
+    assert planned == {"features", "list_images", *REDUCE}
     workflow.run("features", "--cores", "2", *other)
     features = [workflow.folder / f"results/{name}/coco_captioning" for name in ("shapes", "other")]
     first, second = (folder / "val2014_vgg16_fc7.h5" for folder in features)
@@ -283,7 +303,7 @@ def test_a_study_of_the_same_photos_extracts_nothing(finished, workflow):
     assert first.stat().st_nlink == second.stat().st_nlink == 1
     for setting in ("backbone=squeezenet1_1", "feature_batch=32", "shapes={seed: 3}"):
         planned = workflow.planned("features", "--config", "study=third", setting)
-        assert {"extract_features", *gathering} <= planned
+        assert {"extract_features", *REDUCE} <= planned
     # A finished study needs no resources.
     shutil.rmtree(workflow.folder / "resources")
     assert workflow.planned() == set()

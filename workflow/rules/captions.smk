@@ -121,7 +121,7 @@ rule encode_captions:
 if COURSE:
 
     # The other rules would make the same files anew.
-    ruleorder: take_course_files > gather_features > apply_pca > list_images > build_vocabulary > encode_captions
+    ruleorder: take_course_files > gather_features > list_images > build_vocabulary > encode_captions
 
     rule take_course_files:
         """Begin the study with the files of a coco_captioning folder."""

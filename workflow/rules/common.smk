@@ -24,6 +24,7 @@ from recap.datasets.digits.files import NAMES as DIGIT_NAMES, describe_pictures
 from recap.datasets.registry import OFFICIAL, find_dataset
 from recap.core.errors import InputError
 from recap.datasets.describe_photos import describe_photos
+from recap.datasets.shards import FORM
 from recap.core.remote_file import RemoteFile
 from recap.downloads import CATALOGUE
 from recap.evaluation.decoders import decoder_order
@@ -64,8 +65,10 @@ DIGITS = "-".join(f"{name}={value}" for name, value in sorted(GENERATIVE["digits
 SPLITS = COURSE.splits if COURSE else list(config["own"]) if OWN else list(DATASET.images)
 HAS_DEV = "dev" in SPLITS
 
-# Features of the network, and reduced ones; the course's folder may hold these alone.
-KINDS = list(dict.fromkeys([*COURSE.kinds, "_pca"])) if COURSE else ["", "_pca"]
+# Features of the network, if they are wanted in one file, and reduced ones; the course's folder may
+# hold these alone.
+WHOLE = [""] if config["whole_features"] else []
+KINDS = list(dict.fromkeys([*(COURSE.kinds if COURSE else WHOLE), "_pca"]))
 # The components are not among the course's files.
 PCA = [] if COURSE and "_pca" in COURSE.kinds else ["results/{study}/features/pca.h5"]
 

@@ -1,10 +1,13 @@
 # Turn photos into features, and reduce them by PCA.
 #
 # Needs: the photos and captions of each split, and the backbone's weights (datasets.smk)
-# Makes: resources/features/{features}/{split}/{scatteritem}.h5
-#        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5
+# Makes: resources/features/{features}/{split}/{scatteritem}.json and .h5: lists and features of shards
+#        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5, unless whole_features is false
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5
 #        results/{study}/features/pca.h5
+#
+# No job holds what grows with the photos: shards are listed, extracted, summed and reduced one by one.
+# Gathering copies them, for who wants the course's files, and training reads what is reduced.
 #
 # The names say vgg16_fc7 and 2014 for every backbone and data set, because CS231n's loader asks for
 # them; the files' attributes say what they hold.
@@ -18,6 +21,25 @@ scattergather:
 
 wildcard_constraints:
     features=one_of(map(features_of, SPLITS)),
+    kind="|_pca",
+
+
+def shards_of(split, pattern):
+    """Return a path for each shard of a split; features that are given are one."""
+    items = ["1-of-1"] if GIVEN or COURSE else scatter.shards("{scatteritem}")
+    return expand(pattern, scatteritem=items, split=split, study=STUDY, features=features_of(split))
+
+
+def features_in_shards(split):
+    """Return the files of a split's features before PCA, a shard each."""
+    if GIVEN or COURSE:
+        return shards_of(split, "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5")
+    return shards_of(split, "resources/features/{features}/{split}/{scatteritem}.h5")
+
+
+def shard(split, scatteritem):
+    """Return the file of one of them."""
+    return features_in_shards(split)[int(scatteritem.partition("-")[0]) - 1]
 
 
 rule features:
@@ -32,13 +54,44 @@ rule features:
         verified(sources()),
 
 
+# It has no digest of its code: another edit than one of what is written, which FORM counts, reruns
+# nothing.
+rule list_shards:
+    """List the photos of each shard of a split."""
+    input:
+        lambda wildcards: annotations_of(wildcards.split),
+    output:
+        scatter.shards("resources/features/{{features}}/{{split}}/{scatteritem}.json"),
+    log:
+        "resources/logs/list_shards/{features}/{split}.log",
+    benchmark:
+        "resources/benchmarks/list_shards/{features}/{split}.tsv"
+    conda:
+        "../envs/recap.yaml"
+    params:
+        package=package,
+        folder=subpath(output[0], parent=True),
+        shards=len(scatter.shards("{scatteritem}")),
+        batch=config["feature_batch"],
+        form=FORM,
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap list-shards \
+            --annotations={input:q} \
+            --output={params.folder:q} \
+            --shards={params.shards:q} \
+            --batch={params.batch:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 # Studies share the shards, and each gathers files of its own: those of one study stay as they are when
 # another is extracted anew, when somebody writes into them, or when resources/ is removed.
 rule extract_features:
     """Compute the features of one shard of a split's photos with the backbone."""
     input:
         images=lambda wildcards: images_of(wildcards.split),
-        annotations=lambda wildcards: annotations_of(wildcards.split),
+        list="resources/features/{features}/{split}/{scatteritem}.json",
         weights=weights_of_backbone(),
     output:
         "resources/features/{features}/{split}/{scatteritem}.h5",
@@ -68,14 +121,13 @@ rule extract_features:
         """
         PYTHONPATH={params.package:q} python -m recap extract-features \
             --images={input.images[0]:q} \
-            --annotations={input.annotations:q} \
+            --annotations={input.list:q} \
             {params.more_images:q} \
             --output={output:q} \
             --backbone={params.backbone:q} \
             --weights={params.weights:q} \
             --layer={params.layer:q} \
             --broken-images={params.broken_images:q} \
-            --shard={wildcards.scatteritem:q} \
             --device={params.device:q} \
             --precision={params.precision:q} \
             --batch={params.batch:q} \
@@ -87,17 +139,17 @@ rule extract_features:
 rule gather_features:
     """Put the shards of a split's features together, in row order."""
     input:
-        lambda wildcards: gather.shards(
-            "resources/features/{features}/{split}/{scatteritem}.h5",
-            features=features_of(wildcards.split),
-            split=wildcards.split,
+        lambda wildcards: (
+            shards_of(wildcards.split, "results/{study}/features/{split}/{scatteritem}.h5")
+            if wildcards.kind
+            else features_in_shards(wildcards.split)
         ),
     output:
-        "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+        "results/{study}/coco_captioning/{split}2014_vgg16_fc7{kind}.h5",
     log:
-        "results/{study}/logs/gather_features/{split}.log",
+        "results/{study}/logs/gather_features/{split}{kind}.log",
     benchmark:
-        "results/{study}/benchmarks/gather_features/{split}.tsv"
+        "results/{study}/benchmarks/gather_features/{split}{kind}.tsv"
     conda:
         "../envs/recap.yaml"
     params:
@@ -112,10 +164,42 @@ rule gather_features:
         """
 
 
+rule sum_features:
+    """Sum the training features of one shard, and their products."""
+    input:
+        features=lambda wildcards: shard("train", wildcards.scatteritem),
+        first=features_in_shards("train")[0],
+    output:
+        temp("results/{study}/features/sums/{scatteritem}.h5"),
+    log:
+        "results/{study}/logs/sum_features/{scatteritem}.log",
+    benchmark:
+        "results/{study}/benchmarks/sum_features/{scatteritem}.tsv"
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=1500,
+    params:
+        package=package,
+        device=config["device"],
+        code=code_hash("recap.features.pca"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap sum-features \
+            --features={input.features:q} \
+            --first={input.first:q} \
+            --output={output:q} \
+            --device={params.device:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule fit_pca:
     """Find the principal components of the training features."""
     input:
-        "results/{study}/coco_captioning/train2014_vgg16_fc7.h5",
+        shards_of("train", "results/{{study}}/features/sums/{scatteritem}.h5"),
     output:
         "results/{study}/features/pca.h5",
     log:
@@ -135,7 +219,7 @@ rule fit_pca:
     shell:
         """
         PYTHONPATH={params.package:q} python -m recap fit-pca \
-            --features={input:q} \
+            {input:q} \
             --output={output:q} \
             --components={params.components:q} \
             --device={params.device:q} \
@@ -145,16 +229,16 @@ rule fit_pca:
 
 
 rule apply_pca:
-    """Reduce a split's features to their principal components."""
+    """Reduce one shard of a split's features to their principal components."""
     input:
-        features="results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5",
+        features=lambda wildcards: shard(wildcards.split, wildcards.scatteritem),
         pca="results/{study}/features/pca.h5",
     output:
-        "results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5",
+        temp("results/{study}/features/{split}/{scatteritem}.h5"),
     log:
-        "results/{study}/logs/apply_pca/{split}.log",
+        "results/{study}/logs/apply_pca/{split}/{scatteritem}.log",
     benchmark:
-        "results/{study}/benchmarks/apply_pca/{split}.tsv"
+        "results/{study}/benchmarks/apply_pca/{split}/{scatteritem}.tsv"
     conda:
         "../envs/recap.yaml"
     threads: all_cores

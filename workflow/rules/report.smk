@@ -47,6 +47,7 @@ SHARED_JOBS = expand(
         rules.verify_download.benchmark,
         rules.prepare_annotations.benchmark,
         rules.prepare_categories.benchmark,
+        rules.list_shards.benchmark,
         str(Path(rules.extract_features.benchmark).parents[1]),  # of all shards
     ],
     drawn=DRAWN,
@@ -126,7 +127,7 @@ rule compare_captioners:
         maps=explained("results/{study}/explanations/{model}/{run}/{decoder}.npz"),
         histories=runs("results/{study}/models/{model}/seed{seed}/history.csv"),
         configs=runs("results/{study}/models/{model}/seed{seed}/config.json"),
-        features=f"results/{{study}}/coco_captioning/val2014_vgg16_fc7{KINDS[0]}.h5",
+        features="results/{study}/coco_captioning/val2014_vgg16_fc7_pca.h5",
         pca=PCA,
         encoded="results/{study}/coco_captioning/coco2014_captions.h5",
         vocabulary="results/{study}/coco_captioning/coco2014_vocab.json",

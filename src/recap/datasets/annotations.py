@@ -60,9 +60,24 @@ def read_annotations(path: Path) -> Annotations:
     images = list(iterate_images(path))
     rows = number_images(path, images)
     captions = list(iterate_captions(path, rows))
+    return Annotations(images, captions, str(read_info(path).get("description", "")))
+
+
+def read_info(path: Path) -> dict:
+    """Return what a COCO caption file says of itself; nothing where it does not.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not JSON.
+    """
     info = next(islice(_iterate(path, "info"), 1), {})
-    description = info.get("description", "") if isinstance(info, dict) else ""
-    return Annotations(images, captions, str(description))
+    return info if isinstance(info, dict) else {}
 
 
 def iterate_images(path: Path) -> Iterator[dict]:

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -21,16 +20,9 @@ from recap.core.photo_store import STATE_BYTES, BrokenImageError
 from recap.core.progress import progress
 from recap.core.sole_owner import sole_owner
 from recap.core.workers import tell_of_dead_loader
-from recap.datasets.annotations import read_annotations
+from recap.datasets.shards import ALL_ROWS, FIRST_ROW, ShardList, read_list
 from recap.features.extractor import FeatureExtractor
-from recap.features.files import (
-    ALL_ROWS,
-    FIRST_ROW,
-    PHOTO,
-    create_features,
-    describe_read,
-    refuse_all_skipped,
-)
+from recap.features.files import PHOTO, create_features, describe_read, refuse_all_skipped
 from recap.features.layers import LAYERS, choose_layer
 from recap.features.partial_rows import PartialRows
 from recap.features.photo_batches import UNIT, read_units
@@ -49,7 +41,6 @@ def extract_features(
     weights: str = "random",
     layer: str = "default",
     broken_images: Literal["stop", "skip"] = "stop",
-    shard: str = "1-of-1",
     device: Device = "auto",
     precision: Precision = "auto",
     batch: int | Literal["auto"] = "auto",
@@ -67,7 +58,8 @@ def extract_features(
     images : Path
         Zip archive or folder of photos.
     annotations : Path
-        COCO caption file; its `images` give the row order.
+        COCO caption file; its `images` give the row order. Of a shard, what `list_shards` wrote;
+        `gather_features` puts shards together.
     output : Path
         HDF5 file to write, with `features` of shape (N, D), or (N, K D) for K regions, float32,
         and attributes that name backbone, weights, layer, preprocessing, precision and batch, and
@@ -86,8 +78,6 @@ def extract_features(
     broken_images : {"stop", "skip"}
         Whether an image that cannot be read stops the work, or is skipped: its row is then zeros
         and is listed in the attribute `skipped`, and no later stage uses it.
-    shard : str
-        Which part of the images to take, such as `3-of-8`; `gather_features` puts them together.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     precision : {"auto", "float32", "bfloat16"}
@@ -102,29 +92,26 @@ def extract_features(
     Raises
     ------
     InputError
-        If images, annotations or weights are missing or damaged, no image could be read, or there
-        is no such layer, batch or shard.
+        If images, annotations or weights are missing or damaged, no image could be read, there is
+        no such layer or batch, or the shard is not of whole batches.
     """
-    number, shards = _read_shard(shard)
     if batch != "auto" and not (UNIT <= batch <= MOST_IMAGES and batch % UNIT == 0):
         raise InputError(
             f"A batch of {batch} cannot be computed: give a multiple of {UNIT} up to {MOST_IMAGES}."
         )
     threads = use_threads(threads)
-    names = [record["file_name"] for record in read_annotations(annotations).images]
-    if not names:
-        raise InputError(f"{annotations} lists no images: there is nothing to compute.")
+    listed = read_list(annotations)
+    names = listed.names
     sources = [images, *(more_images or [])]
     with ImageStore(*sources) as store:  # Each process that decodes opens it for itself.
         states = np.frombuffer(b"".join(store.states(names)), np.uint8).reshape(-1, STATE_BYTES)
     layer = choose_layer(backbone, layer)
     network = load_backbone(backbone, weights, LAYERS[backbone][layer])
     extractor = FeatureExtractor(network, layer, choose_device(device), precision, batch)
-    # Shards end where batches do, because a row's last bits depend on the batch around it.
-    batches = -(-len(names) // extractor.batch)
-    first, last = (extractor.batch * (batches * k // shards) for k in (number - 1, number))
-    place = {} if shards == 1 else {FIRST_ROW: first, ALL_ROWS: len(names)}
-    names, states = names[first:last], states[first:last]
+    place = {}
+    if not listed.is_whole:
+        _require_whole_batches(annotations, listed, extractor.batch)
+        place = {FIRST_ROW: listed.first_row, ALL_ROWS: listed.all_rows}
     part = output.with_name(f"{output.name}.part")
     row = np.dtype(
         [
@@ -165,7 +152,7 @@ def extract_features(
         if not place:
             refuse_all_skipped(skipped, len(names))
         photos = np.array(table["photo"])
-        attributes = extractor.attributes | (place or describe_read(photos))
+        attributes = extractor.attributes | (place or describe_read([photos]))
         shape = (len(table), extractor.feature_dim)
         kept = photos if place else None
         # The file is gone once the shards are gathered, and nothing beside it may be left.
@@ -198,11 +185,14 @@ def _describe(extractor: FeatureExtractor, names: list[str]) -> dict:
     }
 
 
-def _read_shard(shard: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,9})-of-(\d{1,9})", shard)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise InputError(f"There is no shard {shard!r}: give one such as 3-of-8.")
-    return int(match[1]), int(match[2])
+def _require_whole_batches(path: Path, listed: ShardList, batch: int) -> None:
+    """Refuse a shard that ends within a batch: a row's last bits depend on the batch around it."""
+    end = listed.first_row + len(listed.names)
+    if listed.names and (listed.first_row % batch or end % batch and end < listed.all_rows):
+        raise InputError(
+            f"{path} lists rows {listed.first_row} to {end}, which are no whole batches of {batch}:"
+            f" list the shards again with --batch {batch}."
+        )
 
 
 def _compute(

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,6 @@ from recap.datasets.annotations import Annotations
 FEATURES = "features"
 SKIPPED = "skipped"
 REGIONS = "regions"
-
-# Attributes of a shard: its first row among those of all images, and how many those are.
-FIRST_ROW, ALL_ROWS = "first_row", "all_rows"
 
 # What was read of a photo: its bytes' sha256 and number; zeros for one that is not there.
 PHOTO = np.dtype([("sha256", np.uint8, 32), ("bytes", np.uint64)])
@@ -70,21 +67,24 @@ def create_features(
         yield rows
 
 
-def describe_read(photos: np.ndarray) -> dict[str, str | int]:
+def describe_read(photos: Iterable[np.ndarray]) -> dict[str, str | int]:
     """Return the attributes that tell the bytes of the photos that a feature file was made from.
 
     Parameters
     ----------
-    photos : array of shape (N,)
-        Of type `PHOTO`, in the order of the rows.
+    photos : iterable of array of shape (n,)
+        Of type `PHOTO`, shard by shard, in the order of the rows.
 
     Returns
     -------
     dict
         The sha256 of all photos' sha256, 32 bytes each, and how many bytes they have together.
     """
-    digest = hashlib.sha256(np.ascontiguousarray(photos["sha256"])).hexdigest()
-    return {IMAGES_SHA256: digest, IMAGES_BYTES: int(photos["bytes"].sum())}
+    digest, count = hashlib.sha256(), 0
+    for piece in photos:
+        digest.update(np.ascontiguousarray(piece["sha256"]))
+        count += int(piece["bytes"].sum())
+    return {IMAGES_SHA256: digest.hexdigest(), IMAGES_BYTES: count}
 
 
 def refuse_all_skipped(skipped: np.ndarray, count: int) -> None:

@@ -320,14 +320,14 @@ def test_stale_scores_do_not_reach_the_report(fake, tmp_path):
 
 
 def test_trained_weights_are_named(fake, tmp_path):
-    with h5py.File(fake.folder / "coco_captioning/val2014_vgg16_fc7.h5", "a") as file:
+    with h5py.File(fake.folder / "coco_captioning/val2014_vgg16_fc7_pca.h5", "a") as file:
         file.attrs["weights"] = "random-looking.pth"
         file.attrs["weights_sha256"] = "5e0f1a"
     words = Page(compare(fake, tmp_path)).words
     assert "vgg16 (fc7), weights random-looking.pth" in words
     assert "weights_sha256 5e0f1a" in words
     assert "random projection" not in words
-    with h5py.File(fake.folder / "coco_captioning/val2014_vgg16_fc7.h5", "a") as file:
+    with h5py.File(fake.folder / "coco_captioning/val2014_vgg16_fc7_pca.h5", "a") as file:
         del file.attrs["weights"]
     assert features_in_words(read_study(fake.folder)).endswith("weights unnamed.")
 

@@ -93,7 +93,7 @@ def test_photos_and_weights_are_recorded_as_they_were_read(study, tmp_path):
     weights.write_bytes(b"others by now")
     archive.write_bytes(b"archive")
     for split, digest in (("train", "aa"), ("val", "bb")):
-        path = study / f"coco_captioning/{split}2014_vgg16_fc7.h5"
+        path = study / f"coco_captioning/{split}2014_vgg16_fc7_pca.h5"
         attributes = {"images_sha256": digest, "images_bytes": 7}
         attributes |= {"weights": "weights.pth", "weights_sha256": "cc"}
         with create_features(path, (1, 1), attributes, np.array([])):

@@ -15,7 +15,7 @@ from recap.report.provenance import FileRecord, file_records, machine, versions
 
 RECORD = "provenance.json"
 TRAINED = ("model.safetensors", "config.json", "history.csv")
-FEATURE_FILE = "2014_vgg16_fc7.h5"
+FEATURE_FILE = "2014_vgg16_fc7_pca.h5"
 PERPLEXITY = "perplexity.json"
 SOURCES = ("images", "annotations", "train_annotations", "categories")
 

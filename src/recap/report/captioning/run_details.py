@@ -10,7 +10,7 @@ from recap.report.captioning.selection import ENSEMBLE
 from recap.report.captioning.study import Run, Study
 from recap.report.run_details import SettingRow, Stage, as_text, read_stages, side_by_side
 
-FEATURES = "coco_captioning/val2014_vgg16_fc7.h5"
+FEATURES = "coco_captioning/val2014_vgg16_fc7_pca.h5"
 PCA = "features/pca.h5"
 # COCO 2014, and by which of its sizes the work of a stage grows.
 COCO = {
@@ -23,7 +23,8 @@ GROWS_WITH = {
     "prepare_annotations": ("train_captions", "captions"),
     "list_images": ("train_images", "images"),
     "extract_features": ("train_images", "images"),
-    "fit_pca": ("train_images",),
+    "list_shards": ("train_images", "images"),
+    "sum_features": ("train_images",),
     "apply_pca": ("train_images", "images"),
     "build_vocabulary": ("train_captions",),
     "encode_captions": ("train_captions", "captions"),
