@@ -68,6 +68,24 @@ def test_training_holds_the_table_once(study, tmp_path, self_critical_epochs):
     assert TABLE < held < 1.5 * TABLE
 
 
+@pytest.mark.parametrize("self_critical_epochs", [0, 1])
+def test_training_holds_a_part_of_a_table_that_is_larger(
+    study, tmp_path, monkeypatch, self_critical_epochs
+):
+    monkeypatch.setattr("recap.features.rows_in_file.PIECE_BYTES", TABLE // 20)
+    recipe = Recipe(
+        wordvec_dim=4,
+        hidden_dim=4,
+        epochs=1,
+        batch_size=32,
+        self_critical_epochs=self_critical_epochs,
+    )
+    files = [study / name for name in ("features.h5", "captions.h5", "vocabulary.json")]
+    options = {"dev_share": 0.01, "feature_memory": TABLE // 4 // 10**6}
+    held = peak(train_captioner, *files, output=tmp_path, recipe=recipe, **options)
+    assert held < 0.6 * TABLE
+
+
 @pytest.mark.parametrize(
     ("of_split", "options"), [(generate_captions, {"decoder": "greedy"}), (measure_perplexity, {})]
 )

@@ -20,6 +20,7 @@ from recap.captioners.recipe import Recipe
 from recap.captioners.torch import Captioner
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
+from recap.features.rows_in_file import RowsInFile
 from recap.report.verify_study import verify_study
 from recap.training.batches import CaptionedImages, draw_batches, hold_out
 from recap.training.numpy_trainer import NumpyTrainer
@@ -55,7 +56,16 @@ def study(tmp_path):
     return tmp_path
 
 
-def train(study, name="model", dev=False, cell="lstm", seed=0, precision="auto", **recipe):
+def train(
+    study,
+    name="model",
+    dev=False,
+    cell="lstm",
+    seed=0,
+    precision="auto",
+    feature_memory=10_000,
+    **recipe,
+):
     settings = {"wordvec_dim": 16, "hidden_dim": 32, "epochs": 2, "batch_size": 8, **recipe}
     dev_files = {f"dev_{part}": study / f"dev_{part}.h5" for part in ("features", "captions")}
     train_captioner(
@@ -68,6 +78,7 @@ def train(study, name="model", dev=False, cell="lstm", seed=0, precision="auto",
         dev_share=0.1,
         dataset="letters",
         precision=precision,
+        feature_memory=feature_memory,
         threads=1,
         **(dev_files if dev else {}),
     )
@@ -204,6 +215,39 @@ def test_skipped_images_are_not_trained_on(study):
         file["features"][3] = np.nan
         file["features"].attrs["skipped"] = np.array([3])
     assert math.isfinite(load_captioner(train(study)).facts["best_validation_loss"])
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Have features read from their file three rows at a time, of which two pieces are held."""
+    monkeypatch.setattr("recap.features.rows_in_file.PIECE_BYTES", 3 * 4 * FEATURE_DIM)
+    read = RowsInFile.__init__
+    monkeypatch.setattr(
+        RowsInFile, "__init__", lambda self, path, _: read(self, path, 2 * 3 * 4 * FEATURE_DIM)
+    )
+    monkeypatch.setattr("recap.training.train.MEGABYTE", 1)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("self_critical_epochs", [0, 1])
+def test_features_that_stay_in_their_file_are_learnt_from(study, self_critical_epochs):
+    settings = {"feature_memory": 1, "self_critical_epochs": self_critical_epochs, "epochs": 3}
+    one, two = (train(study, name, **settings) for name in ("one", "two"))
+    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    other = train(study, "other", seed=1, **settings)
+    assert (one / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
+    # The same loss at the first step's parameters, whichever way features come.
+    whole = train(study, "whole", **(settings | {"feature_memory": 100}))
+    losses = [load_captioner(folder).facts["best_validation_loss"] for folder in (one, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_captions_of_a_file_are_learnt(study):
+    settings = {"learning_rate": 0.02, "hidden_dim": 64, "feature_memory": 1}
+    folder = train(study, dev=True, epochs=25, **settings)
+    first = float(history(folder)[0]["loss"])
+    assert load_captioner(folder).facts["best_validation_loss"] < 0.5 * first
 
 
 def made_images(count=50, images=20):

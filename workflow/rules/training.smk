@@ -32,14 +32,22 @@ rule train_captioner:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
+<<<<<<< HEAD
         # The features are held once.
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + round(1.1 * input.size_mb)),
+=======
+        # The features are held once, as far as they may be.
+        mem_mb=lambda wildcards, input: (
+            2000 + round(1.1 * min(input.size_mb, config["feature_memory"]))
+        ),
+>>>>>>> 914402d (Training on features that stay in their file: parts that the seed draws, feature_memory megabytes held)
     params:
         package=package,
         folder=subpath(output.model, parent=True),
         recipe=lambda wildcards: json.dumps(config["models"][wildcards.model]),
         dev_share=config["dev_share"],
         dataset=config["dataset"],
+        memory=config["feature_memory"],
         dev=lambda wildcards, input: options(
             dev_features=input.dev_features, dev_captions=input.dev_captions
         ),
@@ -57,6 +65,7 @@ rule train_captioner:
             --seed={wildcards.seed:q} \
             --dev-share={params.dev_share:q} \
             --dataset={params.dataset:q} \
+            --feature-memory={params.memory:q} \
             {params.dev:q} \
             --device={params.device:q} \
             --precision={params.precision:q} \

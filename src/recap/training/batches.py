@@ -8,12 +8,8 @@ import numpy as np
 
 from recap.captions.files import read_captions
 from recap.core.errors import InputError
-from recap.features.files import (
-    FEATURES,
-    open_features,
-    regions_of,
-    skipped_rows,
-)
+from recap.features.files import FEATURES, open_features, regions_of, skipped_rows
+from recap.features.rows_in_file import RowsInFile
 
 POOL = 32  # batches among which captions are ordered by length
 PIECE = 32  # images whose features are looked at together
@@ -23,12 +19,12 @@ PIECE = 32  # images whose features are looked at together
 class CaptionedImages:
     """Captions and the features of the images they are of.
 
-    The table of features may be most of the machine's memory. Parts of a split share it, and it is
-    scaled when rows are taken out of it.
+    The table of features may be most of the machine's memory, or stay in its file. Parts of a split
+    share it, and it is scaled when rows are taken out of it.
 
     Attributes
     ----------
-    features : array of shape (I, K F), float32
+    features : array of shape (I, K F), float32, or RowsInFile
     captions : array of shape (M, T), int32
     image_idxs : array of shape (M,), int32
         For each caption its image's row.
@@ -38,7 +34,7 @@ class CaptionedImages:
         What features are multiplied by.
     """
 
-    features: np.ndarray
+    features: np.ndarray | RowsInFile
     captions: np.ndarray
     image_idxs: np.ndarray
     regions: int = 1
@@ -50,6 +46,20 @@ class CaptionedImages:
     def take(self, wanted: np.ndarray) -> "CaptionedImages":
         """Return the captions that an index or mask of shape (M,) names."""
         return replace(self, captions=self.captions[wanted], image_idxs=self.image_idxs[wanted])
+
+    def in_memory(self) -> "CaptionedImages":
+        """Return the same with its own features in memory."""
+        if isinstance(self.features, np.ndarray):
+            return self
+        images, image_idxs = np.unique(self.image_idxs, return_inverse=True)
+        return replace(self, features=self.features[images], image_idxs=image_idxs)
+
+    def shuffled(self, images: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:
+        """Return places in an array of images (N,) in random order, in parts held in memory."""
+        parts = [np.arange(len(images))]
+        if isinstance(self.features, RowsInFile):
+            parts = self.features.parts(images, generator)
+        return [part[generator.permutation(len(part))] for part in parts]
 
     def look(self, images: np.ndarray) -> np.ndarray:
         """Return the scaled features (N, K F) of images, by their rows (N,)."""
@@ -73,7 +83,7 @@ class CaptionedImages:
 
 
 def read_captioned_images(
-    features: Path, captions: Path, split: str, vocabulary_size: int
+    features: Path, captions: Path, split: str, vocabulary_size: int, most_bytes: int
 ) -> CaptionedImages:
     """Read a split's features and captions, without those of images that were skipped.
 
@@ -85,6 +95,8 @@ def read_captioned_images(
         `train` or `dev`.
     vocabulary_size : int
         Words that the captions may use.
+    most_bytes : int
+        Features of more bytes stay in their file, and as many of them are held.
 
     Raises
     ------
@@ -93,7 +105,8 @@ def read_captioned_images(
     """
     encoded, image_idxs = read_captions(captions, split)
     with open_features(features) as file:
-        rows, regions = file[FEATURES][:], regions_of(file)
+        table, regions = file[FEATURES], regions_of(file)
+        rows = table[:] if table.nbytes <= most_bytes else RowsInFile(features, most_bytes)
         usable = ~np.isin(image_idxs, skipped_rows(file[FEATURES]))
     if (outside := image_idxs[(image_idxs < 0) | (image_idxs >= len(rows))]).size:
         raise InputError(
@@ -148,7 +161,8 @@ def draw_batches(
     """Cut the captions into batches of similar length, in random order.
 
     Within pools of shuffled captions the batches are cut along the length, so that little of a
-    batch is padding.
+    batch is padding. Of features that stay in their file a part is drawn at a time, whose captions
+    are shuffled.
 
     Parameters
     ----------
@@ -167,11 +181,13 @@ def draw_batches(
         Each caption's number in exactly one of them.
     """
     lengths = (train.captions != null).sum(axis=1)
-    order = generator.permutation(len(train))
     pool = POOL * batch_size
-    batches = []
-    for start in range(0, len(order), pool):
-        pooled = order[start : start + pool]
-        pooled = pooled[np.argsort(lengths[pooled], kind="stable")]
-        batches += [pooled[i : i + batch_size] for i in range(0, len(pooled), batch_size)]
-    return [batches[i] for i in generator.permutation(len(batches))]
+    drawn = []
+    for order in train.shuffled(train.image_idxs, generator):
+        batches = []
+        for start in range(0, len(order), pool):
+            pooled = order[start : start + pool]
+            pooled = pooled[np.argsort(lengths[pooled], kind="stable")]
+            batches += [pooled[i : i + batch_size] for i in range(0, len(pooled), batch_size)]
+        drawn += [batches[i] for i in generator.permutation(len(batches))]
+    return drawn

@@ -156,7 +156,7 @@ def train_self_critically(
     with progress(desc="self-critical", total=total, initial=done, unit="caption") as bar:
         while state.epoch < end:
             generator.bit_generator.state = state.order
-            order = generator.permutation(images)
+            order = images[np.concatenate(train.shuffled(images, generator))]
             batches = [
                 np.repeat(order[start : start + size], SAMPLES)
                 for start in range(0, len(order), size)

@@ -39,6 +39,7 @@ HISTORY = "history.csv"
 EVENTS = "tensorboard"
 CHECKPOINT = "checkpoint.safetensors"
 NOTABLE_RISE = 1.01
+MEGABYTE = 10**6
 FEW_CAPTIONS = 50  # to choose an epoch on
 MEETS_FEATURES = {"W_proj", "W_query", "W_context"}
 
@@ -55,6 +56,7 @@ def train_captioner(
     dev_captions: Path | None = None,
     dev_share: float = 0.02,
     dataset: str = "",
+    feature_memory: int = 10_000,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: int | None = None,
@@ -92,6 +94,9 @@ def train_captioner(
         Share of the training images to validate on where there is no dev split.
     dataset : str
         Name of the data set, such as `shapes`, which the captioner's `config.json` then tells.
+    feature_memory : int
+        Megabytes of features to hold in memory. Of more, parts are read from the file, which the
+        seed draws anew each epoch; other sizes then give other bytes.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     precision : {"auto", "float32", "bfloat16"}
@@ -108,6 +113,7 @@ def train_captioner(
     """
     recipe = recipe or Recipe()
     require_seed(seed)
+    require(feature_memory >= 1, "feature_memory", "at least 1", feature_memory)
     require(0 < dev_share < 1, "dev_share", "more than 0 and less than 1", dev_share)
     if (dev_features is None) != (dev_captions is None):
         raise InputError("A dev split needs both its features and its captions: give the other.")
@@ -122,7 +128,9 @@ def train_captioner(
     }
     idx_to_word = read_vocabulary(vocabulary)
     generator = np.random.default_rng(seed)
-    train, dev, validation = _read_splits(files, len(idx_to_word), dev_share, generator)
+    train, dev, validation = _read_splits(
+        files, len(idx_to_word), dev_share, generator, feature_memory * MEGABYTE
+    )
     warnings = _check_splits(train, dev, recipe, features)
     _scale(train, dev, features)
 
@@ -131,6 +139,7 @@ def train_captioner(
     region_dim = train.features.shape[1] // train.regions
     trainer = make_trainer(recipe, region_dim, idx_to_word, seed, place, number_format)
     identity = _identity(files, recipe, seed, dev_share, place, number_format, threads)
+    identity |= {"feature memory": feature_memory}
     with sole_owner(output / CHECKPOINT) as awaited:
         state = TrainingState(order=generator.bit_generator.state)
         state = resume(output / CHECKPOINT, identity, trainer) or state
@@ -147,17 +156,20 @@ def _read_splits(
     vocabulary_size: int,
     dev_share: float,
     generator: np.random.Generator,
+    most_bytes: int,
 ) -> tuple[CaptionedImages, CaptionedImages, str]:
     """Return what is trained on, what is validated on, and what the latter is in words."""
-    train = read_captioned_images(files["features"], files["captions"], "train", vocabulary_size)
+    train = read_captioned_images(
+        files["features"], files["captions"], "train", vocabulary_size, most_bytes
+    )
     if files["dev features"]:
         dev = read_captioned_images(
-            files["dev features"], files["dev captions"], "dev", vocabulary_size
+            files["dev features"], files["dev captions"], "dev", vocabulary_size, most_bytes
         )
-        return train, dev, f"the dev split: {len(dev)} captions"
+        return train, dev.in_memory(), f"the dev split: {len(dev)} captions"
     train, dev = hold_out(train, dev_share, generator)
     share = f"{dev_share:.0%} of the training images, drawn by seed"
-    return train, dev, f"{share}: {len(dev)} captions"
+    return train, dev.in_memory(), f"{share}: {len(dev)} captions"
 
 
 def _check_splits(
