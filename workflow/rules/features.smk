@@ -179,7 +179,7 @@ rule sum_features:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         package=package,
         device=config["device"],

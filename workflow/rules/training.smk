@@ -32,15 +32,10 @@ rule train_captioner:
         "../envs/recap.yaml"
     threads: all_cores
     resources:
-<<<<<<< HEAD
-        # The features are held once.
-        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + round(1.1 * input.size_mb)),
-=======
         # The features are held once, as far as they may be.
-        mem_mb=lambda wildcards, input: (
-            2000 + round(1.1 * min(input.size_mb, config["feature_memory"]))
+        mem_mb=lambda wildcards, input, attempt: (
+            attempt * (2000 + round(1.1 * min(input.size_mb, config["feature_memory"])))
         ),
->>>>>>> 914402d (Training on features that stay in their file: parts that the seed draws, feature_memory megabytes held)
     params:
         package=package,
         folder=subpath(output.model, parent=True),
