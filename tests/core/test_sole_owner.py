@@ -127,6 +127,39 @@ def test_a_dead_owner_is_followed_by_one_at_a_time(tmp_path, quick, hosts):
         assert names(tmp_path) == []
 
 
+def test_who_comes_late_to_a_dead_owner_leaves_who_has_followed(tmp_path, monkeypatch):
+    owner, _ = begin_in_process(own_on, socket.gethostname(), tmp_path / "rows")
+    owner.kill()
+    owner.join()
+    lock = tmp_path / "rows.lock"
+    late, other = module._Claim(lock), module._Claim(lock)
+    write = late._write
+
+    def write_late(file):
+        # It knows by now that the owner is dead.
+        assert file == lock or other.take()
+        return write(file)
+
+    monkeypatch.setattr(late, "_write", write_late)
+    assert not late.take()
+    assert lock.read_bytes() == other.record
+    assert names(tmp_path) == ["rows.lock"]
+
+
+def test_of_two_that_follow_one_waits_for_the_other(tmp_path):
+    owner, _ = begin_in_process(own_on, socket.gethostname(), tmp_path / "rows")
+    owner.kill()
+    owner.join()
+    lock = tmp_path / "rows.lock"
+    record = lock.read_bytes()
+    first, second = module._Claim(lock), module._Claim(lock)
+    heir = tmp_path / f"rows.lock.{json.loads(record)['token']}"
+    heir.write_bytes(first.record)
+    assert not second.take()
+    assert lock.read_bytes() == record
+    assert heir.read_bytes() == first.record
+
+
 def test_a_dead_heir_is_followed_too(tmp_path, quick):
     """It died between the file that lets it follow and its following."""
     path = tmp_path / "rows"
@@ -167,7 +200,7 @@ def test_a_suspended_owner_that_was_followed_ends_when_it_goes_on(tmp_path, quic
         os.kill(owner.pid, signal.SIGCONT)
         owner.join(60)
         assert owner.exitcode == 1
-        assert f"error: {path}.lock is another process's" in (tmp_path / "told").read_text()
+        assert f"error: {path}.lock is no longer this process's" in (tmp_path / "told").read_text()
         assert (tmp_path / "rows.lock").exists()
         length = path.stat().st_size
         time.sleep(0.1)

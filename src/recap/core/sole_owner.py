@@ -107,9 +107,9 @@ class _Claim:
             with suppress(OSError):  # A network file system may be away for a while.
                 if _read(self.file) != self.record:
                     print(
-                        f"error: {self.file} is another process's, which took this one for dead:"
-                        " it was suspended, or the file system away. It ends, and leaves the work"
-                        " to that one.",
+                        f"error: {self.file} is no longer this process's: it was removed, or"
+                        " another followed, as this one was suspended or its file system away."
+                        " It ends; what it leaves is gone on with.",
                         file=sys.stderr,
                         flush=True,
                     )
