@@ -160,6 +160,15 @@ def test_of_two_that_follow_one_waits_for_the_other(tmp_path):
     assert heir.read_bytes() == first.record
 
 
+def test_a_process_of_another_host_is_not_looked_for_here(tmp_path):
+    ended = FORK.Process(target=os.getpid)
+    ended.start()
+    ended.join()
+    lock = tmp_path / "rows.lock"
+    lock.write_text(json.dumps({"host": "n1", "process": ended.pid, "token": "n1s"}))
+    assert not module._Claim(lock).take()
+
+
 def test_a_dead_heir_is_followed_too(tmp_path, quick):
     """It died between the file that lets it follow and its following."""
     path = tmp_path / "rows"
