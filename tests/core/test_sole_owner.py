@@ -169,6 +169,13 @@ def test_a_process_of_another_host_is_not_looked_for_here(tmp_path):
     assert not module._Claim(lock).take()
 
 
+def test_who_was_followed_and_ends_leaves_the_file_of_who_followed(tmp_path):
+    lock = tmp_path / "rows.lock"
+    with sole_owner(tmp_path / "rows"):
+        lock.write_text("another's")
+    assert lock.read_text() == "another's"
+
+
 def test_a_dead_heir_is_followed_too(tmp_path, quick):
     """It died between the file that lets it follow and its following."""
     path = tmp_path / "rows"
