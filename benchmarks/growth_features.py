@@ -61,13 +61,15 @@ def measure(folder: Path, photos: int, rows: int) -> dict[str, tuple[float, floa
     images = [{"id": number, "file_name": f"{number:06}.jpg"} for number in range(photos)]
     annotations.write_text(json.dumps({"images": images, "annotations": []}))
     made, pca, features = folder / "made.h5", folder / "pca.h5", folder / "features.h5"
+    sums = folder / "sums.h5"
     write_features(features, rows, COLUMNS)
     backbone = ["--backbone", "squeezenet1_0", "--weights", "random"]
     return {
         "extract_features": run(
             "extract-features", archive, annotations, "--output", made, *backbone
         ),
-        "fit_pca": run("fit-pca", features, "--output", pca),
+        "sum_features": run("sum-features", features, "--output", sums),
+        "fit_pca": run("fit-pca", sums, "--output", pca),
         "apply_pca": run("apply-pca", features, "--pca", pca, "--output", made),
     }
 

@@ -547,6 +547,16 @@ def extract_shards(images, annotations, folder, shards, **options):
     return paths
 
 
+def test_one_shard_may_hold_all_images(study, tmp_path):
+    images, annotations, output, _ = study
+    lists = lists_of(annotations, tmp_path, 2, block=64)
+    paths = [tmp_path / "1.h5", tmp_path / "2.h5"]
+    for listed, path in zip(lists, paths, strict=True):
+        extract(images, listed, path)
+    gather_features(*paths, output=tmp_path / "features.h5")
+    assert (tmp_path / "features.h5").read_bytes() == output.read_bytes()
+
+
 @pytest.mark.parametrize("shards", [1, 3, 8])
 def test_the_number_of_shards_changes_no_byte(study, tmp_path, shards):
     images, annotations, output, _ = study
@@ -583,7 +593,7 @@ def test_shards_that_do_not_fit(study, tmp_path):
         ([paths[0], paths[0]], "1of3.h5 begins at row 0, and others have its rows, too"),
         ([paths[0], other, paths[2]], "other.h5 does not fit .*1of3.h5: extract the same"),
         ([paths[0], of_few], "2of2.h5 is of 32 images, and .*1of3.h5 of 35: extract"),
-        ([], "No shard is given"),
+        ([], "No shard is given that holds a row"),
     ):
         with pytest.raises(InputError, match=sentence):
             gather_features(*shards, output=output)

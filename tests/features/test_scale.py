@@ -18,27 +18,29 @@ def simulate(*options):
 
 @pytest.mark.parametrize("kind", ["gpu", "cpu"])
 def test_more_nodes_are_quicker_and_not_cheaper(kind):
-    *table, last = simulate("--node", kind, "--lists", "100")
+    *table, last = simulate("--node", kind)
     hours = json.loads(last)
     assert hours["1"] > 4 * hours["10"] > 4 * hours["100"]
-    dollars = [float(line.split()[7]) for line in table[2:]]
+    dollars = [float(line.split()[8]) for line in table[2:]]
     assert dollars == sorted(dollars)
 
 
-def test_the_document_quotes_the_simulation():
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--node", "cpu"], ["--archives"], ["--images", "1000000"], ["--images", "10000000"]],
+)
+def test_the_document_quotes_the_simulation(options):
     text = (ROOT / "docs/scale.md").read_text()
-    for options in (["--lists", "100"], ["--lists", "100", "--node", "cpu"], []):
-        hours = json.loads(simulate(*options)[-1]).values()
-        for value in hours:
-            assert any(f"{value:.{digits}f}" in text for digits in (0, 1)), value
-    bottlenecks = [line.rpartition(": ")[2] for line in simulate("--lists", "100")[2:5]]
-    for bottleneck in bottlenecks:
-        assert f"{bottleneck} |" in text
+    *lines, last = simulate(*options)
+    for value in json.loads(last).values():
+        assert any(f"{value:.{digits}f}" in text for digits in (0, 1, 2)), value
+    if not options:
+        for line in lines[2:]:
+            assert line.rpartition(": ")[2] in text
 
 
 def test_half_the_images_take_half_the_time():
     whole, half = (
-        json.loads(simulate("--images", str(images), "--lists", str(images // 10**6))[-1])
-        for images in (10**8, 5 * 10**7)
+        json.loads(simulate("--images", str(images))[-1]) for images in (10**8, 5 * 10**7)
     )
     assert half["1"] == pytest.approx(whole["1"] / 2, rel=0.03)

@@ -188,7 +188,7 @@ def sums(tmp_path):
         ([0, 1, 3], r"sums-4-of-4\.h5 begins at row 3000, and row 2000 is missing: name every"),
         ([0, 1, 2], "The shards hold 3000 rows, and not all images, which are 4000: name every"),
         ([0, 1, 1, 2, 3], r"sums-2-of-4\.h5 begins at row 1000, and others have its rows, too"),
-        ([], "No shard is given: name every shard"),
+        ([], "No shard is given that holds a row: name every shard"),
     ],
 )
 def test_sums_that_are_missing_or_given_twice(sums, tmp_path, chosen, sentence):

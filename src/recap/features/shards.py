@@ -65,7 +65,7 @@ def read_shard(path: Path, file: h5py.File, rows: int, columns: int) -> Shard:
 
 
 def in_order(shards: Sequence[Shard]) -> list[Shard]:
-    """Return shards in the order of their rows.
+    """Return shards in the order of their rows, without those that are of none.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def in_order(shards: Sequence[Shard]) -> list[Shard]:
     InputError
         If there is none, one is missing or given twice, or one does not fit the others.
     """
-    if not shards:
-        raise InputError("No shard is given: name every shard.")
-    ordered = sorted(shards, key=lambda shard: (shard.first, shard.rows))
+    # Beside empty shards, of few images, one may be the whole and say nothing of a place.
+    ordered = sorted((shard for shard in shards if shard.rows), key=lambda shard: shard.first)
+    if not ordered:
+        raise InputError("No shard is given that holds a row: name every shard.")
     whole, end = ordered[0], 0
     for shard in ordered:
         _check_fit(shard, whole)
