@@ -1,6 +1,6 @@
 import pytest
 
-from recap.report.numbers import duration, percent, signed, size
+from recap.report.numbers import duration, percent, signed, significant, size
 
 
 def test_durations():
@@ -32,3 +32,11 @@ def test_scores_are_times_100():
 )
 def test_differences_have_a_sign(score, decimals, text):
     assert signed(score, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.00912345, "0.00912"), (91.92, "91.9"), (1707.46, "1,707"), (-62540, "-62,540")],
+)
+def test_numbers_keep_the_digits_that_count(value, text):
+    assert significant(value) == text

@@ -13,6 +13,16 @@ def signed(score: float, decimals: int = 1) -> str:
     return f"{100 * score:+.{decimals}f}".replace("-", "−")
 
 
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many digits that count: `0.00912`, `91.9`, `1,707`.
+
+    Digits before the point are never left out.
+    """
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
 def duration(seconds: float) -> str:
     """Return a time as people read it: `48.2 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds < 59.95:

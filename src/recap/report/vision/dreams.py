@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recap.report.numbers import significant
 from recap.report.vision.chapter import (
     Card,
     Chapter,
@@ -18,7 +19,8 @@ def dreams_chapter(folder: Path, seed: int) -> Chapter:
     cards = [
         Card(
             image["name"],
-            f"Activation {image['before']:.3g} before, {image['after']:.3g} after",
+            f"Activation {significant(image['before'])} before,"
+            f" {significant(image['after'])} after",
             [
                 read_picture(folder, image["pictures"]["photo"], "the photo"),
                 read_picture(folder, image["pictures"]["dream"], "the dream"),
@@ -32,7 +34,7 @@ def dreams_chapter(folder: Path, seed: int) -> Chapter:
         rule="dream_images",
         found=(
             f"The layer's mean square grows {summary['after'] / summary['before']:.1f}-fold, from"
-            f" {summary['before']:.3g} to {summary['after']:.3g}."
+            f" {significant(summary['before'])} to {significant(summary['after'])}."
         ),
         explained=(
             "Photos with more of what a layer sees in them (DeepDream), from a small size to the"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recap.report.numbers import significant
 from recap.report.vision.chapter import (
     Card,
     Chapter,
@@ -25,7 +26,7 @@ def style_chapter(folder: Path, seed: int) -> Chapter:
             rows.append(
                 [
                     f"{style}, {image['name']}",
-                    *(f"{first[part]:,.4g} → {last[part]:,.4g}" for part in first),
+                    *(f"{significant(first[part])} → {significant(last[part])}" for part in first),
                 ]
             )
             pictures = [read_picture(folder / style, image["pictures"]["content"], "the photo")]
