@@ -44,7 +44,7 @@ def explain_captions(
     maps_output: OutputFile,
     weights: str = "random",
     scenes: Path | None = None,
-    photos: int = 12,
+    photos: int = 24,
     seed: int = 0,
     device: Device = "auto",
     threads: int | None = None,
