@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import math
 from copy import deepcopy
 from dataclasses import asdict, fields
@@ -62,10 +63,67 @@ def course(tmp_path, monkeypatch):
     return folder
 
 
+def write_captions(path, images, captions=2):
+    """Write a COCO caption file of so many images."""
+    listed = [{"id": number, "file_name": f"{number}.jpg"} for number in range(images)]
+    said = [{"image_id": n, "caption": "a dog"} for n in range(images) for _ in range(captions)]
+    path.write_text(json.dumps({"images": listed, "annotations": said}))
+
+
+@pytest.fixture
+def photos(course):
+    """Return a folder with what config/own.yaml names, beside which we are."""
+    for split, images in (("train", 45), ("val", 12)):
+        (course.parent / "photos" / split).mkdir(parents=True)
+        write_captions(course.parent / f"photos/{split}.json", images)
+    return course.parent / "photos"
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_every_overlay_is_valid(overlay, course):
+def test_every_overlay_is_valid(overlay, photos):
     config = check(**read(overlay))
     assert config["study"] == config["dataset"]
+
+
+def test_few_photos_of_your_own_are_told_with_their_numbers(photos, capsys):
+    config = check(**read(ROOT / "config/own.yaml"))
+    assert config["pca_components"] == 45 // 2
+    told = capsys.readouterr().err
+    assert "45 photos (90 captions) to learn from and 12 photos (24 captions) to score" in told
+    assert len(told.splitlines()) == 1
+    write_captions(photos / "train.json", 1000)
+    write_captions(photos / "val.json", 100)
+    assert check(**read(ROOT / "config/own.yaml"))["pca_components"] == 500
+    assert capsys.readouterr().err == ""
+    # What is wrong with a file, its stage tells.
+    (photos / "train.json").write_text("{}")
+    assert check(**read(ROOT / "config/own.yaml"))["pca_components"] == 512
+
+
+@pytest.mark.parametrize(
+    ("overlay", "components"),
+    [
+        ({}, 512),
+        ({"shapes": {"train_scenes": 100}}, 50),
+        ({"backbone": "squeezenet1_0", "layer": "conv1"}, 192),
+        ({"dataset": "coco2014"}, 512),
+        ({"dataset": "coco2014", "max_images": 300}, 150),
+        ({"shapes": {"train_scenes": 2}, "max_images": 1}, 1),
+    ],
+)
+def test_components_are_chosen_by_the_photos_and_the_layer(overlay, components):
+    assert check(**overlay, pca_components="auto")["pca_components"] == components
+
+
+def test_a_choice_of_images_comes_before_what_is_given(course, own):
+    for change in ({"max_images": 5}, {"words": "characters"}):
+        with pytest.raises(InputError, match="`(max_images|words)` is chosen before features"):
+            check(dataset="course", course=str(course), **change)
+    for files in own["own"].values():
+        files["features"] = files["annotations"]
+    with pytest.raises(InputError, match="`max_images` is chosen before features"):
+        check(**own, max_images=5)
+    check(**own, words="characters")
 
 
 def test_karpathys_splits_are_a_study_of_their_own():
@@ -146,6 +204,9 @@ NO_SETTINGS = {
     ("compare_captioners", "ensembles"),
     ("compare_captioners", "output"),
     ("compare_captioners", "seed"),  # of the bootstrap
+    ("choose_captions", "seed"),
+    ("caption", "best"),
+    ("caption", "format"),
     ("caption", "weights"),  # empty for those of the components' file
     ("verify", "course"),
     ("check", "seconds"),
@@ -231,7 +292,7 @@ def test_decoders_are_named_or_described():
         ({"models": {"lstm": {"hiden_dim": 3}}}, "unknown key `hiden_dim` in `models.lstm`"),
         (
             {"dataset": "coco"},
-            "`dataset` must be one of shapes, coco2014, coco2017, flickr8k, own, course",
+            "`dataset` must be one of shapes, coco2014, coco2017, coco_small, flickr8k, own",
         ),
         ({"seeds": "0"}, "`seeds` must be a list, not '0'; write [0]"),
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),

@@ -22,6 +22,7 @@ COMMANDS = {
     "recap.downloads:download_file": "Download a file of the catalogue and verify it.",
     "recap.downloads:verify_download": "Verify a downloaded file again.",
     "recap.datasets.registry:prepare_annotations": "Write a split's captions in COCO's format.",
+    "recap.datasets.choose_captions:choose_captions": "Choose what of a split a study takes.",
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.datasets.list_images:list_images": "List a split's images in row order.",
     "recap.datasets.list_shards:list_shards": "List the images of each shard of a split.",
@@ -49,7 +50,7 @@ COMMANDS = {
     "recap.report.captioning.compare:compare_captioners": (
         "Write the report that compares captioners."
     ),
-    "recap.evaluation.caption:caption": "Print a caption for any photo.",
+    "recap.report.photos.caption:caption": "Caption any photo, also on a page to look at.",
     "recap.vision.saliency:show_saliency": "Show which pixels a class's score depends on.",
     "recap.vision.inversion:invert_features": "Find images that have the maps of photos.",
     "recap.vision.dreams:dream_images": "Give photos more of what a layer sees in them.",

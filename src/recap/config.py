@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import yaml
 from recap.captioners.recipe import Recipe
 from recap.config_schema import fill_in, schema_of
 from recap.core.errors import InputError
+from recap.datasets.annotations import iterate_captions, iterate_images
 from recap.datasets.course import find_course_files
 from recap.downloads import CATALOGUE
 from recap.evaluation.decoders import Decoder, read_decoder
@@ -24,6 +26,13 @@ from recap.vision.settings import METHODS
 
 # Of a file's name most systems take 255 bytes; the workflow adds a seed and an ending.
 LONGEST_NAME = 200
+
+# What `pca_components: auto` finds at most.
+MOST_COMPONENTS = 512
+
+# Photos of one's own below which a warning comes, and bytes of a file that lists more.
+FEW_TO_LEARN, FEW_TO_SCORE = 1000, 100
+SIZE_OF_FEW = 4_000_000
 
 # Paths of what the workflow downloads where it is named.
 DOWNLOADED = {f"resources/{path}" for path in CATALOGUE}
@@ -79,8 +88,10 @@ def check_config(config: dict, schema: Path, typed: Sequence[str] = ()) -> dict:
         ]
         config["decoders"] = _decoder_names(config["decoders"])
         _check_names(config)
-        _check_layer(config, layer)
         _check_own(config)
+        _check_choice(config)
+        _choose_components(config, layer)
+        _check_layer(config, layer)
         _check_course(config)
         _check_braces(config)
         if config["spice"]:
@@ -209,6 +220,63 @@ def _check_own(config: dict) -> None:
             "`own.dev` and `own.val` have the same annotations: the checkpoint would be chosen on"
             " what is scored; give `dev` other photos, or leave it out."
         )
+
+
+def _check_choice(config: dict) -> None:
+    """Refuse a choice among captions that were numbered, or whose features were made, before."""
+    chosen = {"max_images": config["max_images"], "words": config["words"] != "spaces"}
+    for key, given in chosen.items():
+        features = any("features" in files for files in config["own"].values())
+        if given and (config["dataset"] == "course" or key == "max_images" and features):
+            raise InputError(
+                f"`{key}` is chosen before features and numbered captions are made, and yours are"
+                " given: leave it out."
+            )
+
+
+def _choose_components(config: dict, layer: str) -> None:
+    """Put a number in the place of `pca_components: auto`, and warn of few photos of one's own."""
+    images = math.inf
+    if config["dataset"] == "shapes":
+        images = config["shapes"]["train_scenes"]
+    elif config["dataset"] == "own":
+        few = {
+            split: _count_few(Path(config["own"][split]["annotations"]))
+            for split in ("train", "val")
+        }
+        images, captions = few["train"]
+        if images < FEW_TO_LEARN or few["val"][0] < FEW_TO_SCORE:
+            print(_warning_of_few(few), file=sys.stderr)
+    if config["max_images"]:
+        images = min(images, config["max_images"])
+    if config["pca_components"] == "auto":
+        numbers = numbers_in(config["backbone"], layer)
+        config["pca_components"] = max(1, min(MOST_COMPONENTS, numbers, images // 2))
+
+
+def _count_few(annotations: Path) -> tuple[float, float]:
+    """Return how many images and captions a file lists; infinity for a file of many."""
+    if annotations.stat().st_size > SIZE_OF_FEW:
+        return math.inf, math.inf
+    try:
+        images = sum(1 for _ in iterate_images(annotations))
+        return images, sum(1 for _ in iterate_captions(annotations))
+    except InputError:
+        # The stage that reads it tells what is wrong.
+        return math.inf, math.inf
+
+
+def _warning_of_few(few: dict[str, tuple[float, float]]) -> str:
+    told = {
+        split: f"{images} photos ({captions} captions)" if math.isfinite(images) else "many photos"
+        for split, (images, captions) in few.items()
+    }
+    return (
+        f"warning: {told['train']} to learn from and {told['val']} to score on are few: below"
+        f" {FEW_TO_LEARN} a captioner knows few words, below {FEW_TO_SCORE} scores differ by"
+        " chance; Flickr8k has 6,000 (30,000) and 1,000 (5,000). config/own.yaml has networks"
+        " for few photos"
+    )
 
 
 def _check_vision(vision: dict, study: str) -> None:

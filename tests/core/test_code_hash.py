@@ -75,7 +75,7 @@ def test_a_copy_has_the_same_fingerprint(package):
         ),
         (
             "backbones/vgg16.py",
-            {"recap.features.extract", "recap.evaluation.caption"},
+            {"recap.features.extract", "recap.report.photos.caption"},
             {
                 "recap.features.pca",
                 "recap.captions.vocabulary",

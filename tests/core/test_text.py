@@ -6,7 +6,13 @@ from itertools import chain, starmap
 
 import pytest
 
-from recap.core.text import WITHOUT_INVISIBLE, is_one_line, normalize_text
+from recap.core.text import (
+    WITHOUT_INVISIBLE,
+    is_one_line,
+    join_words,
+    normalize_text,
+    part_characters,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +70,21 @@ def test_what_no_font_shows_is_what_unicode_derives():
         if shown is None and unicodedata.category(chr(code)) not in ("Cc", "Cs")
     }
     assert deleted == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "parted", "joined"),
+    [
+        ("A dog's bone, 2.5 m", "A dog's bone, 2.5 m", None),
+        ("一只狗在草地上跑。", "一 只 狗 在 草 地 上 跑", "一只狗在草地上跑"),
+        ("一只狗，2只 black cats", "一 只 狗 2 只 black cats", "一只狗 2 只 black cats"),
+        # Vowel signs stay with their letters.
+        ("หมาวิ่ง", "ห ม า วิ่ ง", "หมาวิ่ง"),
+        ("犬がいる", "犬 が い る", "犬がいる"),
+        ("개가 달린다", "개가 달린다", None),
+    ],
+)
+def test_letters_of_scripts_without_spaces_are_words(text, parted, joined):
+    assert part_characters(text) == parted
+    assert part_characters(parted) == parted
+    assert join_words(parted.split()) == (text if joined is None else joined)

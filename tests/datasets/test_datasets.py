@@ -381,3 +381,28 @@ def test_the_real_flickr8k():
         captions = Counter(entry["image_id"] for entry in content["annotations"])
         assert set(captions.values()) == {5}
     assert len(set(ids)) == 8000
+
+
+def test_the_splits_of_coco_small_part_the_photos_of_val2017(tmp_path):
+    images = [{"id": 3 * n, "file_name": f"{3 * n:012}.jpg"} for n in range(50)]
+    said = [{"image_id": 3 * n, "id": n, "caption": f"a {n}"} for n in reversed(range(50))]
+    text = json.dumps({"images": images, "annotations": said})
+    archive = write_zip(tmp_path / "a.zip", {"annotations/captions_val2017.json": text})
+    found = {}
+    for split in find_dataset("coco_small").images:
+        prepare_annotations("coco_small", archive, split=split, output=tmp_path / "split.json")
+        found[split] = read_annotations(tmp_path / "split.json")
+    sizes = {split: len(part.images) for split, part in found.items()}
+    assert sizes == {"train": 40, "val": 5, "dev": 5}
+    together = [image for part in found.values() for image in part.images]
+    assert sorted(together, key=lambda image: image["id"]) == images
+    for part in found.values():
+        ids = [image["id"] for image in part.images]
+        assert ids == sorted(ids)
+        assert [image_id for image_id, _ in part.captions] == ids[::-1]
+    assert [image["id"] for image in found["train"].images] != list(range(0, 120, 3))
+    write_zip(tmp_path / "b.zip", {"annotations/captions_val2017.json": '{"images": [1]}'})
+    with pytest.raises(InputError, match="captions_val2017.json in .* is not one of COCO's"):
+        prepare_annotations(
+            "coco_small", tmp_path / "b.zip", split="train", output=tmp_path / "split.json"
+        )

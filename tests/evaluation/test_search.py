@@ -9,6 +9,7 @@ import torch
 
 from recap.captioners.stepwise import make_stepwise
 from recap.captions.words import END, NULL, SPECIAL_WORDS, START, UNK
+from recap.core.errors import InputError
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.perplexity import caption_log_probabilities
 from recap.evaluation.search import search_captions
@@ -46,6 +47,34 @@ def scores_of(captioner, features, captions, decoder):
     )
     lengths = np.array([len(caption) + 1 for caption in captions])
     return log_probabilities / lengths**decoder.length_penalty
+
+
+def test_the_best_captions_of_a_beam_that_drops_nothing(make_captioner):
+    every = [list(c) for n in (1, 2, 3) for c in itertools.product(SPOKEN, repeat=n)]
+    decoder = Decoder(beam_width=4**3)
+    captioner = make_stepwise([make_captioner(cell="lstm", seed=1, scale=1.0)], 6, CPU)
+    features = random_features(3, 2)
+    alone = search_captions(captioner, features, WORDS, decoder, max_words=3)
+    found = search_captions(captioner, features, WORDS, decoder, max_words=3, best=10)
+    for row, image in enumerate(features):
+        first, others = found[row], found[row].others
+        assert (first.words, alone[row].others) == (alone[row].words, ())
+        ranked = np.argsort(-scores_of(captioner, image, every, decoder), kind="stable")
+        assert [caption.words for caption in (first, *others)] == [every[n] for n in ranked[:10]]
+        for caption in others:
+            expected = log_probabilities_of(captioner, image, caption.words)
+            np.testing.assert_allclose(caption.log_probabilities, expected, rtol=1e-4)
+
+
+def test_there_are_no_more_captions_than_a_beam_finds(make_captioner):
+    captioner = make_stepwise([make_captioner(seed=0)], 6, CPU)
+    (found,) = search_captions(
+        captioner, random_features(1), WORDS, Decoder(beam_width=50), max_words=1, best=50
+    )
+    assert sorted(one.words for one in (found, *found.others)) == [[word] for word in SPOKEN]
+    for decoder, best in ((Decoder(), 2), (Decoder(beam_width=3), 4), (Decoder(beam_width=3), 0)):
+        with pytest.raises(InputError, match=f"does not have the {best} best captions"):
+            search_captions(captioner, random_features(1), WORDS, decoder, best=best)
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.7, 1.0, 2.0])

@@ -261,16 +261,21 @@ def made_images(count=50, images=20):
 
 def test_held_out_captions_are_of_other_images():
     everything = made_images()
-    train, dev = hold_out(everything, 0.2, np.random.default_rng(0))
+    train, dev = hold_out(everything, 0.6, np.random.default_rng(0))
     assert not set(train.image_idxs) & set(dev.image_idxs)
     assert len(train) + len(dev) == len(everything)
-    assert len(np.unique(dev.image_idxs)) == round(0.2 * len(np.unique(everything.image_idxs)))
+    assert len(np.unique(dev.image_idxs)) == round(0.6 * len(np.unique(everything.image_idxs)))
 
 
-def test_an_image_at_least_is_held_out_and_one_left():
-    everything = made_images()
+@pytest.mark.parametrize(("images", "held"), [(20, 10), (40, 20), (90, 20), (2, 1), (3, 1)])
+def test_twenty_images_or_half_of_all_are_held_out_at_least(images, held):
+    everything = made_images(20 * images, images)
     _, dev = hold_out(everything, 1e-6, np.random.default_rng(0))
-    assert len(np.unique(dev.image_idxs)) == 1
+    assert len(np.unique(dev.image_idxs)) == held
+
+
+def test_an_image_is_left_to_learn_from():
+    everything = made_images()
     train, _ = hold_out(everything, 1 - 1e-6, np.random.default_rng(0))
     assert len(np.unique(train.image_idxs)) == 1
 

@@ -51,6 +51,8 @@ try:
     COURSE = None
     if config["dataset"] == "course":
         COURSE = find_course_files(Path(config["course"]))
+    # Of the captions some are chosen, or they are parted into words first.
+    CHOSEN = config["max_images"] is not None or config["words"] != "spaces"
     # Features that are given are not extracted.
     GIVEN = OWN and all("features" in files for files in config["own"].values())
     DATASET = None if OWN or COURSE else find_dataset(config["dataset"], config["split"])
@@ -139,13 +141,18 @@ def archives_of_annotations():
 @cache
 def photos_of(split):
     """Return what tells a split's photos in a folder from others; nothing for archives."""
-    return describe_photos(images_of(split), annotations_of(split))
+    return describe_photos(images_of(split), all_annotations_of(split))
 
 
 def annotations_of(split):
-    """Return a split's captions as a COCO caption file."""
-    if COURSE:
+    """Return the captions that the study takes of a split, as a COCO caption file."""
+    if COURSE or CHOSEN:
         return f"results/{STUDY}/annotations/captions_{split}.json"
+    return all_annotations_of(split)
+
+
+def all_annotations_of(split):
+    """Return all of a split's captions as a COCO caption file."""
     if OWN:
         return config["own"][split]["annotations"]
     return f"resources/{DATA}/annotations/{config['split']}/captions_{split}.json"
@@ -181,7 +188,7 @@ def sources():
     if COURSE:
         return list(map(str, COURSE.paths))
     images = {path: None for split in SPLITS for path in images_of(split)}
-    captions = [annotations_of(split) for split in SPLITS]
+    captions = [all_annotations_of(split) for split in SPLITS]
     captions += [config["own"][split]["features"] for split in SPLITS if GIVEN]
     return [*images, *archives_of_annotations(), *captions, *weights_of_backbone()]
 

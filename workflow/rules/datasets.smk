@@ -3,6 +3,7 @@
 # Needs: nothing, or the network, or a mirror.
 # Makes: resources/{data}/*.zip, where {data} is the data set, or shapes/ and how it is drawn
 #        resources/{data}/annotations/{splits}/captions_{split}.json
+#        results/{study}/annotations/captions_{split}.json, if some are chosen
 #        resources/weights/*
 #        resources/spice/stanford-corenlp-full-2015-12-09.zip
 #        {file}.verified.json beside each download
@@ -133,3 +134,33 @@ rule prepare_annotations:
             --output={output:q} \
             2>&1 | tee {log:q}
         """
+
+
+if CHOSEN:
+
+    rule choose_captions:
+        """Choose what the study takes of a split's captions."""
+        input:
+            lambda wildcards: all_annotations_of(wildcards.split),
+        output:
+            "results/{study}/annotations/captions_{split}.json",
+        log:
+            "results/{study}/logs/choose_captions/{split}.log",
+        benchmark:
+            "results/{study}/benchmarks/choose_captions/{split}.tsv"
+        conda:
+            "../envs/recap.yaml"
+        params:
+            package=package,
+            words=config["words"],
+            max_images=options(max_images=str(config["max_images"] or "")),
+            code=code_hash("recap.datasets.choose_captions"),
+        shell:
+            """
+            PYTHONPATH={params.package:q} python -m recap choose-captions \
+                --annotations={input:q} \
+                --output={output:q} \
+                --words={params.words:q} \
+                {params.max_images:q} \
+                2>&1 | tee {log:q}
+            """

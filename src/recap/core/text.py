@@ -1,6 +1,8 @@
 """Text as people see it."""
 
+import re
 import unicodedata
+from collections.abc import Sequence
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 15.1): what no font shows, such
 # as the soft hyphen, the zero-width space and joiner, marks of direction, variation selectors, and
@@ -24,6 +26,11 @@ _IGNORABLE = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
+
+# Letters of scripts that are written without spaces between words: Thai, Lao, Tibetan, Burmese,
+# Khmer, Japanese, Chinese.
+UNSPACED = "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+_UNSPACED = re.compile(UNSPACED)
 
 # Control characters, halves of surrogate pairs, separators of lines and paragraphs.
 BREAKS = {"Cc", "Cs", "Zl", "Zp"}
@@ -70,3 +77,44 @@ def is_one_line(text: str) -> bool:
         Such as a file's name, which stands on a line of its own in a list.
     """
     return not any(unicodedata.category(character) in BREAKS for character in text)
+
+
+def part_characters(text: str) -> str:
+    """Put spaces around each letter of a script that is written without them.
+
+    Marks, such as vowel signs, stay with their letter. Punctuation beyond ASCII is left out, as
+    what cuts captions into words knows ASCII's best. Words of other scripts stay as they are.
+
+    Parameters
+    ----------
+    text : str
+        As a person wrote it: `一只狗，2 cats` gives `一 只 狗 2 cats`.
+    """
+    if text.isascii():
+        return text
+    parts, alone = [], False
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        if kind == "P" and not character.isascii():
+            character = " "
+        elif kind != "M":
+            before, alone = alone, bool(_UNSPACED.match(character))
+            if before or alone:
+                parts.append(" ")
+        parts.append(character)
+    return " ".join("".join(parts).split())
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as they are written: with spaces, but in scripts that have none.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words or letters: `["一", "只", "狗", "2", "cats"]` gives `一只狗 2 cats`.
+    """
+    text = ""
+    for word in words:
+        together = text and _UNSPACED.match(text[-1]) and _UNSPACED.match(word)
+        text += word if together or not text else f" {word}"
+    return text

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from recap.core.errors import InputError
 from recap.core.remote_file import RemoteFile
+from recap.datasets.annotations import caption_file
 from recap.datasets.archive import iterate_member, open_member
 
 # The server answers plain http; its https shows the storage provider's certificate, under whose
@@ -57,3 +61,47 @@ def read_split(archive: Path, split: str) -> Iterator[bytes]:
         pass
     with open_member(archive, name) as member:
         yield from iter(partial(member.read, PIECE), b"")
+
+
+# Where each split of val2017 begins and ends among the shuffled images.
+SMALL = {"train": (0.0, 0.8), "val": (0.8, 0.9), "dev": (0.9, 1.0)}
+
+
+def read_small(archive: Path, split: str) -> Iterator[bytes]:
+    """Yield a split of COCO 2017's validation photos: 4,000 to learn from, 500, and 500.
+
+    Parameters
+    ----------
+    archive : Path
+        `annotations_trainval2017.zip`.
+    split : {"train", "val", "dev"}
+        Split; the images are drawn by a fixed seed.
+
+    Yields
+    ------
+    bytes
+        Pieces of a COCO caption file.
+
+    Raises
+    ------
+    InputError
+        If the archive is damaged or is not COCO's.
+    """
+    name = "captions_val2017.json"
+    images = list(iterate_member(archive, name, "images"))
+    begin, end = (round(share * len(images)) for share in SMALL[split])
+    order = np.random.default_rng(0).permutation(len(images))
+    try:
+        chosen = [images[row] for row in np.sort(order[begin:end])]
+        kept = {image["id"] for image in chosen}
+        captions = (
+            entry
+            for entry in iterate_member(archive, name, "annotations")
+            if entry["image_id"] in kept
+        )
+        info = {"description": f"COCO 2017's validation photos, {split} split of recap's"}
+        yield from caption_file(info, chosen, captions)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} in {archive} is not one of COCO's ({error!r}): download the archive again."
+        ) from None

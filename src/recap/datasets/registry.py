@@ -56,6 +56,12 @@ DATASETS = {
     ),
     ("coco2014", OFFICIAL): _coco(coco.TRAIN_2014, coco.VAL_2014, coco.ANNOTATIONS_2014),
     ("coco2017", OFFICIAL): _coco(coco.TRAIN_2017, coco.VAL_2017, coco.ANNOTATIONS_2017),
+    ("coco_small", OFFICIAL): Dataset(
+        images=dict.fromkeys(("train", "val", "dev"), (coco.VAL_2017.name,)),
+        annotations=coco.ANNOTATIONS_2017.name,
+        read_split=coco.read_small,
+        files=(coco.VAL_2017, coco.ANNOTATIONS_2017),
+    ),
     ("coco2014", KARPATHY): Dataset(
         # Of val2014, 30,504 photos are learnt from.
         images={
@@ -112,7 +118,7 @@ def find_dataset(name: str, splits: str = OFFICIAL) -> Dataset:
 
 
 def prepare_annotations(
-    dataset: Literal["shapes", "coco2014", "coco2017", "flickr8k"],
+    dataset: Literal["shapes", "coco2014", "coco2017", "coco_small", "flickr8k"],
     archive: Path,
     *,
     splits: Literal["official", "karpathy"] = OFFICIAL,
@@ -123,7 +129,7 @@ def prepare_annotations(
 
     Parameters
     ----------
-    dataset : {"shapes", "coco2014", "coco2017", "flickr8k"}
+    dataset : {"shapes", "coco2014", "coco2017", "coco_small", "flickr8k"}
         Data set.
     archive : Path
         The data set's archive of captions; Karpathy's, for his splits.

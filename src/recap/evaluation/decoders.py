@@ -84,6 +84,20 @@ class Decoder:
         details = [f"{option.replace('_', ' ')} {text}" for option, text in self._given()]
         return f"{words} ({', '.join(details)})" if details else words
 
+    def require_best(self, best: int) -> None:
+        """Refuse more captions an image than a beam of this width goes on with, or none.
+
+        Raises
+        ------
+        InputError
+            If `best` is below 1 or above the width.
+        """
+        if not 1 <= best <= self.beam_width:
+            raise InputError(
+                f"The decoder {self.name} does not have the {best} best captions: ask for 1, or"
+                f" decode with a beam as wide, such as beam{max(best, 3)}."
+            )
+
     def _given(self) -> list[tuple[str, str]]:
         """Return the options that are not the default, in text; 1 and 1.0 are the same number."""
         return [

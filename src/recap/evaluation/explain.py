@@ -142,9 +142,9 @@ def explain_captions(
                 told["named"] = _measure(maps, words, drawn[entry["image_id"]], cut)
             described.append(told)
             bar.update(len(words))
-    arrays = {"gradient": np.concatenate([_in_levels(maps.gradient) for maps in found])}
+    arrays = {"gradient": np.concatenate([in_levels(maps.gradient) for maps in found])}
     if captioner.recipe.attention:
-        arrays["attention"] = np.concatenate([_in_levels(maps.attention) for maps in found])
+        arrays["attention"] = np.concatenate([in_levels(maps.attention) for maps in found])
     with atomic_path(maps_output, record_digest=True) as scratch, scratch.open("wb") as file:
         np.savez_compressed(file, **arrays)
     summary = _summarize(described)
@@ -242,7 +242,7 @@ def _summarize(described: list[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _in_levels(maps: np.ndarray) -> np.ndarray:
+def in_levels(maps: np.ndarray) -> np.ndarray:
     """Return maps (T, side, side) as uint8, each 255 where it is highest."""
     highest = maps.max(axis=(1, 2), keepdims=True)
     return np.round(LEVELS * maps / np.where(highest > 0, highest, 1)).astype(np.uint8)

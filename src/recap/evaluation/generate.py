@@ -105,6 +105,8 @@ def caption_features(
     decoder: Decoder,
     device: torch.device,
     rows: np.ndarray | None = None,
+    *,
+    best: int = 1,
 ) -> list[FoundCaption]:
     """Caption images by their features.
 
@@ -120,6 +122,8 @@ def caption_features(
         Where to compute.
     rows : array of shape (N,), int64, optional
         Rows to caption, rising; all by default.
+    best : int
+        Captions an image; more than one only of a beam that is as wide.
 
     Returns
     -------
@@ -128,8 +132,8 @@ def caption_features(
     Raises
     ------
     InputError
-        If the features have another length than the captioners', or the captioners do not belong
-        together.
+        If the features have another length than the captioners', the captioners do not belong
+        together, or the beam is narrower than `best`.
     """
     stepwise = make_stepwise(captioners, features.shape[1], device)
     idx_to_word = captioners[0].idx_to_word
@@ -139,6 +143,8 @@ def caption_features(
         size = max(1, BATCH // decoder.beam_width)
         for start in range(0, len(rows), size):
             batch = torch.from_numpy(features[rows[start : start + size]]).to(device)
-            found += search_captions(stepwise, batch, idx_to_word, decoder, first_row=start)
+            found += search_captions(
+                stepwise, batch, idx_to_word, decoder, first_row=start, best=best
+            )
             bar.update(len(batch))
     return found

@@ -1,7 +1,7 @@
 """Find captions with a captioner: greedily, by beam search, or by sampling."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,10 +23,13 @@ class FoundCaption:
         Word numbers, without `<START>` and `<END>`; at least one.
     log_probabilities : list of L + 1 float
         The captioner's log-probability of each word after those before it, and of `<END>`.
+    others : tuple of FoundCaption
+        The next best captions of a beam search, best first, as many as were asked for.
     """
 
     words: list[int]
     log_probabilities: list[float]
+    others: tuple["FoundCaption", ...] = ()
 
     @property
     def log_probability(self) -> float:
@@ -43,6 +46,7 @@ def search_captions(
     *,
     first_row: int = 0,
     max_words: int = MAX_WORDS,
+    best: int = 1,
 ) -> list[FoundCaption]:
     """Find a caption for each image; all images go through the search together.
 
@@ -64,21 +68,37 @@ def search_captions(
         seed and the image's number alone, however the images are cut into batches.
     max_words : int
         Words that a caption may have.
+    best : int
+        Captions an image, the best ones; more than one only of a beam that is as wide. There are
+        fewer where there are not so many captions.
 
     Returns
     -------
     list of N FoundCaption
+
+    Raises
+    ------
+    InputError
+        If the beam is narrower than `best`.
     """
+    decoder.require_best(best)
     allowed = AllowedWords(idx_to_word, max_words, decoder.block_ngrams)
     if decoder.beam_width > 1:
-        captions, log_probabilities = _beam_search(captioner, features, allowed, decoder)
+        captions, log_probabilities = _beam_search(captioner, features, allowed, decoder, best)
     else:
         choose = _sampler(features, decoder, first_row, max_words) if decoder.sample else _likeliest
         captions, log_probabilities = decode(captioner, features, allowed, choose)
+        captions, log_probabilities = captions[:, None], log_probabilities[:, None]
     found = []
-    for words, values in zip(captions.tolist(), log_probabilities.tolist(), strict=True):
-        length = words.index(allowed.end)
-        found.append(FoundCaption(words[:length], values[: length + 1]))
+    for rows, values in zip(captions.tolist(), log_probabilities.tolist(), strict=True):
+        lengths = [row.index(allowed.end) for row in rows]
+        first, *others = [
+            FoundCaption(row[:length], value[: length + 1])
+            for row, value, length in zip(rows, values, lengths, strict=True)
+            # A row that begins with its end is none: there were fewer captions.
+            if length
+        ]
+        found.append(replace(first, others=tuple(others)))
     return found
 
 
@@ -121,23 +141,27 @@ def _draw(
 
 
 def _beam_search(
-    captioner: StepwiseCaptioner, features: torch.Tensor, allowed: AllowedWords, decoder: Decoder
+    captioner: StepwiseCaptioner,
+    features: torch.Tensor,
+    allowed: AllowedWords,
+    decoder: Decoder,
+    best: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find for each image the caption with the highest score, by beam search.
+    """Find for each of N images the B captions with the highest scores, by beam search.
 
     The score is the log-probability over the length, `<END>` counted, to the power of the length
     penalty. At each step the K likeliest partial captions of an image go on; those of the K best
     candidates that end are complete. An image is done when no partial caption can still beat the
-    best complete one: a log-probability only falls, so the score of a partial caption is bounded
-    by what it would be if the rest were certain. Returned are what `decode` returns, with `<END>`
-    after a caption to the end of its row.
+    B-th best complete one: a log-probability only falls, so the score of a partial caption is
+    bounded by what it would be if the rest were certain. Returned are what `decode` returns, of
+    shape (N, B, ...) and best first, with `<END>` after a caption to the end of its row.
     """
     width, power = decoder.beam_width, decoder.length_penalty
     count, device = len(features), features.device
     max_words = allowed.max_words
-    best = torch.full((count,), -math.inf, device=device)
-    best_captions = torch.full((count, max_words + 1), allowed.end, device=device)
-    best_log_probabilities = torch.zeros((count, max_words + 1), device=device)
+    best_scores = torch.full((count, best), -math.inf, device=device)
+    best_captions = torch.full((count, best, max_words + 1), allowed.end, device=device)
+    best_log_probabilities = torch.zeros((count, best, max_words + 1), device=device)
 
     images = torch.arange(count, device=device)
     state = captioner.first_state(features)
@@ -160,19 +184,26 @@ def _beam_search(
         ends = words == allowed.end
 
         final = totals[:, :width].masked_fill(~ends[:, :width], -math.inf) / (length + 1) ** power
-        score, rank = final.max(dim=1)
-        better = (score > best[images]).nonzero()[:, 0]
-        rank, winners = rank[better], images[better]
-        best[winners] = score[better]
-        beam = beams[better, rank]
-        best_captions[winners, :length] = before[better, beam]
-        best_log_probabilities[winners, :length] = before_values[better, beam]
-        best_log_probabilities[winners, length] = values[better, rank]
+        better = (final.amax(dim=1) > best_scores[images, -1]).nonzero()[:, 0]
+        winners, beam = images[better], beams[better, : final.shape[1], None]
+        ended = torch.full((*beam.shape[:2], max_words + 1), allowed.end, device=device)
+        ended[..., :length] = before[better].take_along_dim(beam, 1)
+        ended_values = torch.zeros(ended.shape, device=device)
+        ended_values[..., :length] = before_values[better].take_along_dim(beam, 1)
+        ended_values[..., length] = values[better, : final.shape[1]]
+        # A stable sort: of equal scores, the one that was found first.
+        together = torch.cat([best_scores[winners], final[better]], dim=1)
+        order = together.argsort(dim=1, descending=True, stable=True)[:, :best]
+        best_scores[winners] = together.gather(1, order)
+        for kept, new in ((best_captions, ended), (best_log_probabilities, ended_values)):
+            kept[winners] = torch.cat([kept[winners], new], dim=1).take_along_dim(
+                order[..., None], 1
+            )
 
         # A stable sort puts the candidates that go on first, in the order of their scores.
         going_on = ends.int().argsort(dim=1, stable=True)[:, :width]
         scores = totals.gather(1, going_on).masked_fill(ends.gather(1, going_on), -math.inf)
-        left = (scores[:, 0] / (max_words + 1) ** power > best[images]).nonzero()[:, 0]
+        left = (scores[:, 0] / (max_words + 1) ** power > best_scores[images, -1]).nonzero()[:, 0]
         if length == max_words or not len(left):
             break
         going_on, scores, images = going_on[left], scores[left], images[left]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from recap.report.numbers import duration, percent, size
 KIT = Path(__file__).parent
 
 
-def render(template: Path, *, script: Path | None = None, **content: Any) -> str:
+def render(template: Path, *, scripts: Sequence[Path] = (), **content: Any) -> str:
     """Return a page as HTML. Whatever a caption, a name or a setting holds is escaped.
 
     Parameters
     ----------
     template : Path
         Template that extends `base.html`; those of its folder and of the kit can be included.
-    script : Path, optional
+    scripts : sequence of Path
         JavaScript of the page, the only one that its reader's browser runs; none by default.
     **content
         What the templates show; `title` is the page's heading.
@@ -35,7 +36,7 @@ def render(template: Path, *, script: Path | None = None, **content: Any) -> str
     )
     environment.filters.update(percent=percent, duration=duration, size=size)
     environment.globals.update(scale_of=scale_of)
-    code = script.read_text(encoding="utf-8") if script else ""
+    code = "".join(script.read_text(encoding="utf-8") for script in scripts)
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return environment.get_template(template.name).render(
         content, version=recap.__version__, script=code, script_digest=digest

@@ -123,6 +123,10 @@ def read_captioned_images(
     return CaptionedImages(rows, encoded[usable], image_idxs[usable], regions)
 
 
+# Images that choose a checkpoint: on a handful, chance does.
+FEWEST_DEV = 20
+
+
 def hold_out(
     train: CaptionedImages, share: float, generator: np.random.Generator
 ) -> tuple[CaptionedImages, CaptionedImages]:
@@ -133,7 +137,8 @@ def hold_out(
     train : CaptionedImages
         All that there is.
     share : float
-        Share of the images; at least one is taken, and one left.
+        Share of the images; at least `FEWEST_DEV` are taken, or half of them where there are
+        fewer than twice as many; one is left.
     generator : numpy.random.Generator
         Draws the images.
 
@@ -150,7 +155,8 @@ def hold_out(
     images = np.unique(train.image_idxs)
     if len(images) < 2:
         raise InputError("Training needs at least two captioned images: give more.")
-    count = min(max(1, round(share * len(images))), len(images) - 1)
+    fewest = min(FEWEST_DEV, len(images) // 2)
+    count = min(max(fewest, round(share * len(images))), len(images) - 1)
     held_out = np.isin(train.image_idxs, generator.permutation(images)[:count])
     return train.take(~held_out), train.take(held_out)
 

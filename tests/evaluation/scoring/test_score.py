@@ -356,6 +356,25 @@ def test_a_language_without_spaces_is_told_once(caption, told, tmp_path, capsys)
     assert capsys.readouterr().out.count("no spaces between their words") == told
 
 
+def test_letters_count_as_words_where_they_are_asked_to(tmp_path, capsys):
+    said = {1: "一只棕色的狗在草地上奔跑。", 2: "两只猫坐在桌子上。"}
+    written = {1: ["一只狗在草地上跑。"], 2: ["两只猫坐在一张桌子上。"]}
+    results, annotations = write_files(tmp_path, list(said.items()), written)
+    score_captions(results, annotations, meteor=False, words="characters", format="json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["notes"] == []
+    # As if a person had put the spaces there, and left the punctuation out.
+    spaced = {key: " ".join(text.rstrip("。")) for key, text in said.items()}
+    parted = {
+        key: [" ".join(text.rstrip("。")) for text in texts] for key, texts in written.items()
+    }
+    results, annotations = write_files(tmp_path, list(spaced.items()), parted)
+    score_captions(results, annotations, meteor=False, format="json")
+    assert json.loads(capsys.readouterr().out)["scores"] == told["scores"]
+    # 8 and 8 of the 12 and 8 letters are in the references.
+    assert told["scores"]["BLEU-1"] == pytest.approx(16 / 20)
+
+
 @pytest.mark.parametrize("content", ["[", "{}", '{"images": []}', "null", '[{"caption": "a"}]'])
 def test_broken_results_files_are_told(content, tmp_path):
     results, annotations = write_files(tmp_path, [], REFERENCES)

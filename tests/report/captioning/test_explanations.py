@@ -11,7 +11,8 @@ from PIL import Image
 from recap.core.errors import InputError
 from recap.report.captioning.chapter import write_chapter
 from recap.report.captioning.compare import compare_captioners
-from recap.report.captioning.explanations import DARKEST, SIDE, _as_seen, _shade
+from recap.report.captioning.explanations import _as_seen
+from recap.report.maps import DARKEST, SIDE, shade
 
 
 def chapter(fake):
@@ -28,15 +29,15 @@ def test_a_shade_is_dark_where_the_map_is_low():
     levels = np.zeros((28, 28), np.uint8)
     levels[5:9, 7:12] = 255
     levels[20] = 64
-    found = opacity(_shade(levels))
+    found = opacity(shade(levels))
     assert found.shape == (28, 28)
     assert (found[5:9, 7:12] == 0).all()
     assert (found[levels == 0] == DARKEST).all()
     # The square root: a quarter of the map is half as dark.
     np.testing.assert_allclose(found[20] / DARKEST, 0.5, atol=0.04)
     # A map of nothing is dark, and one that is the same everywhere is clear.
-    assert (opacity(_shade(np.zeros((7, 7), np.uint8))) == DARKEST).all()
-    assert (opacity(_shade(np.full((7, 7), 9, np.uint8))) == 0).all()
+    assert (opacity(shade(np.zeros((7, 7), np.uint8))) == DARKEST).all()
+    assert (opacity(shade(np.full((7, 7), 9, np.uint8))) == 0).all()
 
 
 @pytest.mark.parametrize(("seen", "kept"), [(1.0, 100), (0.5, 50), (None, 300)])

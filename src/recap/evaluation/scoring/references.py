@@ -5,19 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 
 from recap.captions.metrics.ngrams import References
+from recap.core.text import UNSPACED
 from recap.evaluation.scoring.treebank import tokenize_captions
 
-# Letters of scripts that are written without spaces between words: Thai, Lao, Tibetan, Burmese,
-# Khmer, Japanese, Chinese. Where words are parted all the same, fewer letters stand together.
-UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
+# Where words of such scripts are parted all the same, fewer letters stand together.
 LETTERS_OF_A_WORD = 6
+RUN = re.compile(f"{UNSPACED}+")
 
 
 def lacks_spaces(captions: Iterable[str]) -> bool:
     """Return whether captions have no spaces, and are mostly in a script that has none."""
     runs = letters = characters = 0
     for caption in captions:
-        found = [] if caption.isascii() else UNSPACED.findall(caption)
+        found = [] if caption.isascii() else RUN.findall(caption)
         runs += len(found)
         letters += sum(map(len, found))
         characters += len(caption)

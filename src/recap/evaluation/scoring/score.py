@@ -14,6 +14,7 @@ from recap.captions.metrics.rouge import rouge_l
 from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
+from recap.core.text import part_characters
 from recap.datasets.annotations import read_annotations
 from recap.evaluation.scoring.java import JavaProblem
 from recap.evaluation.scoring.meteor import meteor_scores
@@ -121,6 +122,7 @@ def score_captions(
     *,
     output: OutputFile | None = None,
     subset: bool = False,
+    words: Literal["spaces", "characters"] = "spaces",
     meteor: bool = True,
     spice: Path | None = None,
     format: Literal["table", "json"] = "table",
@@ -140,6 +142,9 @@ def score_captions(
         JSON file to write, with the scores of the whole and of each image.
     subset : bool
         Score only the images that have both a result and a reference caption.
+    words : {"spaces", "characters"}
+        What parts words: spaces; or in scripts that are written without them, such as Chinese,
+        nothing: each letter counts as a word.
     meteor : bool
         Compute METEOR, if there is a Java; `--meteor=false` leaves it out.
     spice : Path, optional
@@ -176,13 +181,17 @@ def score_captions(
             " images, or score those that have a caption with --subset."
         )
     scored = {image: texts for image, texts in references.items() if image in captions}
+    if words == "characters":
+        captions = {image: part_characters(text) for image, text in captions.items()}
+        scored = {image: [*map(part_characters, texts)] for image, texts in scored.items()}
     scores = compute_scores(captions, PreparedReferences(scored), meteor=meteor, spice=spice)
     for path, texts in {annotations: chain(*scored.values()), results: captions.values()}.items():
         if lacks_spaces(texts):
             scores["notes"].append(
                 f"The captions of {path.name} have no spaces between their words, so that each"
-                " counts as one word and scores are near 0: put spaces between the words of all"
-                " captions, by a word segmenter of their language, before training and scoring."
+                " counts as one word and scores are near 0: train and score with `words:"
+                " characters` (--words=characters), or put spaces between the words of all"
+                " captions, by a word segmenter of their language, before both."
             )
             break
     if left:

@@ -1,7 +1,5 @@
 """Which pixels made the models say their words, as `explain_captions` found it."""
 
-import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp
@@ -18,18 +16,9 @@ from recap.core.json_files import read_json
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.gallery import Gallery
 from recap.report.captioning.verdict import Verdict
+from recap.report.maps import SIDE, Word, shade
 from recap.report.statistics import interval, resampled_means
 from recap.report.thumbnails import thumbnail
-
-SIDE = 224
-"""Width of a photo in pixels."""
-
-SHADES = 16
-DARKEST = 225
-"""Shades that lie over a photo, and the darkest one's opacity, of 255."""
-
-SHOWN = 0.98
-"""Share of a map's cells that are not the brightest: a few are far above the rest."""
 
 MEASURES = ("pointing", "share")
 
@@ -41,29 +30,6 @@ NAMES = {
     "random": "a place at random",
 }
 """What the page calls the maps."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word with its maps.
-
-    Attributes
-    ----------
-    text : str
-        The word.
-    probability : float
-        That the model gave it after those before.
-    weight : float
-        How much its map has in all, as a share of the largest of the caption.
-    shades : dict of str to str
-        By kind, `gradient` and `attention`: what lies over the photo, clear where the map is high;
-        PNG as a data URI.
-    """
-
-    text: str
-    probability: float
-    weight: float
-    shades: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -221,8 +187,8 @@ def _read_photos(
         for text, log_probability, nats in zip(
             photo["words"], photo["log_probabilities"], photo["nats"], strict=True
         ):
-            shades = {kind: _shade(array[row]) for kind, array in maps.items()}
-            words.append(Word(text, exp(log_probability), nats / most, shades))
+            shades = {kind: shade(array[row]) for kind, array in maps.items()}
+            words.append(Word(text, exp(log_probability), shades, nats / most))
             row += 1
         yield photo, words
 
@@ -273,16 +239,3 @@ def _as_seen(image: Image.Image, seen: float | None) -> Image.Image:
     if seen is None:
         return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.LANCZOS, bleed=(1 - seen) / 2)
-
-
-def _shade(levels: np.ndarray) -> str:
-    """Return what lies over a photo: dark where a map (side, side), uint8, is low."""
-    brightest = max(float(np.quantile(levels, SHOWN)), 1)
-    light = np.sqrt(np.minimum(levels / brightest, 1)) * (SHADES - 1)
-    picture = Image.fromarray(np.round(light).astype(np.uint8), "P")
-    picture.putpalette(bytes(3 * SHADES))
-    opacity = [round(DARKEST * (1 - shade / (SHADES - 1))) for shade in range(SHADES)]
-    file = io.BytesIO()
-    picture.save(file, "PNG", bits=4, transparency=bytes(opacity), optimize=True)
-    encoded = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/png;base64,{encoded}"

@@ -20,7 +20,7 @@ from recap.report.captioning.study import Study
 from recap.report.captioning.tables import best_values, metrics_of, notes
 from recap.report.captioning.verdict import decoder_in_words
 from recap.report.figures import colour_of, shape_of
-from recap.report.shell import render
+from recap.report.shell import KIT, render
 from recap.report.statistics import LEVEL, RESAMPLES
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
     stages = {study.name: stages_of(study) for study in studies}
     return render(
         HERE / "page.html",
-        script=HERE / "page.js",
+        scripts=[KIT / "maps.js", HERE / "page.js"],
         title=title_of(chapters),
         chapters=[_in_full(chapter) for chapter in chapters],
         studies=studies,

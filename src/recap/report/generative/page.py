@@ -85,7 +85,7 @@ def render_page(
     best = min(working, key=lambda row: row.measures["frechet_distance"][0], default=None)
     return render(
         HERE / "page.html",
-        script=HERE / "page.js",
+        scripts=[HERE / "page.js"],
         title=title,
         text=text,
         study=study.name,

@@ -62,7 +62,7 @@ def compare_vision(study: Path, *, output: OutputFolder, seed: int = 0) -> None:
     stages = read_stages((study / "benchmarks").rglob("*.tsv"), lambda rule, job: True)
     page = render(
         HERE / "page.html",
-        script=HERE / "page.js",
+        scripts=[HERE / "page.js"],
         title="What the network sees",
         study=study.name,
         chapters=chapters,

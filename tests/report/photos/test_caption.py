@@ -1,3 +1,8 @@
+import csv
+import io
+import json
+import math
+import re
 import shutil
 
 import h5py
@@ -17,9 +22,9 @@ from recap.captioners.recipe import Recipe
 from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.evaluation import caption as module
-from recap.evaluation.caption import caption
 from recap.features.extract import extract_features
 from recap.features.pca import PCA
+from recap.report.photos.caption import caption
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
 COMPONENTS = 6
@@ -262,3 +267,96 @@ def test_a_photo_of_the_study_gets_the_features_that_it_has_there(
     other = changed_pca(study, tmp_path / "other.h5", **origin | {"batch": 128})
     caption(study / "0.png", **options(study), pca=other)
     assert sizes == [1]
+
+
+def test_formats_tell_the_best_captions_and_their_probabilities(study, capsys):
+    photos = [study / "0.png", study / "1.png"]
+    caption(*photos, **options(study), best=3, format="json")
+    told = json.loads(capsys.readouterr().out)
+    assert [entry["photo"] for entry in told] == [str(photo) for photo in photos]
+    for entry in told:
+        texts = [one["caption"] for one in entry["captions"]]
+        assert len(set(texts)) == 3
+        for one in entry["captions"]:
+            assert one["caption"] == " ".join(one["words"])
+            # Only the end is missing from the product of the words.
+            assert 0 < one["probability"] < math.prod(one["probabilities"]) <= 1
+    caption(*photos, **options(study), best=3, format="csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    listed = [(entry["photo"], one) for entry in told for one in entry["captions"]]
+    assert [row["rank"] for row in rows] == ["1", "2", "3"] * 2
+    for row, (photo, one) in zip(rows, listed, strict=True):
+        assert (row["photo"], row["caption"]) == (photo, one["caption"])
+        assert float(row["probability"]) == one["probability"]
+        assert list(map(float, row["word_probabilities"].split())) == one["probabilities"]
+    caption(*photos, **options(study), best=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" (")[0] for line in lines] == [
+        f"{photo}: {one['caption']}" for photo, one in listed if one in listed_best(told, 2)
+    ]
+
+
+def listed_best(told, best):
+    return [one for entry in told for one in entry["captions"][:best]]
+
+
+def test_more_captions_than_the_beam_is_wide(study):
+    with pytest.raises(InputError, match="beam3 does not have the 4 best captions"):
+        caption(study / "0.png", **options(study), best=4)
+
+
+def test_a_page_shows_photos_captions_and_maps(study, tmp_path, capsys):
+    hostile = tmp_path / '<img src=x onerror="alert(1)">.png'
+    shutil.copy(study / "0.png", hostile)
+    page = tmp_path / "captions.html"
+    caption(hostile, study / "1.png", **options(study), best=3, format="json", page=page)
+    told = json.loads(capsys.readouterr().out)
+    text = page.read_text()
+    assert "&lt;img src=x onerror=&#34;alert(1)&#34;&gt;.png" in text
+    assert "<img src=x" not in text
+    # Who gets the page does not learn where the photos lay.
+    assert str(tmp_path) not in text and str(study) not in text
+    for entry in told:
+        first, *others = entry["captions"]
+        assert f"<h2>{first['caption']}</h2>" in text
+        assert len(others) == 2
+    shades = re.findall(r'<span class="lit"><img src="([^"]+)"', text)
+    assert len(shades) == sum(len(entry["captions"][0]["words"]) for entry in told)
+    assert len(set(shades)) > 1
+    assert all(shade.startswith("data:image/png;base64,") for shade in shades)
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+    assert "by the gradient of its" in text
+
+
+def test_a_page_of_an_ensemble_has_no_maps(study, tmp_path):
+    chosen = options(study) | {"model": options(study)["model"] * 2}
+    page = tmp_path / "captions.html"
+    caption(study / "0.png", **chosen, page=page)
+    text = page.read_text()
+    assert 'class="lit-word"' not in text
+    assert text.count('<figure class="whole">') == 1
+    assert "2 captioners together" in text
+
+
+def test_the_page_shows_the_attention_of_a_captioner_that_has_it(study, tmp_path, monkeypatch):
+    recipe = Recipe(cell="lstm", wordvec_dim=5, hidden_dim=7, attention=True)
+    generator = np.random.default_rng(1)
+    parameters = {
+        name: generator.standard_normal(shape).astype(np.float32)
+        for name, shape in expected_shapes(recipe, COMPONENTS, len(WORDS)).items()
+    }
+    model = tmp_path / "models" / "attention" / "seed0"
+    model.mkdir(parents=True)
+    save_captioner(model, TrainedCaptioner(recipe, WORDS, parameters, {"regions": 49}))
+    pca = changed_pca(study, tmp_path / "pca.h5", layer="fire9_grid")
+    with h5py.File(pca, "a") as file:
+        del file["mean"], file["components"]
+        file["mean"] = np.zeros(512)
+        file["components"] = generator.standard_normal((COMPONENTS, 512)) / 22
+        file.attrs["regions"] = 49
+    shown = []
+    monkeypatch.setattr("recap.report.photos.caption.shade", lambda map_: shown.append(map_) or "")
+    page = tmp_path / "captions.html"
+    caption(study / "0.png", model=[model], pca=pca, page=page, device="cpu", threads=1)
+    assert {map_.shape for map_ in shown} == {(7, 7)}
+    assert "attended to the photo" in page.read_text()

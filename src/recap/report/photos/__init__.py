@@ -1,0 +1,1 @@
+"""Captions of any photos, printed or on a page."""
