@@ -185,3 +185,13 @@ def _pack(members):
         for name, content in members.items():
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+def write_photos_of_own(folder):
+    """Write what config/own.yaml names, but for the photos themselves."""
+    for split, count in (("train", 6), ("val", 3)):
+        (folder / "photos" / split).mkdir(parents=True)
+        images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(count)]
+        said = [{"image_id": n, "id": n, "caption": "一只狗"} for n in range(count)]
+        content = {"images": images, "annotations": said}
+        (folder / f"photos/{split}.json").write_text(json.dumps(content))

@@ -16,6 +16,7 @@ from miniatures import (
     karpathys_splits,
     serve,
     squeezenet_weights,
+    write_photos_of_own,
 )
 
 from recap.captioners.verify import verify
@@ -175,6 +176,7 @@ def test_flickr8k_from_the_first_download_to_the_report_and_under_other_checksum
     [
         ("coco2017", []),
         ("flickr8k", ["split=karpathy"]),
+        ("coco-small", ["max_images=100"]),
     ],
 )
 def test_studies_that_no_document_writes_out_are_planned(workflow, overlay, settings):
@@ -184,3 +186,15 @@ def test_studies_that_no_document_writes_out_are_planned(workflow, overlay, sett
     planned = workflow.planned(*words, config=config)
     assert {"download_file", "prepare_annotations"} <= planned
     assert {"extract_features", "fit_pca", "train_captioner", "compare_captioners"} <= planned
+    assert ("choose_captions" in planned) == ("max_images=100" in settings)
+
+
+def test_your_own_photos_with_captions_of_characters_are_planned(workflow):
+    write_photos_of_own(workflow.folder)
+    config = "config/own.yaml"
+    output = workflow.run("--dry-run", "-p", "--config", "words=characters", config=config)
+    assert "6 photos (6 captions) to learn from and 3 photos (3 captions) to score on" in output
+    assert "--annotations=photos/train.json" in output
+    assert "--words=characters" in output
+    assert "--annotations=results/own/annotations/captions_train.json" in output
+    assert "--components=3 " in output
