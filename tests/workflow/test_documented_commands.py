@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 from documents import ROOT, block_with, blocks, spans
-from miniatures import course
+from miniatures import course, write_photos_of_own
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,7 @@ def documented(fresh):
     (fresh.folder / "FOLDER").mkdir()
     (fresh.folder / "FOLDER/squeezenet1_0_imagenet.safetensors").touch()
     course(fresh.folder / "coco_captioning", ["_pca"])
+    write_photos_of_own(fresh.folder)
     tutorial = ROOT / "docs/tutorial.md"
     (fresh.folder / "numpy.yaml").write_text(block_with(tutorial, "backend: numpy"))
     return fresh
