@@ -642,10 +642,10 @@ def test_a_list_whose_place_cannot_be(study, tmp_path, info):
 def test_a_shard_is_of_whole_batches(study, tmp_path):
     images, annotations, _, _ = study
     first, last = lists_of(annotations, tmp_path, 2)
-    told = "lists rows 0 to 16, which are no whole batches of 48: .* again with --batch 48"
+    told = "lists rows 0 to 32, which are no whole batches of 48: .* again with --batch 48"
     with pytest.raises(InputError, match=told):
         extract(images, first, tmp_path / "features.h5", batch=48)
-    with pytest.raises(InputError, match="lists rows 16 to 35, which are no whole batches of 48"):
+    with pytest.raises(InputError, match="lists rows 32 to 35, which are no whole batches of 48"):
         extract(images, last, tmp_path / "features.h5", batch=48)
 
 
