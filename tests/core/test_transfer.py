@@ -288,7 +288,8 @@ def test_an_endless_file_of_unknown_size_ends_where_the_disk_does(server, output
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
-        with pytest.raises(InputError, match=rf"{NAME}(\.part)? could not be written .*: make room"):
+        told = rf"{NAME}(\.part)? could not be written .*: make room"
+        with pytest.raises(InputError, match=told):
             fetch(remote(server), output)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,10 +1,9 @@
 """COCO (Lin et al., https://arxiv.org/abs/1405.0312; captions: 1504.00325), of 2014 and of 2017."""
 
+import random
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from recap.core.errors import InputError
 from recap.core.remote_file import RemoteFile
@@ -17,6 +16,8 @@ SERVER = "http://images.cocodataset.org"
 STORAGE = "https://s3.amazonaws.com/images.cocodataset.org"
 
 PIECE = 1 << 20
+# Where each split of val2017 begins and ends among the shuffled images.
+SMALL = {"train": (0.0, 0.8), "val": (0.8, 0.9), "dev": (0.9, 1.0)}
 
 
 def _file(path: str, size: int, md5: str) -> RemoteFile:
@@ -63,10 +64,6 @@ def read_split(archive: Path, split: str) -> Iterator[bytes]:
         yield from iter(partial(member.read, PIECE), b"")
 
 
-# Where each split of val2017 begins and ends among the shuffled images.
-SMALL = {"train": (0.0, 0.8), "val": (0.8, 0.9), "dev": (0.9, 1.0)}
-
-
 def read_small(archive: Path, split: str) -> Iterator[bytes]:
     """Yield a split of COCO 2017's validation photos: 4,000 to learn from, 500, and 500.
 
@@ -90,9 +87,10 @@ def read_small(archive: Path, split: str) -> Iterator[bytes]:
     name = "captions_val2017.json"
     images = list(iterate_member(archive, name, "images"))
     begin, end = (round(share * len(images)) for share in SMALL[split])
-    order = np.random.default_rng(0).permutation(len(images))
+    # Not by NumPy: the workflow reads this module with Snakemake's own packages alone.
+    order = random.Random(0).sample(range(len(images)), len(images))
     try:
-        chosen = [images[row] for row in np.sort(order[begin:end])]
+        chosen = [images[row] for row in sorted(order[begin:end])]
         kept = {image["id"] for image in chosen}
         captions = (
             entry
