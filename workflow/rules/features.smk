@@ -24,24 +24,6 @@ wildcard_constraints:
     kind="|_pca",
 
 
-def shards_of(split, pattern):
-    """Return a path for each shard of a split; features that are given are one."""
-    items = ["1-of-1"] if GIVEN or COURSE else scatter.shards("{scatteritem}")
-    return expand(pattern, scatteritem=items, split=split, study=STUDY, features=features_of(split))
-
-
-def features_in_shards(split):
-    """Return the files of a split's features before PCA, a shard each."""
-    if GIVEN or COURSE:
-        return shards_of(split, "results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5")
-    return shards_of(split, "resources/features/{features}/{split}/{scatteritem}.h5")
-
-
-def shard(split, scatteritem):
-    """Return the file of one of them."""
-    return features_in_shards(split)[int(scatteritem.partition("-")[0]) - 1]
-
-
 rule features:
     input:
         expand(
