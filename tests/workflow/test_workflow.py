@@ -471,7 +471,8 @@ def test_own_photos_and_broken_ones_among_them(workflow):
     assert workflow.planned(*skip, config="own.yaml") == set()
     write_photo(listed, 400)
     planned = workflow.planned(*skip, config="own.yaml")
-    assert EXTRACT | {"train_captioner"} | REPORT <= planned
+    # The photos are the same by name.
+    assert EXTRACT - {"list_shards"} | {"train_captioner"} | REPORT <= planned
     assert not planned & ENCODE
     listed.write_bytes(content)
     os.utime(listed, ns=(before.st_atime_ns, before.st_mtime_ns))
