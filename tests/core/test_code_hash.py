@@ -196,7 +196,7 @@ def test_a_template_in_a_folder_of_its_own(package):
     folder = package / "report/templates"
     folder.mkdir()
     (package / "report/style.css").rename(folder / "style.css")
-    page = r"recap\.report\.\w+\.(compare|link_reports)"
+    page = r"recap\.report\.\w+\.(compare|link_reports|caption)"
     pages = {stage for stage in STAGES if re.fullmatch(page, stage)}
     assert changed_by(folder / "style.css") == pages
     assert len(pages) > 1

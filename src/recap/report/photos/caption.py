@@ -11,6 +11,7 @@ from PIL import Image
 
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners
+from recap.core.checks import require
 from recap.core.devices import Device, use_threads
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
@@ -80,10 +81,11 @@ def caption(
     ------
     InputError
         If a photo cannot be read (the others are captioned before), the captioner, its PCA or the
-        weights are not found, or the beam is narrower than `best`.
+        weights are not found, or `best` is below 1 or above the beam's width.
     """
     if not photos:
         raise InputError("There is no photo to caption: name one or more picture files.")
+    require(best >= 1, "best", "at least 1", best)
     use_threads(threads)
     chosen = read_decoder(decoder)
     captioners = load_captioners(model)
