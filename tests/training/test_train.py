@@ -40,7 +40,9 @@ def made_captions(generator, count):
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, monkeypatch):
+    # Nearly all of the few images are to learn from.
+    monkeypatch.setattr("recap.training.batches.FEWEST_DEV", 1)
     generator = np.random.default_rng(0)
     features = 50 * generator.normal(size=(IMAGES, FEATURE_DIM)).astype(np.float32)
     captions = made_captions(generator, IMAGES)
@@ -135,9 +137,9 @@ def test_the_same_seed_gives_the_same_bytes(study, cell):
 
 def test_a_handful_of_captions_to_choose_an_epoch_on_is_told(study, capsys, monkeypatch):
     (warning,) = load_captioner(train(study)).facts["warnings"]
-    assert warning.startswith("the epoch to keep is chosen on 15 captions")
+    assert warning.startswith("the epoch to keep is chosen on 3 captions")
     assert f"warning: {warning}" in capsys.readouterr().out
-    monkeypatch.setattr("recap.training.train.FEW_CAPTIONS", 15)
+    monkeypatch.setattr("recap.training.train.FEW_CAPTIONS", 3)
     assert load_captioner(train(study, "enough")).facts["warnings"] == []
     assert "is chosen on" not in capsys.readouterr().out
 
