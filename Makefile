@@ -1,7 +1,7 @@
 # make reproduce   the whole study on the embedded data set, from nothing but python3
 # make test        the tests
 # make lint        style of code and workflow
-# make test-long   two hours: a lost node, damaged inputs, and small changes that no test notices
+# make test-long   two hours: Slurm, a lost node, damaged inputs, and small changes that no test notices
 #
 # The first of them makes .venv and installs into it. On Linux the package index gives PyTorch's
 # CUDA build, of several GB. Without a GPU, take the small one: look up the CPU package index on
@@ -22,7 +22,7 @@ test: .venv/installed
 	python -m pytest
 
 test-long: .venv/installed
-	python -m pytest tests/cluster/losing_a_node.py
+	python -m pytest tests/cluster/whole_study.py tests/cluster/losing_a_node.py
 	python tests/fuzz.py
 	python tests/mutate.py
 
