@@ -529,7 +529,7 @@ def test_bfloat16_ends_at_the_validation_loss_of_float32(study, cell):
 @pytest.mark.slow
 @pytest.mark.parametrize(("backend", "kills"), [("torch", 10), ("numpy", 3)])
 def test_kills_at_random_moments_change_no_byte(study, backend, kills):
-    settings = {"wordvec_dim": 16, "hidden_dim": 64, "epochs": 800, "batch_size": 8}
+    settings = {"wordvec_dim": 16, "hidden_dim": 64, "epochs": 400, "batch_size": 8}
     recipe = {"cell": "lstm", "backend": backend, **settings}
     if backend == "torch":
         recipe["dropout"] = 0.3
