@@ -67,3 +67,10 @@ def test_numbers_out_of_range(annotations, tmp_path, number):
     with pytest.raises(InputError, match="must be at least 1, not 0"):
         list_shards(annotations, output=tmp_path / "lists", **number)
     assert not (tmp_path / "lists").exists()
+
+
+def test_a_file_without_images(tmp_path):
+    (tmp_path / "none.json").write_text('{"images": [], "annotations": []}')
+    with pytest.raises(InputError, match=r"none\.json lists no images: there is nothing to list"):
+        list_shards(tmp_path / "none.json", output=tmp_path / "lists")
+    assert not (tmp_path / "lists").exists()

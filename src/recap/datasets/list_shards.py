@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from recap.core.checks import require
+from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.outputs import OutputFolder
 from recap.datasets.annotations import caption_file, iterate_images
@@ -39,12 +40,15 @@ def list_shards(
     Raises
     ------
     InputError
-        If the annotations are missing or not in COCO's format, or a number is out of range.
+        If the annotations are missing, not in COCO's format or without images, or a number is out
+        of range.
     """
     require(shards >= 1, "shards", "at least 1", shards)
     require(batch == "auto" or batch >= 1, "batch", "at least 1", batch)
     block = BLOCK if batch == "auto" else math.lcm(BLOCK, batch)
     count = sum(1 for _ in iterate_images(annotations))
+    if not count:
+        raise InputError(f"{annotations} lists no images: there is nothing to list.")
     blocks = -(-count // block)
     # Rounded up, so that the first shard is never empty.
     ends = [min(block * -(-blocks * number // shards), count) for number in range(shards + 1)]

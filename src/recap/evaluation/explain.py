@@ -118,7 +118,8 @@ def explain_captions(
     chosen = [entries[number] for number in sorted(order[:photos])]
     drawn = {} if scenes is None else read_scenes(scenes, "val")
     origin = read_origin(pca, weights)
-    cut = origin.backbone.preprocessing.cut
+    preprocessing = origin.backbone.preprocessing
+    cut = preprocessing.cut
     explainer = Explainer(origin, read_pca(pca), captioner, choose_device(device))
     described, found = [], []
     with (
@@ -148,9 +149,8 @@ def explain_captions(
     with atomic_path(maps_output, record_digest=True) as scratch, scratch.open("wb") as file:
         np.savez_compressed(file, **arrays)
     summary = _summarize(described)
-    seen = origin.backbone.preprocessing
     content = {
-        "seen": seen.resize and seen.crop / seen.resize,
+        "seen": preprocessing.resize and preprocessing.crop / preprocessing.resize,
         "seed": seed,
         "photos": described,
         "summary": summary,

@@ -163,7 +163,7 @@ def read_explanations(
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(
                 f"{path} and the archive beside it do not hold the maps of words ({error!r}):"
-                " remove both, or explain the captions again."
+                " explain the captions again."
             ) from None
     photos = []
     if captions:
