@@ -3,9 +3,9 @@
 # make lint        style of code and workflow
 # make test-long   two hours: Slurm, a lost node, damaged inputs, and small changes that no test notices
 #
-# The first of them makes .venv and installs into it. On Linux the package index gives PyTorch's
-# CUDA build, of several GB. Without a GPU, take the small one: look up the CPU package index on
-# https://pytorch.org/get-started/locally and add TORCH_INDEX=<its address>.
+# The first of them makes .venv, and each installs into it what it needs. On Linux the package index
+# gives PyTorch's CUDA build, of several GB. Without a GPU, take the small one: look up the CPU package
+# index on https://pytorch.org/get-started/locally and add TORCH_INDEX=<its address>.
 
 PYTHON ?= python3
 CORES ?= all
@@ -15,27 +15,28 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: reproduce test test-long lint
 
-reproduce: .venv/installed
+reproduce: .venv/workflow
 	snakemake --cores $(CORES)
 
-test: .venv/installed
+test: .venv/test
 	python -m pytest
 
-test-long: .venv/installed
+test-long: .venv/test
 	python -m pytest tests/cluster/whole_study.py tests/cluster/losing_a_node.py
 	python tests/fuzz.py
 	python tests/mutate.py
 
-lint: .venv/installed
+lint: .venv/lint
 	ruff check .
 	ruff format --check .
 	snakefmt --format-shell --check workflow
 	snakemake --lint
 
-.venv/installed: pyproject.toml constraints.txt
+# An extra of pyproject.toml each: `test` and `lint` have in them what `workflow` has.
+.venv/workflow .venv/test .venv/lint: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("error: recap needs Python\
 	 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": add PYTHON=python3.11, or another.")'
 	$(PYTHON) -m venv .venv
-	$(if $(TORCH_INDEX),pip install --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
-	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(if $(TORCH_INDEX),.venv/bin/python -m pip install --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[$(@F)]'
 	touch $@

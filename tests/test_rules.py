@@ -5,12 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from installed import modules_lacking
 
 RULES = sorted((Path(__file__).parents[1] / "workflow/rules").glob("*.smk"))
 
@@ -69,25 +67,9 @@ def test_rules_use_public_interfaces_alone():
     assert re.findall(r"workflow\.(\w*_settings)", rules) == ["config_settings"]
 
 
-def needed_by(name, known):
-    """Add a distribution to those that are known, and what it requires."""
-    if name not in known:
-        known.add(name)
-        for line in requires(name) or []:
-            requirement = Requirement(line)
-            if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
-                needed_by(canonicalize_name(requirement.name), known)
-    return known
-
-
 def test_snakemake_alone_reads_the_workflow(tmp_path):
     """With `--sdm conda`, only the jobs have recap's packages."""
-    brought = needed_by("snakemake", set())
-    lacking = [
-        module
-        for module, names in packages_distributions().items()
-        if not brought & set(map(canonicalize_name, names)) and module != "recap"
-    ]
+    lacking = modules_lacking("snakemake")
     assert {"numpy", "PIL", "cyclopts", "tqdm"} <= set(lacking)
     # Plugins are found by what is installed, and Snakemake alone has none.
     (tmp_path / "sitecustomize.py").write_text(

@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # How often a thread of GNU OpenMP looks for work before it sleeps. By default it looks for
 # milliseconds: beside other programs, which then wait for it, training is many times slower. If it

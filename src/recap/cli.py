@@ -166,6 +166,18 @@ def _run() -> int | str | None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ImportError as error:
+        # Of a command's module cyclopts tells in an error of its own.
+        missing = error.__cause__ or error
+        name = isinstance(missing, ModuleNotFoundError) and missing.name
+        if not name or name.partition(".")[0] == "recap":
+            raise
+        print(
+            f"error: {name} is missing, with which this command works: pip install"
+            " 'recap-captioning[train]'",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as error:
         # Without a name it is standard output's: what recap writes, it names.
         if error.errno not in SYSTEM_ERRORS or error.filename is None:
