@@ -48,19 +48,20 @@ def verdict(groups: list[list[Training]]) -> tuple[str, str]:
     if min(map(len, ranked)) == 1:
         title = f"This training of {best[0].gan} makes the pictures nearest to real ones"
         return title, f"{found} One seed tells nothing of how far trainings differ by chance."
+    # Of logarithms: what seeds differ by grows with the distance.
     p_values = [
-        float(ttest_ind(distances(best), distances(other), equal_var=False).pvalue)
+        float(ttest_ind(*map(np.log, map(distances, (best, other))), equal_var=False).pvalue)
         for other in ranked[1:]
     ]
     # Bonferroni: one of several GANs is the nearest by chance, too.
     p_value = min(1.0, max(p_values) * len(p_values))
     if p_value <= LEVEL:
         return f"{best[0].gan} makes the pictures nearest to real ones", (
-            f"{found} Over {len(best)} seeds the difference is more than chance (Welch's test,"
-            f" adjusted for {len(p_values)} comparisons: p = {p_value:.2g})."
+            f"{found} Over {len(best)} seeds the difference is more than chance (Welch's test of"
+            f" the logarithms, adjusted for {len(p_values)} comparisons: p = {p_value:.2g})."
         )
     return "No GAN leads beyond what seeds differ by", (
         f"{best[0].gan} has the lowest mean, {mean:.1f}, and {ranked[1][0].gan} the next,"
-        f" {second:.1f}; Welch's test, adjusted for {len(p_values)} comparisons, gives"
-        f" p = {p_value:.2g}. {beside}"
+        f" {second:.1f}; Welch's test of the logarithms, adjusted for {len(p_values)} comparisons,"
+        f" gives p = {p_value:.2g}. {beside}"
     )
