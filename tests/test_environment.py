@@ -15,6 +15,8 @@ from installed import modules_lacking, requirements_of
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import recap
+
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -75,6 +77,12 @@ def test_constraints_pin_everything_within_its_range():
 def test_github_runs_the_same_script():
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
     assert workflow["jobs"]["tests"]["steps"][-1] == {"run": ".ci/run"}
+
+
+def test_the_version_is_one():
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.findall(r"^## (\d\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert recap.__version__ == told["version"] == newest
 
 
 def test_make_names_the_python_that_it_wants(tmp_path):

@@ -26,7 +26,7 @@ ORDER = [
 STAGES = [stage for line in ORDER for stage in line]
 
 # What knows all stages, and is imported by none.
-ABOVE = {"cli", "__main__", "config", "config_schema", "sweeps", "downloads"}
+ABOVE = {"cli", "__main__", "config", "config_schema", "sweeps", "downloads", "init"}
 
 
 def modules():

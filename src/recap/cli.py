@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Modules are imported only when their command runs, so that help comes at once.
 COMMANDS = {
+    "recap.init:init": "Lay out a folder for studies.",
     "recap.datasets.shapes.draw:draw_shapes": "Draw the embedded data set in COCO 2014's layout.",
     "recap.downloads:download_file": "Download a file of the catalogue and verify it.",
     "recap.downloads:verify_download": "Verify a downloaded file again.",

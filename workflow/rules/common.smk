@@ -9,8 +9,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# The package serves from src/ without being installed. The path goes out from this file, not from the
-# main Snakefile: that is another's where this workflow is its module.
+# In a clone the package serves from src/ without being installed; where there is no such folder, as
+# beside an installed workflow, it is the installed one that serves. The path goes out from this file,
+# not from the main Snakefile: that is another's where this workflow is its module.
 SOURCE = Path(str(workflow.current_basedir)).parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 
