@@ -52,6 +52,7 @@ def edited(path, old="", new="\n# edited\n"):
 def test_a_run_ends_with_a_table_and_the_path_of_the_report(finished):
     assert re.search(r"^lstm +beam2 +\d", finished.output, re.MULTILINE)
     assert "Report: results/shapes/report/index.html" in finished.output
+    assert re.search(r"^train_captioner +2 +\d.* s$", finished.output, re.MULTILINE)
     # The command that it ends by naming.
     (command,) = re.findall(r"^ +(snakemake .*)$", finished.output, re.MULTILINE)
     assert "download_file" in finished.run(*shlex.split(command)[1:], "--dry-run", config="")
@@ -340,7 +341,9 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
         "all": "1",
         "total": "27",
     }
-    workflow.run("--cores", "2", config="sweep.yaml")
+    output = workflow.run("--cores", "2", config="sweep.yaml")
+    # Of its jobs, only these have run before.
+    assert re.search(r"^These 2 jobs will take about .*; 24 more have not run", output, re.MULTILINE)
     results = workflow.folder / "results/shapes"
     decoder = "beam2-block_ngrams=2"
     for cell in ("lstm", "rnn"):

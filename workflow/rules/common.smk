@@ -28,6 +28,7 @@ from recap.datasets.describe_photos import describe_photos
 from recap.datasets.shards import FORM
 from recap.core.remote_file import RemoteFile
 from recap.downloads import CATALOGUE
+from recap.report.run_times import expected_time, slowest_rules
 from recap.evaluation.decoders import decoder_order
 
 try:
@@ -341,8 +342,16 @@ def settings_to_tell():
     return json.dumps({key: value for key, value in config.items() if key not in untold})
 
 
+def opening_words():
+    """Return how long the jobs will take, where earlier runs tell it of this machine's cores."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.benchmark]
+    if not workflow.cores:
+        return ""
+    return expected_time([(Path(job.benchmark), job.threads) for job in jobs], workflow.cores)
+
+
 def closing_words(logs):
-    """Return what the reports found, and their paths, if Snakemake's logs say that they were made."""
+    """Return what was slow, what the reports found, and their paths, as Snakemake's logs say."""
     told = "".join(map(content_of, logs))
     studies = {
         "compare_captioners": STUDY,
@@ -350,7 +359,7 @@ def closing_words(logs):
         "compare_gans": GENERATIVE["study"],
     }
     made = [name for name in studies if re.search(rf"^\w+ {name}:", told, re.M)]
-    words = ""
+    words = f"\n{slowest_rules(told)}\n"
     for name in made:
         summary = Path(f"results/{studies[name]}/report/summary.txt")
         words += (

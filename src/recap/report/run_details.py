@@ -1,14 +1,13 @@
 """How a study was run: settings side by side, time and memory of its stages."""
 
-import csv
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recap.core.errors import InputError
 from recap.core.progress import seconds_of_work
+from recap.report.benchmark_files import read_benchmark
 
 
 @dataclass(frozen=True)
@@ -102,15 +101,8 @@ def read_stages(benchmarks: Iterable[Path], counts: Callable[[str, str], bool]) 
         log = folder.with_name("logs") / job.with_suffix(".log")
         log_text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         work.setdefault(rule, []).append(seconds_of_work(log_text))
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file, delimiter="\t"):
-                    measured = (row["s"], row["cpu_time"], row["max_rss"])
-                    jobs.setdefault(rule, []).append(tuple(map(_number, measured)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} is not one of Snakemake's benchmark files ({error!r}): remove it."
-            ) from None
+        if measured := read_benchmark(path):
+            jobs.setdefault(rule, []).extend(measured)
     stages = []
     for rule, measured in jobs.items():
         seconds, cpu_seconds, peak_mb = zip(*measured, strict=True)
@@ -119,8 +111,3 @@ def read_stages(benchmarks: Iterable[Path], counts: Callable[[str, str], bool]) 
             Stage(rule, len(measured), sum(seconds), sum(cpu_seconds), max(peak_mb), growing)
         )
     return sorted(stages, key=lambda stage: (-stage.seconds, stage.rule))
-
-
-def _number(cell: str) -> float:
-    """Return a cell of a benchmark file; 0 for a job too short to be measured."""
-    return 0.0 if cell in ("-", "NA") else float(cell)
