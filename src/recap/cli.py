@@ -51,6 +51,7 @@ COMMANDS = {
     "recap.report.captioning.compare:compare_captioners": (
         "Write the report that compares captioners."
     ),
+    "recap.evaluation.export:export_captioner": "Pack a trained captioner into a small folder.",
     "recap.report.photos.caption:caption": "Caption any photo, also on a page to look at.",
     "recap.vision.saliency:show_saliency": "Show which pixels a class's score depends on.",
     "recap.vision.inversion:invert_features": "Find images that have the maps of photos.",

@@ -18,6 +18,9 @@ from recap.core.json_files import read_json, write_json
 MODEL = "model.safetensors"
 CONFIG = "config.json"
 
+# As it was trained, and as it was exported.
+FORMATS = {np.dtype(np.float32), np.dtype(np.float16)}
+
 
 @dataclass
 class TrainedCaptioner:
@@ -82,7 +85,8 @@ def load_captioner(folder: Path) -> TrainedCaptioner:
     Parameters
     ----------
     folder : Path
-        What `recap train-captioner` wrote, such as `results/shapes/models/lstm/seed0`.
+        What `recap train-captioner` wrote, such as `results/shapes/models/lstm/seed0`, or
+        `recap export-captioner`.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def load_captioner(folder: Path) -> TrainedCaptioner:
     region_dim = config["feature_dim"] // config.get("regions", 1)
     expected = expected_shapes(recipe, region_dim, len(idx_to_word))
     shapes = {name: value.shape for name, value in parameters.items()}
-    if shapes != expected or any(value.dtype != np.float32 for value in parameters.values()):
+    if shapes != expected or not {value.dtype for value in parameters.values()} <= FORMATS:
         raise InputError(
             f"{folder / MODEL} does not fit {CONFIG} beside it: train the captioner again."
         )
@@ -116,6 +120,7 @@ def load_captioner(folder: Path) -> TrainedCaptioner:
                 f"{folder / MODEL} has numbers that are not finite ({name}): train the captioner"
                 " again."
             )
+    parameters = {name: value.astype(np.float32, copy=False) for name, value in parameters.items()}
     return TrainedCaptioner(recipe, idx_to_word, parameters, config)
 
 

@@ -10,6 +10,10 @@ from recap.core.errors import InputError
 from recap.core.hdf5 import open_hdf5, read_attributes
 from recap.features.layers import LAYERS, choose_layer
 
+# In the folder of an exported captioner.
+PCA_FILE = "pca.h5"
+BACKBONE_FILE = "backbone.safetensors"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -30,15 +34,40 @@ class Origin:
     attributes: dict[str, Any]
 
 
+def find_pca(model: Path) -> Path:
+    """Return the PCA that goes with a captioner: in its folder, or in its study.
+
+    Parameters
+    ----------
+    model : Path
+        What `export_captioner` or `train_captioner` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is in neither.
+    """
+    exported = model / PCA_FILE
+    if exported.exists():
+        return exported
+    pca = (model.resolve() / "../../../features" / PCA_FILE).resolve()
+    if not pca.exists():
+        raise InputError(
+            f"The PCA of the captioner's study is not at {pca}: give the file that fit-pca"
+            " wrote in the study with --pca, such as --pca results/shapes/features/pca.h5."
+        )
+    return pca
+
+
 def read_origin(pca: Path, weights: str = "") -> Origin:
     """Load the network that the features came from which a PCA was fitted on.
 
     Parameters
     ----------
     pca : Path
-        What `fit_pca` wrote in the study.
+        What `fit_pca` wrote in the study, or `export_captioner` with the weights beside it.
     weights : str
-        File of the network's weights, where they are not random.
+        File of the network's weights, where they are neither random nor beside the PCA.
 
     Raises
     ------
@@ -53,7 +82,10 @@ def read_origin(pca: Path, weights: str = "") -> Origin:
             f"{pca} does not tell the {min(missing)} of its features: fit it again on what"
             " extract-features writes."
         )
-    if attributes["weights"] == RANDOM:
+    if attributes["weights"] == BACKBONE_FILE:
+        remedy = f"leave --weights out: export-captioner writes them beside {pca.name}."
+        weights = weights or str(pca.with_name(BACKBONE_FILE))
+    elif attributes["weights"] == RANDOM:
         remedy = "leave --weights out, because the study's weights are random."
     else:
         file = Path(attributes["weights"]).name

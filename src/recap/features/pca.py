@@ -363,8 +363,8 @@ def read_pca(path: Path) -> PCA:
         If the file is missing or damaged, or is not a PCA.
     """
     with open_hdf5(path) as file:
-        mean = read_table(file, "mean", 1, "f")[:]
-        components = read_table(file, "components", 2, "f")[:]
+        mean = read_table(file, "mean", 1, "f")[:].astype(np.float64)
+        components = read_table(file, "components", 2, "f")[:].astype(np.float64)
         if components.shape[1:] != mean.shape:
             raise InputError(f"{path} is damaged: its mean does not fit its components.")
         return PCA(mean, components, regions_of(file))

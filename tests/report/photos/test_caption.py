@@ -22,6 +22,7 @@ from recap.captioners.recipe import Recipe
 from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.evaluation import caption as module
+from recap.evaluation.export import export_captioner
 from recap.features.extract import extract_features
 from recap.features.pca import PCA
 from recap.report.photos.caption import caption
@@ -204,6 +205,29 @@ def test_weights_where_the_study_has_random_ones(study, tmp_path):
     for weights, told in ((tmp_path, "no file of weights .*"), (other, "is not the file .*")):
         with pytest.raises(InputError, match=f"{told}: leave --weights out, because .* random"):
             caption(study / "0.png", **options(study), weights=str(weights))
+
+
+def test_an_exported_captioner_needs_nothing_beside_it(study, tmp_path, capsys):
+    weights, small = tmp_path / "weights.pth", tmp_path / "small"
+    torch.save(load_backbone("squeezenet1_0", "random").network.state_dict(), weights)
+    attributes = load_backbone("squeezenet1_0", str(weights)).attributes
+    made = {"pca": changed_pca(study, tmp_path / "pca.h5", **attributes), "weights": str(weights)}
+    export_captioner(study / "models" / "rnn" / "seed0", output=small, **made)
+    capsys.readouterr()
+    told = []
+    for chosen in (options(study) | made, options(study) | {"model": [small]}):
+        caption(study / "0.png", **chosen, format="json")
+        told.append(json.loads(capsys.readouterr().out)[0]["captions"][0])
+    assert told[0]["words"] == told[1]["words"]
+    assert told[0]["probabilities"] == pytest.approx(told[1]["probabilities"], rel=0.02)
+    with h5py.File(small / "pca.h5") as half, h5py.File(made["pca"]) as whole:
+        np.testing.assert_array_equal(half["mean"], whole["mean"])
+        assert half["components"].dtype == np.float16
+    with pytest.raises(InputError, match=r"weights\.pth is not the file .*: leave --weights out"):
+        caption(study / "0.png", **chosen, weights=str(weights))
+    (small / "backbone.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no file of weights .*small/backbone\.safetensors"):
+        caption(study / "0.png", **chosen)
 
 
 @pytest.mark.parametrize("attributes", [{"backbone": 5}, {"layer": ["fc7", "fc7"]}])

@@ -21,6 +21,7 @@ from recap.core.photo_store import read_photo
 from recap.evaluation.caption import CaptionedPhoto, caption_photos, warnings_of
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.explain import in_levels
+from recap.evaluation.origin import find_pca
 from recap.report.maps import SIDE, Word, shade
 from recap.report.shell import KIT, render
 from recap.report.thumbnails import thumbnail
@@ -51,12 +52,14 @@ def caption(
     photos : Path
         Picture files.
     model : list of Path
-        Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`; several caption
-        as an ensemble, by the mean of their probabilities.
+        Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`, or of one that
+        `export_captioner` wrote; several caption as an ensemble, by the mean of their
+        probabilities.
     pca : Path, optional
         What `fit_pca` wrote in the captioner's study; found beside the captioner by default.
     weights : str
-        File of the backbone's weights, where they are not random.
+        File of the backbone's weights, where they are neither random nor exported with the
+        captioner.
     decoder : str
         `greedy`, `sample`, or `beam` and a width, such as `beam3`; then options, such as
         `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9-seed=1`.
@@ -95,7 +98,7 @@ def caption(
     captioned = caption_photos(
         photos,
         captioners,
-        _pca_of(model[0]) if pca is None else pca,
+        pca or find_pca(model[0]),
         weights=weights,
         decoder=chosen,
         best=best,
@@ -112,17 +115,6 @@ def caption(
     if len(captioned) < count:
         lost = count - len(captioned)
         raise InputError(f"{lost} of {count} photos could not be captioned.")
-
-
-def _pca_of(model: Path) -> Path:
-    """Return the PCA of a captioner's study."""
-    pca = (model.resolve() / "../../../features/pca.h5").resolve()
-    if not pca.exists():
-        raise InputError(
-            f"The PCA of the captioner's study is not at {pca}: give the file that fit-pca"
-            " wrote in the study with --pca, such as --pca results/shapes/features/pca.h5."
-        )
-    return pca
 
 
 def _as_text(captioned: list[CaptionedPhoto], several: bool) -> str:
