@@ -1,6 +1,7 @@
 # make reproduce   the whole study on the embedded data set, from nothing but python3
 # make test        the tests
 # make lint        style of code and workflow
+# make docs        the documentation as pages, in site/
 # make test-long   two hours: Slurm, a lost node, damaged inputs, and small changes that no test notices
 #
 # The first of them makes .venv, and each installs into it what it needs. On Linux the package index
@@ -13,7 +14,7 @@ TORCH_INDEX ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test test-long lint
+.PHONY: reproduce test test-long lint docs
 
 reproduce: .venv/workflow
 	snakemake --cores $(CORES)
@@ -32,8 +33,11 @@ lint: .venv/lint
 	snakefmt --format-shell --check workflow
 	snakemake --lint
 
+docs: .venv/docs
+	mkdocs build --strict
+
 # An extra of pyproject.toml each: `test` and `lint` have in them what `workflow` has.
-.venv/workflow .venv/test .venv/lint: pyproject.toml constraints.txt
+.venv/workflow .venv/test .venv/lint .venv/docs: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("error: recap needs Python\
 	 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": add PYTHON=python3.11, or another.")'
 	$(PYTHON) -m venv .venv

@@ -8,8 +8,11 @@ from packaging.utils import canonicalize_name
 
 
 def requirements_of(name):
-    """Return what a distribution requires here, without extras."""
-    found = map(Requirement, importlib.metadata.requires(name) or [])
+    """Return what a distribution requires here, without extras; nothing if it is not installed."""
+    try:
+        found = map(Requirement, importlib.metadata.requires(name) or [])
+    except importlib.metadata.PackageNotFoundError:
+        return []
     return [one for one in found if not one.marker or one.marker.evaluate({"extra": ""})]
 
 
