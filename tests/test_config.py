@@ -260,7 +260,7 @@ def test_a_list_makes_a_model_of_each_of_its_items():
         "lstm-hidden_dim=512-learning_rate=0.0005",
     ]
     assert config["train"] == ["rnn", *names]
-    assert set(config["models"]) == {"rnn", "rnn_cs231n", "lstm_cs231n", *names}
+    assert set(config["models"]) == {"rnn", "gru", "rnn_cs231n", "lstm_cs231n", *names}
     recipe = config["models"][names[2]]
     assert (recipe["hidden_dim"], recipe["learning_rate"]) == (512, 0.01)
     assert set(recipe) == set(asdict(Recipe()))
@@ -298,7 +298,7 @@ def test_decoders_are_named_or_described():
         ({"pca_components": 0}, "`pca_components` must be at least 1, not 0"),
         ({"dev_share": 1}, "`dev_share` must be less than 1, not 1"),
         ({"models": {"lstm": {"dropout": -0.1}}}, "`models.lstm.dropout` must be at least 0"),
-        ({"train": ["gru"]}, "`train` names the model 'gru'"),
+        ({"train": ["cnn"]}, "`train` names the model 'cnn'"),
         ({"decoders": ["beam0"]}, "There is no decoder 'beam0'"),
         ({"decoders": ["beam3-width=2"]}, "unknown option `width`; known are length_penalty"),
         ({"decoders": [{"beam": 3}]}, "unknown key `beam` in `decoders.0`; known are beam_width"),
@@ -333,8 +333,8 @@ def test_decoders_are_named_or_described():
             "`models.lstm.dropout.1` must be less than 1",
         ),
         (
-            {"models": {"lstm": {"cell": ["lstm", "gru"]}}},
-            "`models.lstm.cell.1` must be one of rnn",
+            {"models": {"lstm": {"cell": ["lstm", "cnn"]}}},
+            "`models.lstm.cell.1` must be one of rnn, gru, lstm, not 'cnn'",
         ),
         ({"models": {"lstm": {"epochs": [2, 2]}}}, "`models.lstm.epochs` names something twice"),
         ({"models": {"lstm": {"epochs": []}}}, "`models.lstm.epochs` is empty; give at least 1"),

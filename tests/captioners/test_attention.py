@@ -54,7 +54,7 @@ def test_a_query_gets_the_mean_of_regions_by_their_likeness():
             torch.testing.assert_close(found[image, step], mean / sum(weights))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_all_steps_at_once_are_the_steps_one_by_one(cell):
     captioner = made_captioner(cell)
     features, captions = made_minibatch()
@@ -69,7 +69,7 @@ def test_all_steps_at_once_are_the_steps_one_by_one(cell):
         assert captioner(features, captions).item() == pytest.approx(total / len(captions))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_gradients(cell, numeric_gradient, relative_error):
     captioner = made_captioner(cell)
     minibatch = made_minibatch()

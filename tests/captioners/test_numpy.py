@@ -102,7 +102,7 @@ def test_loss_is_that_of_the_course(cell_type, start, stop, wanted):
     assert loss == pytest.approx(wanted, abs=1e-10)
 
 
-@pytest.mark.parametrize("cell_type", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell_type", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("captions", [CAPTIONS, CAPTIONS[:1], CAPTIONS[1:3, :2]])
 def test_gradients_are_numeric_ones(cell_type, captions, numeric_gradient, relative_error):
     model, features = make_model(cell_type), make_features(len(captions))
@@ -171,7 +171,7 @@ def test_sample_writes_30_words_unless_told():
     assert make_model("rnn").sample(make_features(2)).shape == (2, 30)
 
 
-@pytest.mark.parametrize(("cell_type", "gates"), [("rnn", 1), ("lstm", 4)])
+@pytest.mark.parametrize(("cell_type", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_parameters_begin_as_in_the_course(cell_type, gates):
     np.random.seed(3)  # noqa: NPY002
     words = {"<NULL>": 0, **{str(n): n for n in range(1, 300)}}
@@ -197,8 +197,8 @@ def test_parameters_begin_as_in_the_course(cell_type, gates):
 
 
 def test_wrong_models_are_refused():
-    with pytest.raises(ValueError, match="'gru'.*rnn, lstm"):
-        CaptioningRNN(VOCABULARY, cell_type="gru")
+    with pytest.raises(ValueError, match="'cnn'.*rnn, gru, lstm"):
+        CaptioningRNN(VOCABULARY, cell_type="cnn")
     with pytest.raises(ValueError, match="<NULL>"):
         CaptioningRNN({"a": 0})
     with pytest.raises(ValueError, match="<START>"):

@@ -10,7 +10,7 @@ LENGTHS = [5, 5, 3, 2, 1]  # of captions, falling
 SIZES = [5, 4, 3, 2, 2]
 N_INPUTS, N_UNITS = 3, 4
 # CS231n's gates are input, forget, output, candidate; PyTorch's input, forget, candidate, output.
-GATES = {"rnn": [0], "lstm": [0, 1, 3, 2]}
+GATES = {"rnn": [0], "gru": [0, 1, 2], "lstm": [0, 1, 3, 2]}
 
 
 def exchange_gates(weights, cell):
@@ -18,14 +18,18 @@ def exchange_gates(weights, cell):
     return torch.cat([weights.chunk(len(order), dim=-1)[gate] for gate in order], dim=-1)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_recurrences_are_those_of_pytorch(cell):
     torch.manual_seed(0)
-    network = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM}[cell](N_INPUTS, N_UNITS).double()
+    networks = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+    network = networks[cell](N_INPUTS, N_UNITS).double()
+    if cell == "gru":
+        # Its candidate has no bias on the side of the hidden state here.
+        torch.nn.init.zeros_(network.bias_hh_l0[2 * N_UNITS :])
     x = torch.randn(5, 5, N_INPUTS, dtype=torch.float64, requires_grad=True)
     h0 = torch.randn(5, N_UNITS, dtype=torch.float64, requires_grad=True)
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(LENGTHS))
-    state = h0[None] if cell == "rnn" else (h0[None], torch.zeros_like(h0[None]))
+    state = (h0[None], torch.zeros_like(h0[None])) if cell == "lstm" else h0[None]
     expected = network(packed, state)[0].data
     weights = torch.randn_like(expected)
     network.zero_grad()
@@ -78,7 +82,7 @@ def test_gradients_of_looked_up_rows_are_summed():
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_bfloat16_products_stay_near_float32(cell):
     torch.manual_seed(0)
     gates = N_UNITS * len(GATES[cell])

@@ -14,7 +14,7 @@ from recap.evaluation.search import search_captions
 CPU = torch.device("cpu")
 WORDS = [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
 FEATURES = torch.from_numpy(np.random.default_rng(8).normal(size=(40, 6)).astype(np.float32))
-CELLS = pytest.mark.parametrize("cell", ["rnn", "lstm"])
+CELLS = pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 
 
 @CELLS

@@ -84,7 +84,7 @@ GRID = {"poolings": ["grid"], "regions": 49}
         {"cell": "rnn", "backend": "numpy"},
         GRID,
         GRID | {"attention": True},
-        GRID | {"attention": True, "cell": "rnn"},
+        GRID | {"attention": True, "cell": "gru"},
     ],
 )
 def test_gradients_are_those_of_finite_differences(explainer, options, monkeypatch):

@@ -76,7 +76,7 @@ def test_samples_are_drawn_by_their_probability(temperature):
         assert drawn.count(caption) / len(drawn) == pytest.approx(probability, abs=0.015)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_the_mean_gradient_is_that_of_the_expected_reward(cell):
     """Summed over all captions of up to two words, each with its probability: no sampling."""
     trainer = made_trainer(cell)

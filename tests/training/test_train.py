@@ -1,6 +1,7 @@
 """Training: what it learns, that it repeats to the bit, and what it refuses."""
 
 import csv
+import itertools
 import json
 import math
 import random
@@ -409,13 +410,19 @@ def without_times(folder):
     return [{**row, "captions_per_second": None} for row in history(folder)]
 
 
-@pytest.mark.parametrize(("backend", "dropout"), [("torch", 0.3), ("numpy", 0.0)])
-@pytest.mark.parametrize("steps", [1, 4, 5, 11])
+@pytest.mark.parametrize(
+    ("steps", "backend", "cell"),
+    [
+        *itertools.product([1, 4, 5, 11], ["torch", "numpy"], ["lstm"]),
+        *itertools.product([5], ["torch", "numpy"], ["gru"]),
+    ],
+)
 def test_an_interrupted_training_ends_in_the_same_bytes(
-    study, monkeypatch, capsys, backend, dropout, steps
+    study, monkeypatch, capsys, steps, backend, cell
 ):
     """Four steps are an epoch: the cuts lie within epochs and at their ends."""
-    settings = {"epochs": 3, "backend": backend, "dropout": dropout}
+    dropout = {"torch": 0.3, "numpy": 0.0}[backend]
+    settings = {"epochs": 3, "backend": backend, "cell": cell, "dropout": dropout}
     undisturbed = train(study, "undisturbed", **settings)
     with monkeypatch.context() as patch:
         interrupt_after(patch, steps, backend)

@@ -49,7 +49,7 @@ def minibatch(dtype=np.float32):
     return generator.normal(size=(8, FEATURE_DIM)).astype(dtype), captions
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)])
 def test_loss_and_gradients_are_equal(cell, dtype, tolerance):
     numpy, pytorch = both(cell, dtype)
@@ -67,7 +67,7 @@ def test_loss_and_gradients_are_equal(cell, dtype, tolerance):
         np.testing.assert_allclose(gradient, expected[name], atol=tolerance * scale, err_msg=name)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_steps_of_adam_are_equal(cell):
     numpy, pytorch = both(cell, weight_decay=0.3, gradient_clip=0.5)
     for _ in range(5):
@@ -78,7 +78,7 @@ def test_steps_of_adam_are_equal(cell):
         np.testing.assert_allclose(weights, expected[name], atol=2e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_greedy_captions_are_equal(cell):
     numpy, pytorch = both(cell)
     features = np.random.default_rng(3).normal(size=(40, FEATURE_DIM)).astype(np.float32)
@@ -99,7 +99,7 @@ def test_greedy_captions_are_equal(cell):
     assert all(same)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_parameters_go_into_pytorch_and_come_back(cell):
     numpy, pytorch = both(cell)
     returned = pytorch.parameters()

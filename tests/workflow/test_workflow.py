@@ -380,7 +380,7 @@ def test_snakemake_makes_its_own_report(finished):
         (["backbon=vgg16"], "unknown key `backbon`"),
         (["weights=nowhere.pth"], "The weights nowhere.pth are no file"),
         (["layer=fc9"], "squeezenet1_0 has no layer 'fc9'"),
-        (["train=[gru]"], "`train` names the model 'gru'"),
+        (["train=[cnn]"], "`train` names the model 'cnn'"),
     ],
 )
 def test_a_wrong_setting_is_told_in_one_sentence(workflow, settings, sentence):

@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from recap.captioners.recipe import Recipe
+from recap.captioners.recipe import GATES, Recipe
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.checks import require
 from recap.core.errors import InputError
@@ -193,7 +193,7 @@ def expected_shapes(
     feature_dim, vocabulary_size : int
         Numbers an image, or a region of it, and words.
     """
-    hidden, gates = recipe.hidden_dim, (4 if recipe.cell == "lstm" else 1) * recipe.hidden_dim
+    hidden, gates = recipe.hidden_dim, GATES[recipe.cell] * recipe.hidden_dim
     attention = {"W_query": (hidden, feature_dim), "W_context": (feature_dim, hidden)}
     return {
         "W_embed": (vocabulary_size, recipe.wordvec_dim),

@@ -15,6 +15,9 @@ from recap.captioners.layers import (
     affine_backward,
     affine_forward,
     cross_entropy,
+    gru_recurrence_backward,
+    gru_recurrence_forward,
+    gru_step_forward,
     lstm_recurrence_backward,
     lstm_recurrence_forward,
     lstm_step_forward,
@@ -25,11 +28,18 @@ from recap.captioners.layers import (
     word_embedding_forward,
 )
 from recap.captioners.packing import pack_captions
+from recap.captioners.recipe import GATES
 
 CELLS = {
-    "rnn": (1, rnn_recurrence_forward, rnn_recurrence_backward),
-    "lstm": (4, lstm_recurrence_forward, lstm_recurrence_backward),
+    "rnn": (rnn_recurrence_forward, rnn_recurrence_backward, rnn_step_forward),
+    "gru": (gru_recurrence_forward, gru_recurrence_backward, gru_step_forward),
+    "lstm": (lstm_recurrence_forward, lstm_recurrence_backward, lstm_step_forward),
 }
+
+
+def first_state(cell_type: str, h0: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what a cell starts from: the hidden state (N, H), and the LSTM's empty memory."""
+    return (h0, np.zeros_like(h0)) if cell_type == "lstm" else (h0,)
 
 
 class CaptioningRNN:
@@ -49,8 +59,8 @@ class CaptioningRNN:
         Width D of the word vectors.
     hidden_dim : int
         Width H of the hidden state.
-    cell_type : {"rnn", "lstm"}
-        Vanilla RNN (k = 1 below) or LSTM (k = 4).
+    cell_type : {"rnn", "gru", "lstm"}
+        Vanilla RNN (k = 1 below), GRU (k = 3) or LSTM (k = 4).
     dtype : dtype
         float32 to train, float64 to check gradients.
 
@@ -76,7 +86,7 @@ class CaptioningRNN:
         input_dim: int = 512,
         wordvec_dim: int = 128,
         hidden_dim: int = 128,
-        cell_type: Literal["rnn", "lstm"] = "rnn",
+        cell_type: Literal["rnn", "gru", "lstm"] = "rnn",
         dtype: type = np.float32,
     ):
         if cell_type not in CELLS:
@@ -93,7 +103,7 @@ class CaptioningRNN:
 
         vocab_size = len(word_to_idx)
         self._kept: dict[str, np.ndarray] = {}
-        gates_dim = CELLS[cell_type][0] * hidden_dim
+        gates_dim = GATES[cell_type] * hidden_dim
 
         def normal(rows: int, columns: int, deviation: float) -> np.ndarray:
             # The global generator, and this order of draws, are the course's.
@@ -142,7 +152,7 @@ class CaptioningRNN:
         p = self.params
         features = self._check_features(features)
         captions = self._check_captions(captions, len(features))
-        _, recurrence_forward, recurrence_backward = CELLS[self.cell_type]
+        recurrence_forward, recurrence_backward, _ = CELLS[self.cell_type]
         order, sizes, inputs, targets = pack_captions(captions, self._null)
         weights = (targets != self._null).astype(self.dtype) / len(captions)
 
@@ -198,16 +208,14 @@ class CaptioningRNN:
             raise ValueError("word_to_idx has no <START>, the word that a caption begins with.")
         p = self.params
         h, _ = affine_forward(self._check_features(features), p["W_proj"], p["b_proj"])
-        c = np.zeros_like(h)
+        state = first_state(self.cell_type, h)
+        *_, step_forward = CELLS[self.cell_type]
         words = np.full(len(h), self._start)
         captions = np.empty((len(h), max_length), dtype=np.int32)
         for t in range(max_length):
             x, _ = word_embedding_forward(words, p["W_embed"])
-            if self.cell_type == "lstm":
-                h, c, _ = lstm_step_forward(x, h, c, p["Wx"], p["Wh"], p["b"])
-            else:
-                h, _ = rnn_step_forward(x, h, p["Wx"], p["Wh"], p["b"])
-            scores, _ = affine_forward(h, p["W_vocab"], p["b_vocab"])
+            *state, _ = step_forward(x, *state, p["Wx"], p["Wh"], p["b"])
+            scores, _ = affine_forward(state[0], p["W_vocab"], p["b_vocab"])
             words = scores.argmax(axis=1)
             captions[:, t] = words
         return captions

@@ -9,6 +9,9 @@ from recap.core.errors import InputError
 # Of a hidden state; its weight matrix has the square of it.
 LARGEST_DIM = 65_536
 
+# Blocks of H columns in a cell's weights.
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
 # What only the captioner in PyTorch has.
 TORCH_ONLY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
 
@@ -22,8 +25,8 @@ class Recipe:
 
     Attributes
     ----------
-    cell : {"rnn", "lstm"}
-        Vanilla RNN or LSTM.
+    cell : {"rnn", "gru", "lstm"}
+        Vanilla RNN, GRU (its reset gate after the product, as PyTorch's) or LSTM.
     backend : {"torch", "numpy"}
         What computes: PyTorch, or the reference in NumPy, which has neither dropout nor attention
         nor self-critical training.
@@ -66,7 +69,7 @@ class Recipe:
         If a value is of another type or out of range, or NumPy is asked for what it does not have.
     """
 
-    cell: Literal["rnn", "lstm"] = "lstm"
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
     backend: Literal["torch", "numpy"] = "torch"
     wordvec_dim: int = bounded(256, minimum=1, maximum=LARGEST_DIM)
     hidden_dim: int = bounded(512, minimum=1, maximum=LARGEST_DIM)

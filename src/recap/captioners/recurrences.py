@@ -187,7 +187,68 @@ class LSTMRecurrence(torch.autograd.Function):
         return da, dstate.to(h0.dtype), dWh, None
 
 
-RECURRENCES = {"rnn": RNNRecurrence, "lstm": LSTMRecurrence}
+class GRURecurrence(torch.autograd.Function):
+    """The GRU, as `recap.captioners.layers.gru_recurrence_forward`.
+
+    Of `a_t` and `u_t = h_{t-1} Wh`, cut into three blocks, `r, z = sigmoid(a + u)`,
+    `n = tanh(a_n + r u_n)` and `h_t = n + z (h_{t-1} - n)`. Called as
+    `GRURecurrence.apply(a, h0, Wh, sizes)` with `a` (P, 3H), `h0` (N, H) and `Wh` (H, 3H) of one
+    dtype, and a list of the steps' sizes; returns `h` (P, H).
+    """
+
+    @staticmethod
+    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: list[int]) -> Tensor:
+        """Run the steps."""
+        exact = exact_precision(a)
+        steps = step_slices(sizes)
+        n_units = h0.shape[1]
+        gates = torch.empty_like(a, dtype=exact)
+        u_n = a.new_empty(len(a), n_units, dtype=exact)
+        h = a.new_empty(len(a), n_units)
+        previous = h0
+        for rows in steps:
+            previous = previous[: rows.stop - rows.start]
+            u = previous @ Wh
+            activations = gates[rows].copy_(a[rows])
+            activations[:, : 2 * n_units].add_(u[:, : 2 * n_units]).sigmoid_()
+            r, z, n = activations.chunk(3, dim=1)
+            tanh_(n.addcmul_(r, u_n[rows].copy_(u[:, 2 * n_units :])))
+            h[rows] = torch.lerp(n, previous.to(exact), z)
+            previous = h[rows]
+        ctx.save_for_backward(h0, h, u_n, gates, Wh)
+        ctx.steps = steps
+        return h
+
+    @staticmethod
+    def backward(ctx, dh: Tensor) -> tuple[Tensor | None, ...]:
+        """Run the steps backwards."""
+        h0, h, u_n, gates, Wh = ctx.saved_tensors
+        n_units = h0.shape[1]
+        da, du = (torch.empty_like(gates, dtype=h.dtype) for _ in range(2))
+        dstate = torch.zeros_like(h0, dtype=gates.dtype)
+        dgates = torch.empty_like(gates[: len(h0)])
+        earlier = [h0, *(h[rows] for rows in ctx.steps[:-1])]
+        for rows, previous in zip(reversed(ctx.steps), reversed(earlier), strict=True):
+            size = rows.stop - rows.start
+            r, z, n = gates[rows].chunk(3, dim=1)
+            dr, dz, dn = dgates[:size].chunk(3, dim=1)
+            # A caption that ends at this step still has the zeros of the beginning here.
+            d = dstate[:size].add_(dh[rows])
+            through_z = d * z
+            torch.sub(d, through_z, out=dn)
+            dn.addcmul_(dn * n, n, value=-1)
+            torch.mul(dn * u_n[rows], r, out=dr)
+            dr.addcmul_(dr, r, value=-1)
+            torch.mul(through_z, previous[:size] - n, out=dz)
+            dz.addcmul_(dz, z, value=-1)
+            da[rows] = du[rows] = dgates[:size]
+            du[rows, 2 * n_units :] = dn * r
+            torch.add(through_z, du[rows] @ Wh.T, out=d)
+        dWh = recurrent_weight_gradient(h0, h, du, ctx.steps)
+        return da, dstate.to(h0.dtype), dWh, None
+
+
+RECURRENCES = {"rnn": RNNRecurrence, "gru": GRURecurrence, "lstm": LSTMRecurrence}
 
 
 class LookUp(torch.autograd.Function):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from recap.captioners.folder import TrainedCaptioner, load_captioner
-from recap.captioners.layers import affine_forward, lstm_step_forward, rnn_step_forward
+from recap.captioners.layers import affine_forward
+from recap.captioners.numpy import CELLS, first_state
 from recap.captioners.torch import Captioner
 from recap.captions.words import NULL
 from recap.core.errors import InputError
@@ -41,7 +42,7 @@ class NumpySteps:
     Parameters
     ----------
     captioner : TrainedCaptioner
-        Of one layer, a vanilla RNN or an LSTM.
+        A recurrent one.
     """
 
     def __init__(self, captioner: TrainedCaptioner):
@@ -52,7 +53,7 @@ class NumpySteps:
         """Return the hidden state (N, H) before the first word, and the LSTM's cell state."""
         p = self._parameters
         hidden, _ = affine_forward(features.cpu().numpy(), p["W_proj"], p["b_proj"])
-        state = (hidden, np.zeros_like(hidden)) if self._cell == "lstm" else (hidden,)
+        state = first_state(self._cell, hidden)
         return tuple(torch.from_numpy(part).to(features.device) for part in state)
 
     def step(self, words: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
@@ -60,7 +61,7 @@ class NumpySteps:
         p = self._parameters
         x = p["W_embed"][words.cpu().numpy()]
         before = [part.cpu().numpy() for part in state]
-        step_forward = lstm_step_forward if self._cell == "lstm" else rnn_step_forward
+        *_, step_forward = CELLS[self._cell]
         *after, _ = step_forward(x, *before, p["Wx"], p["Wh"], p["b"])
         scores, _ = affine_forward(after[0], p["W_vocab"], p["b_vocab"])
         scores -= scores.max(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The captioner in PyTorch: CS231n's model, a vanilla RNN or an LSTM over trained word vectors."""
+"""The captioner in PyTorch: CS231n's model, a recurrent network over trained word vectors."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from recap.captioners.packing import pack_captions
-from recap.captioners.recipe import Recipe
+from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
     RECURRENCES,
     LookUp,
@@ -17,8 +17,6 @@ from recap.captioners.recurrences import (
     dropout,
     exact_precision,
 )
-
-GATES = {"rnn": 1, "lstm": 4}
 
 State = tuple[torch.Tensor, ...]
 
@@ -64,8 +62,9 @@ class Captioner(nn.Module):
     h_0 = features W_proj + b_proj; at each step the cell reads a word vector, and its hidden
     state gives a score to every word of the vocabulary as the next one. The parameters have
     CS231n's names and layouts: `W_embed` (V, D), `W_proj` (F, H), `b_proj` (H,), `Wx` (D, kH),
-    `Wh` (H, kH), `b` (kH,), `W_vocab` (H, V), `b_vocab` (V,), with k = 1, or 4 for the LSTM, whose
-    gates stand in the order input, forget, output, candidate.
+    `Wh` (H, kH), `b` (kH,), `W_vocab` (H, V), `b_vocab` (V,), with k = 1, 3 for the GRU, whose
+    blocks stand in the order reset, update, candidate, or 4 for the LSTM: input, forget, output,
+    candidate.
 
     Features may be of regions of the image; h_0 then comes from their mean. With attention each
     hidden state looks at the regions before it scores the words: to h_t is added
@@ -229,13 +228,17 @@ class Captioner(nn.Module):
         h, *rest = state
         # Beams say few different words at a time: each is projected once.
         words, places = words.unique(return_inverse=True)
-        a = torch.addmm(self.b, self.W_embed[words], self.Wx)[places].addmm(h, self.Wh)
-        if self.cell_type == "lstm":
-            i, f, o, g = a.chunk(4, dim=1)
+        a = torch.addmm(self.b, self.W_embed[words], self.Wx)[places]
+        if self.cell_type == "gru":
+            (r, z, n), (u_r, u_z, u_n) = a.chunk(3, dim=1), (h @ self.Wh).chunk(3, dim=1)
+            n = (n + (r + u_r).sigmoid() * u_n).tanh()
+            h = n + (z + u_z).sigmoid() * (h - n)
+        elif self.cell_type == "lstm":
+            i, f, o, g = a.addmm(h, self.Wh).chunk(4, dim=1)
             rest[0] = f.sigmoid() * rest[0] + i.sigmoid() * g.tanh()
             h = o.sigmoid() * rest[0].tanh()
         else:
-            h = a.tanh()
+            h = a.addmm(h, self.Wh).tanh()
         seen = h
         if self.attention:
             queries = (h @ self.W_query)[:, None]

@@ -23,6 +23,14 @@ from recap.captioners.layers.affine import (
     temporal_affine_forward,
 )
 from recap.captioners.layers.embedding import word_embedding_backward, word_embedding_forward
+from recap.captioners.layers.gru import (
+    gru_backward,
+    gru_forward,
+    gru_recurrence_backward,
+    gru_recurrence_forward,
+    gru_step_backward,
+    gru_step_forward,
+)
 from recap.captioners.layers.loss import cross_entropy, temporal_softmax_loss
 from recap.captioners.layers.lstm import (
     lstm_backward,
@@ -46,6 +54,12 @@ __all__ = [
     "affine_backward",
     "affine_forward",
     "cross_entropy",
+    "gru_backward",
+    "gru_forward",
+    "gru_recurrence_backward",
+    "gru_recurrence_forward",
+    "gru_step_backward",
+    "gru_step_forward",
     "lstm_backward",
     "lstm_forward",
     "lstm_recurrence_backward",
