@@ -83,6 +83,25 @@ SIGNATURES = {
         " num_epochs=10, print_every=10, verbose=True",
         "CaptioningSolverPytorch.train": "self",
     },
+    "transformer_layers": {
+        "PositionalEncoding": "embed_dim, dropout=0.1, max_len=5000",
+        "MultiHeadAttention": "embed_dim, num_heads, dropout=0.1",
+        "MultiHeadAttention.forward": "self, query, key, value, attn_mask=None",
+    },
+    "classifiers.transformer": {
+        "CaptioningTransformer": "word_to_idx, input_dim, wordvec_dim, num_heads=4, num_layers=2,"
+        " max_length=50",
+        "CaptioningTransformer.forward": "self, features, captions",
+        "CaptioningTransformer.sample": "self, features, max_length=30",
+        "TransformerDecoderLayer": "input_dim, num_heads, dim_feedforward=2048, dropout=0.1",
+        "TransformerDecoder": "decoder_layer, num_layers",
+        "clones": "module, N",
+    },
+    "captioning_solver_transformer": {
+        "CaptioningSolverTransformer": "model, data, idx_to_word, learning_rate=0.001,"
+        " batch_size=100, num_epochs=10, print_every=10, verbose=True",
+        "CaptioningSolverTransformer.train": "self",
+    },
     "coco_utils": {
         "load_coco_data": "base_dir=None, max_train=None, pca_features=True",
         "sample_coco_minibatch": "data, batch_size=100, split='train'",

@@ -7,6 +7,7 @@ and keep the products in the number format of the weights (float32, or bfloat16 
 has units for it) and all else in float32.
 """
 
+import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
@@ -59,6 +60,35 @@ def step_slices(sizes: list[int]) -> list[slice]:
     """
     ends = torch.tensor(sizes).cumsum(0).tolist()
     return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
+class Padding:
+    """Moves packed rows (P, E) into captions of one length (N, T, E), and back.
+
+    Parameters
+    ----------
+    sizes : integer array of shape (T,)
+        How many captions are running at each step.
+    count : int
+        Captions, N.
+    device : torch.device
+    """
+
+    def __init__(self, sizes: np.ndarray, count: int, device: torch.device):
+        steps = len(sizes)
+        places = np.concatenate([np.arange(size) * steps + t for t, size in enumerate(sizes)])
+        self._places = torch.from_numpy(places).to(device)
+        self._shape = count, steps
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Return captions (N, T, E), with zeros where there is no row."""
+        count, steps = self._shape
+        captions = rows.new_zeros(count * steps, rows.shape[1])
+        return captions.index_copy(0, self._places, rows).view(count, steps, -1)
+
+    def pack(self, captions: Tensor) -> Tensor:
+        """Return packed rows (P, E)."""
+        return captions.flatten(0, 1).index_select(0, self._places)
 
 
 def exact_precision(x: Tensor) -> torch.dtype:

@@ -13,6 +13,7 @@ from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
     RECURRENCES,
     LookUp,
+    Padding,
     VocabularyLoss,
     dropout,
     exact_precision,
@@ -184,14 +185,9 @@ class Captioner(nn.Module):
 
     def _look(self, h: torch.Tensor, regions: torch.Tensor, sizes: np.ndarray) -> torch.Tensor:
         """Return what attention adds to packed hidden states (P, H); regions are (N, K, F)."""
-        count, steps = len(regions), len(sizes)
-        places = np.concatenate([np.arange(size) * steps + t for t, size in enumerate(sizes)])
-        places = torch.from_numpy(places).to(h.device)
-        queries = h @ self.W_query.to(h.dtype)
-        by_caption = queries.new_zeros(count * steps, queries.shape[1])
-        by_caption = by_caption.index_copy(0, places, queries).view(count, steps, -1)
-        context = attend(by_caption, regions).flatten(0, 1).index_select(0, places)
-        return context @ self.W_context.to(h.dtype)
+        padding = Padding(sizes, len(regions), h.device)
+        queries = padding.pad(h @ self.W_query.to(h.dtype))
+        return padding.pack(attend(queries, regions)) @ self.W_context.to(h.dtype)
 
     def first_state(self, features: torch.Tensor) -> State:
         """Return the state before the first word.
