@@ -13,9 +13,7 @@ SPAN = re.compile(r"`([^`]+)`")
 
 def blocks(program):
     """Return the command lines of a program that stand in blocks, each as its words."""
-    lines = [
-        line for page in PAGES for block in BLOCK.findall(_text(page)) for line in block.split("\n")
-    ]
+    lines = [line for page in PAGES for block in all_blocks(page) for line in block.split("\n")]
     return _of(program, lines)
 
 
@@ -25,9 +23,14 @@ def spans(program):
     return _of(program, [" ".join(span.split()) for span in within])
 
 
+def all_blocks(page):
+    """Return the blocks of a page."""
+    return BLOCK.findall(_text(page))
+
+
 def block_with(page, words):
     """Return the one block of a page that holds these words."""
-    (block,) = [block for block in BLOCK.findall(_text(page)) if words in block]
+    (block,) = [block for block in all_blocks(page) if words in block]
     return block
 
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from documents import PAGES, ROOT, blocks, spans
+from documents import PAGES, ROOT, all_blocks, blocks, spans
 
 from recap.backbones.weights import WEIGHTS
 from recap.cli import make_app
@@ -63,3 +63,13 @@ def test_programs_that_are_named_are_there():
     named = {words[1] for words in spans("python") + blocks("python") + spans(".venv/bin/python")}
     assert [name for name in named - {"-m"} if not (ROOT / name).exists()] == []
     assert len(named) > 5
+
+
+def test_the_chinese_readme_is_in_step_with_the_english_one():
+    pages = ROOT / "README.md", ROOT / "README.zh.md"
+    english, chinese = map(all_blocks, pages)
+    assert english == chinese
+    commands, pictures, scores = r"`((?:recap|snakemake|make) [^`]+)`", r'src="(.+?)"', r"\d\d\.\d"
+    for told in (commands, pictures, scores):
+        english, chinese = (set(re.findall(told, page.read_text("utf-8"))) for page in pages)
+        assert english == chinese
