@@ -10,7 +10,12 @@ HOSTILE = "<b>Red & blue</b> {{ 7 * 7 }}"
 
 def write(folder, heading, summary):
     folder.mkdir(parents=True)
-    (folder / "index.html").write_text(f"<html><h1>{heading}</h1></html>")
+    pictures = "".join(
+        f'<img src="data:image/webp;base64,{number}" width="1" height="1" alt="a &lt;{number}">'
+        for number in range(4)
+    )
+    kind = f'<p class="eyebrow">{folder.parent.name} &amp; more</p>'
+    (folder / "index.html").write_text(f"<html>{kind}<h1>{heading}</h1>{pictures}</html>")
     (folder / "summary.txt").write_text(summary)
     return folder / "index.html"
 
@@ -29,6 +34,10 @@ def test_each_report_is_linked_with_what_it_found(tmp_path):
     ]
     assert all((tmp_path / link).exists() for link, _ in links)
     assert "lstm  55.9" in page
+    assert "shapes &amp; more" in page
+    # The first three of each.
+    pictures = re.findall(r'<img src="data:image/webp;base64,(\d)" alt="a &lt;(\d)">', page)
+    assert pictures == [("0", "0"), ("1", "1"), ("2", "2")] * 2
     assert "<b>Red" not in page
     assert "{{ 7 * 7 }}" in page
 

@@ -4,6 +4,7 @@ import html
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
@@ -12,9 +13,14 @@ from recap.report.shell import render
 
 HERE = Path(__file__).parent
 
+MOST_PICTURES = 3
+HEADING = re.compile(r"<h1>(.*?)</h1>", re.DOTALL)
+KIND = re.compile(r'<p class="eyebrow">(.*?)</p>', re.DOTALL)
+PICTURE = re.compile(r'<img [^>]*src="(data:image/[^"]+)"[^>]*?alt="([^"]*)"')
+
 
 def link_reports(*reports: Path, output: OutputFile) -> None:
-    """Write a page that links reports, each with what it found.
+    """Write a page that links reports, each with its first pictures and what it found.
 
     Parameters
     ----------
@@ -33,9 +39,8 @@ def link_reports(*reports: Path, output: OutputFile) -> None:
         raise InputError("No report is given: name pages such as results/shapes/report/index.html.")
     linked = [
         {
-            "study": report.parents[1].name,
             "link": Path(os.path.relpath(report, output.parent)).as_posix(),
-            "title": _title(report),
+            **_shown(report),
             "summary": _read(report.with_name("summary.txt")),
         }
         for report in map(Path, reports)
@@ -45,11 +50,21 @@ def link_reports(*reports: Path, output: OutputFile) -> None:
         scratch.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _title(report: Path) -> str:
-    found = re.search(r"<h1>(.*?)</h1>", _read(report), re.DOTALL)
-    if found is None:
+def _shown(report: Path) -> dict[str, Any]:
+    """Return what a report is, its heading and its first pictures."""
+    page = _read(report)
+    heading = HEADING.search(page)
+    if heading is None:
         raise InputError(f"{report} is no report of recap's: make it again.")
-    return html.unescape(found[1])
+    kind = KIND.search(page)
+    return {
+        "kind": html.unescape(kind[1]) if kind else report.parents[1].name,
+        "title": html.unescape(heading[1]),
+        "pictures": [
+            {"source": source, "alt": html.unescape(alt)}
+            for source, alt in PICTURE.findall(page)[:MOST_PICTURES]
+        ],
+    }
 
 
 def _read(path: Path) -> str:
