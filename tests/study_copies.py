@@ -25,7 +25,7 @@ explained_photos: 2
 
 # Logs and times differ from run to run, and so does what quotes them.
 QUOTES_TIMES = re.compile(
-    r"/(logs|benchmarks)/|/\.?(history\.csv|provenance\.json)(\.recap-sha256)?$"
+    r"/(logs|benchmarks)/|/\.?(history\.csv|(provenance|ro-crate-metadata)\.json)(\.recap-sha256)?$"
     r"|/report/index\.html$"
 )
 

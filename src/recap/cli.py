@@ -1,6 +1,7 @@
 """The command line: a subcommand for each stage, made from the stage's own function."""
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -97,6 +98,9 @@ def _convert(wanted: Any, tokens: Sequence["Token"]) -> Any:
     """Convert words of the command line as cyclopts does, but round no number to a whole one."""
     from cyclopts import convert
 
+    if wanted == dict[str, Any]:
+        # Its numbers stay numbers.
+        return json.loads(tokens[0].value)
     if wanted in (int, list[int]):
         for token in tokens:
             if "." in token.value and not float(token.value).is_integer():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -133,6 +134,11 @@ def package(wildcards, output):
     the last run: a clone that is moved reruns nothing.
     """
     return str(SOURCE)
+
+
+def command_line(wildcards, output):
+    """Return the command that started Snakemake; it is told, and not compared (see `package`)."""
+    return shlex.join(["snakemake", *sys.argv[1:]])
 
 
 def archives_of_annotations():

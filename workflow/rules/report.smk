@@ -2,9 +2,9 @@
 #
 # Needs: scores and captions (evaluation.smk), trainings (training.smk), features (features.smk), the
 #        photos and captions of each split (datasets.smk)
-# Makes: results/{study}/provenance.json
+# Makes: results/{study}/provenance.json, ro-crate-metadata.json
 #        results/index.html, which links the reports of all studies
-#        results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt
+#        results/{study}/report/index.html, comparison.csv, learning_curves.svg, summary.txt; photos/ with `gallery: all`
 
 
 rule report:
@@ -75,7 +75,8 @@ rule record_provenance:
         scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         perplexities=decodings("results/{study}/captions/{model}/{run}/perplexity.json"),
     output:
-        "results/{study}/provenance.json",
+        record="results/{study}/provenance.json",
+        run="results/{study}/ro-crate-metadata.json",
     log:
         "results/{study}/logs/record_provenance.log",
     benchmark:
@@ -87,13 +88,14 @@ rule record_provenance:
         mem_mb=memory(2000),
     params:
         package=package,
-        study=subpath(output[0], parent=True),
+        study=subpath(output.record, parent=True),
         images=lambda wildcards, input: options(images=input.images),
         categories=lambda wildcards, input: options(categories=input.categories),
         inputs=lambda wildcards, input: options(inputs=input.sources),
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
         settings=lambda wildcards: settings_to_tell(),
+        command=command_line,
         # No property of the study: it takes the output, and is not compared (see `package`).
         shared=lambda wildcards, output: options(shared_jobs=SHARED_JOBS),
         code=code_hash("recap.report.captioning.record"),
@@ -109,16 +111,22 @@ rule record_provenance:
             {params.compared:q} \
             --ensembles={params.ensembles:q} \
             --settings={params.settings:q} \
+            --command={params.command:q} \
             {params.shared:q} \
             --threads={threads:q} \
             2>&1 | tee {log:q}
         """
 
 
+# Pictures of the scored photos that do not lie in the page itself, where all are to be searched.
+PHOTOS_BESIDE = [directory("results/{study}/report/photos")] if config["gallery"] == "all" else []
+
+
 rule compare_captioners:
     """Write the report that compares the captioners."""
     input:
         provenance="results/{study}/provenance.json",
+        run="results/{study}/ro-crate-metadata.json",
         scores=decodings("results/{study}/scores/{model}/{run}/{decoder}.json"),
         captions=decodings("results/{study}/captions/{model}/{run}/{decoder}.json"),
         words=decodings("results/{study}/captions/{model}/{run}/{decoder}.words.json"),
@@ -156,6 +164,7 @@ rule compare_captioners:
             labels={"study": "{study}", "content": "learning curves"},
         ),
         summary="results/{study}/report/summary.txt",
+        photos=PHOTOS_BESIDE,
     log:
         "results/{study}/logs/compare_captioners.log",
     benchmark:
@@ -170,6 +179,7 @@ rule compare_captioners:
         folder=subpath(output.page, parent=True),
         compared=options(models=config["train"], seeds=config["seeds"], decoders=config["decoders"]),
         ensembles=config["ensemble"],
+        gallery=config["gallery"],
         code=code_hash("recap.report.captioning.compare"),
     shell:
         """
@@ -178,6 +188,7 @@ rule compare_captioners:
             --output={params.folder:q} \
             {params.compared:q} \
             --ensembles={params.ensembles:q} \
+            --gallery={params.gallery:q} \
             2>&1 | tee {log:q}
         """
 

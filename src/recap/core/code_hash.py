@@ -36,6 +36,16 @@ def code_hash(*modules: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def package_hash() -> str:
+    """Return a digest of all files of recap that are code or data of it, sixteen digits."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 def _sources(module: str) -> set[Path]:
     """Return the source files of a module and of what it imports from recap."""
     for name in EXCLUDED:

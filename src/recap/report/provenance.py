@@ -1,6 +1,8 @@
 """What a study was made from and where: records of files, the machine, versions."""
 
+import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import recap
+from recap.core.code_hash import PACKAGE, package_hash
 from recap.core.files import file_hash
 from recap.core.progress import progress
 from recap.core.threads import available_threads
+from recap.report.numbers import size
 
 PACKAGES = ("numpy", "torch", "scipy", "pillow", "h5py", "pycocoevalcap", "snakemake")
 
@@ -54,6 +58,8 @@ def machine() -> dict[str, str]:
     return {
         "processor": _processor(),
         "threads": str(available_threads(None)),
+        "memory": size(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        "GPUs": ", ".join(_gpus()) or "none found",
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -66,6 +72,35 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
+
+
+def _gpus() -> list[str]:
+    """Return the names of NVIDIA's GPUs, as the driver of Linux tells them."""
+    told = Path("/proc/driver/nvidia/gpus").glob("*/information")
+    lines = [line for path in sorted(told) for line in path.read_text().splitlines()]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+
+
+def source_code() -> dict[str, str]:
+    """Return which code this is: a digest of the package, and git's commit where it is a clone."""
+    told = {"code digest": package_hash()}
+    # Of a package that is installed within another's clone, that commit tells nothing.
+    if _git("ls-files", "--error-unmatch", "__init__.py"):
+        told["git commit"] = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", ":/")
+        told["git state"] = "changed since" if changed else "clean"
+    return told
+
+
+def _git(*words: str) -> str:
+    """Return what git says about the package; nothing if it fails, or is not there."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), *words], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
 
 
 def versions() -> dict[str, str]:

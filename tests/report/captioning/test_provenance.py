@@ -1,12 +1,19 @@
 import hashlib
 import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from recap.cli import make_app
 from recap.core.errors import InputError
 from recap.features.files import create_features
+from recap.report import provenance
+from recap.report.captioning.crate import read_run
 from recap.report.captioning.record import read_record, record_provenance
+from recap.report.provenance import source_code
 
 
 def annotate(path, images, captions):
@@ -87,6 +94,67 @@ def test_what_went_in_and_came_out(study, tmp_path):
     assert made.categories is None
 
 
+def test_the_run_is_told_in_terms_of_ro_crate(study, tmp_path):
+    settings = {"seeds": [0, 1], "meteor": True, "vocabulary": {"size": 10}, "pca_components": 8}
+    record(study, tmp_path, settings=settings, command="snakemake --config 'a=b c'")
+    written = (study / "provenance.json").read_bytes()
+    crate = json.loads((study / "ro-crate-metadata.json").read_text())
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert len(entities) == len(crate["@graph"])
+
+    def references(value):
+        """Yield the ids that an entity refers to."""
+        for part in value if isinstance(value, list) else value.values():
+            if isinstance(part, dict | list):
+                yield from references(part)
+        if isinstance(value, dict) and list(value) == ["@id"]:
+            yield value["@id"]
+
+    known = {*entities, "https://w3id.org/ro/crate/1.1"}
+    assert {name for entity in crate["@graph"] for name in references(entity)} <= known
+    action = entities["#run"]
+    assert action["@type"] == "CreateAction"
+    assert action["description"] == "snakemake --config 'a=b c'"
+    told = [entities[entry["@id"]] for entry in action["object"]]
+    values = {entity["name"]: entity.get("value") for entity in told}
+    assert values["seeds"] == [0, 1] and values["meteor"] is True
+    assert values["vocabulary.size"] == 10 and values["pca_components"] == 8
+    result = entities["captions/lstm/seed0/greedy.json"]
+    assert {"@id": result["@id"]} in action["result"]
+    assert (study / result["@id"]).stat().st_size == int(result["contentSize"])
+    digest = hashlib.sha256((study / result["@id"]).read_bytes()).hexdigest()
+    assert result["sha256"] == digest
+    run = read_run(study)
+    made = datetime.fromisoformat(run["recorded"])
+    assert abs(datetime.now(UTC) - made) < timedelta(minutes=5)
+    assert re.fullmatch(r"[0-9a-f]{16}", run["code digest"])
+    # What differs from run to run is told there alone.
+    record(study, tmp_path, settings=settings, command="another")
+    assert (study / "provenance.json").read_bytes() == written
+    assert read_run(study)["command"] == "another"
+
+
+def test_the_commit_is_told_of_a_clone_alone(tmp_path, monkeypatch):
+    def git(*words):
+        options = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *options, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    (tmp_path / "__init__.py").write_text("")
+    git("init")
+    assert list(source_code()) == ["code digest"]
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert re.fullmatch(r"[0-9a-f]{40}", source_code()["git commit"])
+    assert source_code()["git state"] == "clean"
+    (tmp_path / "more").write_text("untracked")
+    assert source_code()["git state"] == "clean"
+    (tmp_path / "__init__.py").write_text("1")
+    assert source_code()["git state"] == "changed since"
+    monkeypatch.setenv("PATH", "")
+    assert list(source_code()) == ["code digest"]
+
+
 def test_photos_and_weights_are_recorded_as_they_were_read(study, tmp_path):
     """What the feature files tell is copied, and today's files are not hashed in its place."""
     weights, archive = tmp_path / "weights.pth", tmp_path / "more.zip"
@@ -155,3 +223,12 @@ def test_a_record_that_is_missing_or_not_whole_is_told(study, tmp_path):
     (study / "provenance.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="not a whole record"):
         read_record(study)
+
+
+def test_settings_on_the_command_line_keep_their_types():
+    settings = {"seeds": [0], "meteor": True, "vocabulary": {"size": 10}, "study": "2024_01"}
+    words = ["record-provenance", "--study=x", "--annotations=y"]
+    _, given, _ = make_app().parse_args([*words, f"--settings={json.dumps(settings)}"])
+    assert given.arguments["settings"] == settings
+    with pytest.raises(SystemExit):
+        make_app().parse_args([*words, "--settings={no"])

@@ -10,6 +10,7 @@ from recap.core.hdf5 import read_attributes
 from recap.core.json_files import read_json, write_json
 from recap.datasets.annotations import read_annotations
 from recap.features.files import IMAGES_BYTES, IMAGES_SHA256, open_features
+from recap.report.captioning.crate import write_crate
 from recap.report.captioning.selection import RUNS, Selection
 from recap.report.provenance import FileRecord, file_records, machine, versions
 
@@ -75,6 +76,7 @@ def record_provenance(
     decoders: list[str] | None = None,
     ensembles: bool = True,
     settings: dict[str, Any] | None = None,
+    command: str | None = None,
     shared_jobs: list[Path] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -83,6 +85,8 @@ def record_provenance(
     Writes `provenance.json` into the study's folder. `recap compare-captioners` finds there the
     photos, captions and objects that belong to the study. Photos and weights are recorded as they
     were read when the features were made, which the feature files tell; other files as they are.
+    What differs from run to run, the date, the command and the commit, goes into a file of its own,
+    `ro-crate-metadata.json`.
 
     Parameters
     ----------
@@ -108,6 +112,8 @@ def record_provenance(
         Record the captions of ensembles, too; `--ensembles=false` leaves them out.
     settings : dict, optional
         What the study was configured with; JSON on the command line.
+    command : str, optional
+        What made the study, to be told of it.
     shared_jobs : list of Path, optional
         Snakemake's benchmark files, or folders of them, of the jobs that made what studies share.
         What is not there is left out.
@@ -135,28 +141,25 @@ def record_provenance(
     inputs = [path for path in inputs if not path.is_dir()]
     checksums = [known.get(path.name) for path in inputs] + [None] * len(outputs)
     files = file_records([*inputs, *outputs], checksums, threads)
-    write_json(
-        study / RECORD,
-        {
-            **{
-                name: os.path.relpath(path, study) if path is not None else None
-                for name, path in named.items()
-            },
-            "settings": settings or {},
-            "sizes": _sizes(annotations, train_annotations),
-            "machine": machine(),
-            "versions": versions(),
-            "inputs": photos + files[: len(inputs)],
-            "outputs": files[len(inputs) :],
-            "shared_jobs": [
-                os.path.relpath(file, study)
-                for path in shared_jobs or []
-                for file in ([path] if path.is_file() else sorted(path.rglob("*.tsv")))
-            ],
+    record = {
+        **{
+            name: os.path.relpath(path, study) if path is not None else None
+            for name, path in named.items()
         },
-        record_digest=True,
-        indent=1,
-    )
+        "settings": settings or {},
+        "sizes": _sizes(annotations, train_annotations),
+        "machine": machine(),
+        "versions": versions(),
+        "inputs": photos + files[: len(inputs)],
+        "outputs": files[len(inputs) :],
+        "shared_jobs": [
+            os.path.relpath(file, study)
+            for path in shared_jobs or []
+            for file in ([path] if path.is_file() else sorted(path.rglob("*.tsv")))
+        ],
+    }
+    write_json(study / RECORD, record, record_digest=True, indent=1)
+    write_crate(study, record, command=command or "unknown")
 
 
 def read_record(study: Path) -> Record:

@@ -6,6 +6,7 @@ import numpy as np
 
 from recap.core.hdf5 import open_hdf5, read_attributes, read_table
 from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.crate import read_run
 from recap.report.captioning.selection import ENSEMBLE
 from recap.report.captioning.study import Run, Study
 from recap.report.run_details import SettingRow, Stage, as_text, read_stages, side_by_side
@@ -81,8 +82,10 @@ def study_rows(studies: list[Study]) -> list[SettingRow]:
 
 
 def machine_rows(studies: list[Study]) -> list[SettingRow]:
-    """Return where the studies were recorded, and with which software, side by side."""
-    return side_by_side([study.record.machine | study.record.versions for study in studies])
+    """Return when, how and where the studies were recorded, with which software, side by side."""
+    return side_by_side(
+        [read_run(study.folder) | study.record.machine | study.record.versions for study in studies]
+    )
 
 
 def feature_rows(study: Study) -> list[SettingRow]:
@@ -92,7 +95,12 @@ def feature_rows(study: Study) -> list[SettingRow]:
 
 def recipe_rows(comparison: Comparison) -> list[SettingRow]:
     """Return the recipes of the models side by side."""
-    return side_by_side([_recipe(runs) for runs in comparison.models.values()])
+    return side_by_side(
+        [
+            ({"model": full} if full != model else {}) | _recipe(comparison.models[model])
+            for model, full in comparison.full_names.items()
+        ]
+    )
 
 
 def training_rows(comparison: Comparison) -> list[SettingRow]:
