@@ -1,4 +1,4 @@
-"""A page of HTML that needs nothing but itself."""
+"""A page of HTML that loads nothing from elsewhere."""
 
 import base64
 import hashlib
@@ -15,7 +15,9 @@ from recap.report.numbers import duration, percent, size
 KIT = Path(__file__).parent
 
 
-def render(template: Path, *, scripts: Sequence[Path] = (), **content: Any) -> str:
+def render(
+    template: Path, *, scripts: Sequence[Path] = (), pictures_beside: bool = False, **content: Any
+) -> str:
     """Return a page as HTML. Whatever a caption, a name or a setting holds is escaped.
 
     Parameters
@@ -24,6 +26,8 @@ def render(template: Path, *, scripts: Sequence[Path] = (), **content: Any) -> s
         Template that extends `base.html`; those of its folder and of the kit can be included.
     scripts : sequence of Path
         JavaScript of the page, the only one that its reader's browser runs; none by default.
+    pictures_beside : bool
+        Whether the page may show pictures that lie beside it; by default only its own.
     **content
         What the templates show; `title` is the page's heading.
     """
@@ -39,5 +43,9 @@ def render(template: Path, *, scripts: Sequence[Path] = (), **content: Any) -> s
     code = "".join(script.read_text(encoding="utf-8") for script in scripts)
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return environment.get_template(template.name).render(
-        content, version=recap.__version__, script=code, script_digest=digest
+        content,
+        version=recap.__version__,
+        script=code,
+        script_digest=digest,
+        pictures="data: file: 'self'" if pictures_beside else "data:",
     )

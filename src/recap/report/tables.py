@@ -27,5 +27,7 @@ def text_table(cells: list[list[str]], paragraphs: list[str], *, names: int) -> 
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     for paragraph in paragraphs:
-        lines += ["", *textwrap.wrap(paragraph, WIDTH)]
+        lines.append("")
+        for line in paragraph.split("\n"):
+            lines += textwrap.wrap(line, WIDTH, break_on_hyphens=False)
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from recap.report.captioning import gallery
 from recap.report.captioning.compare import compare_captioners
 
 STYLE = Path(importlib.resources.files("recap.report") / "style.css")
@@ -101,6 +102,53 @@ def test_a_words_map_is_shown_large_by_pointer_tap_and_arrow_keys(opened):
     assert large.locator("span").inner_text() == "lstm, attention"
 
 
+def test_a_card_lights_what_a_word_depends_on(opened):
+    page = opened()
+    page.get_by_role("radio", name="with maps of words").check()
+    names = visible(page)
+    assert len(names) == 4
+    card = page.locator(f".card[data-name='{names[0]}']")
+    key = card.get_attribute("data-id")
+    lstm, rnn = card.locator(".captions > li").all()
+    lit = card.locator(".map")
+
+    def maps_of(speaker, kind):
+        row = page.locator(f"#c1-explained-{key} fieldset[data-speaker='{speaker}']")
+        return row.filter(has_text=kind).locator("img").evaluate_all("all => all.map(i => i.src)")
+
+    assert not lit.is_visible()
+    lstm.locator("ruby").nth(1).hover()
+    # The lstm of this page has attention, which comes before the gradient.
+    assert lit.get_attribute("src") == maps_of("lstm", "attention")[1]
+    over, photo = lit.bounding_box(), card.locator(".open img").first.bounding_box()
+    assert all(abs(over[side] - photo[side]) < 1 for side in over)
+    page.mouse.move(0, 0)
+    assert not lit.is_visible()
+    rnn.locator("ruby").nth(2).click()
+    page.mouse.move(0, 0)
+    assert lit.get_attribute("src") == maps_of("rnn", "rnn")[2]
+    rnn.locator("ruby").nth(2).click()
+    page.mouse.move(0, 0)
+    assert not lit.is_visible()
+
+
+def test_an_opened_photo_has_its_maps(opened):
+    page = opened()
+    page.get_by_role("radio", name="with maps of words").check()
+    page.locator(".open:visible").first.click()
+    dialog = page.get_by_role("dialog")
+    title, large = dialog.locator(".title").inner_text(), dialog.locator(".looked-at b")
+    said = dialog.locator(".said").all_inner_texts()
+    dialog.locator(".lit-word").first.click()
+    page.keyboard.press("ArrowRight")
+    assert large.inner_text() == said[1]
+    assert dialog.locator(".title").inner_text() == title
+    dialog.get_by_role("button", name="Next image").click()
+    assert dialog.locator(".title").inner_text() != title
+    # The chapter's own choice stays.
+    assert page.locator(".explanations input:checked").count() == 4
+
+
 # --- the gallery ------------------------------------------------------------------------------
 
 
@@ -141,8 +189,10 @@ def test_filter_by_object(opened):
     ("order", "attribute", "falling"),
     [
         ("disagreement", "gap", True),
-        ("CIDEr-D, highest first", "mean", True),
-        ("CIDEr-D, lowest first", "mean", False),
+        ("difference, lstm ahead", "lead", True),
+        ("difference, rnn ahead", "lead", False),
+        ("best first", "mean", True),
+        ("worst first", "mean", False),
         ("CIDEr-D of rnn, highest first", "score-1", True),
         ("lstm least sure first", "confidence-0", False),
         ("sure and wrong first", "overconfidence", True),
@@ -156,6 +206,15 @@ def test_sort(opened, order, attribute, falling):
     values = number(page, attribute)
     assert len(values) == 30
     assert values == sorted(values, reverse=falling)
+
+
+def test_a_choice_is_shown_in_its_own_order(opened):
+    page = opened()
+    for choice, attribute, falling in [("worst", "mean", False), ("best", "mean", True)]:
+        page.get_by_role("radio", name=choice, exact=True).check()
+        values = number(page, attribute)
+        assert values == sorted(values, reverse=falling)
+        assert values[0] != values[-1]
 
 
 def test_sort_by_name(opened):
@@ -179,6 +238,82 @@ def test_search_in_what_models_and_people_say(opened):
     assert page.get_by_role("status").inner_text() == "No image fits."
     search.fill("")
     assert len(visible(page)) == 24
+
+
+def test_search_for_whole_words_phrases_files_and_numbers(opened):
+    page = opened()
+    search = page.get_by_role("searchbox")
+    for typed, found in [
+        ("dis", []),
+        ("iscs", []),
+        ('"142 & view"', ["142.jpg"]),
+        ("“142 & view 3", ["142.jpg"]),
+        ('"142 view"', []),
+        ("142.jpg", ["142.jpg"]),
+        ("view 142 disc", ["142.jpg"]),
+        ("(.*)", []),
+    ]:
+        search.fill(typed)
+        assert visible(page) == found, typed
+    marked = "[...CSS.highlights.get('found')].map(range => range.toString())"
+    search.fill('"142 & view"')
+    assert page.evaluate(marked) == ["142 & view"] * 5
+
+
+def test_a_view_is_in_the_address(opened, report_page):
+    page = opened()
+    page.get_by_role("radio", name="worst", exact=True).check()
+    page.get_by_role("searchbox").fill('"view 3"')
+    page.get_by_role("combobox", name="With").select_option("<ring>")
+    view, names = page.url.partition("#")[2], visible(page)
+    assert view.startswith("c1-gallery?") and len(names) > 1
+    other = opened()
+    other.evaluate(f"location.hash = {json.dumps(view)}")
+    expect(other.get_by_role("status")).to_have_text(f"{len(names)} of {len(names)} images")
+    assert visible(other) == names
+    assert other.get_by_role("combobox", name="Sort by").input_value() == "mean up"
+    # A view that is made up is not shown, and breaks nothing.
+    other.evaluate("location.hash = 'c1-gallery?order=none&group=none&foo=1'")
+    expect(other.get_by_role("status")).to_have_text("24 of 30 images")
+
+
+def test_photos_beside_the_page_are_found_and_shown(browser, with_words, tmp_path, monkeypatch):
+    """Of 20 photos 8 lie in the page; the cards of the others are made when they are looked for."""
+    monkeypatch.setattr(gallery, "MOST_IMAGES", 8)
+    monkeypatch.setattr(gallery, "PER_GROUP", 2)
+    compare_captioners(with_words.folder, output=tmp_path / "one", gallery="all")
+    compare_captioners(with_words.folder, output=tmp_path / "few")
+    page = browser.new_page()
+    page.goto((tmp_path / "few/index.html").as_uri())
+    assert page.get_by_role("status").inner_text() == "8 of 8 images (8 of the 20 scored are here)"
+    assert not (tmp_path / "few/photos").exists()
+    page.goto((tmp_path / "one/index.html").as_uri())
+    assert page.get_by_role("status").inner_text() == "20 of 20 images"
+    assert len(list((tmp_path / "one/photos").iterdir())) == 12
+    beside = page.locator(".card:has(img[src^='photos/'])")
+    assert beside.count() == 12
+    widths = "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
+    assert beside.locator("img").evaluate_all(widths) == [64] * 12
+    comparison = with_words.compared()
+    for name in beside.evaluate_all("cards => cards.map(card => card.dataset.name)"):
+        card = page.locator(f".card[data-name='{name}']")
+        page.get_by_role("searchbox").fill(name)
+        assert visible(page) == [name]
+        index = comparison.image_ids.index(int(name.removesuffix(".jpg")))
+        for model, line in zip(("lstm", "rnn"), card.locator(".captions > li").all(), strict=True):
+            (decoding, _) = comparison.decodings(model, "beam3")
+            words = line.locator("ruby").evaluate_all("all => all.map(r => r.firstChild.data)")
+            assert " ".join(words) == decoding.captions[index]
+            assert line.locator(".score").inner_text() == f"{100 * decoding.cider[index]:.1f}"
+            assert line.locator("rt").first.text_content() == "50"
+        card.locator("summary").click()
+        assert card.locator(".references li").all_inner_texts() == comparison.references[index]
+        page.get_by_role("searchbox").fill("")
+    # They are found with and sorted among the others.
+    page.get_by_role("combobox", name="Sort by").select_option("worst first")
+    values = number(page, "mean")
+    assert len(values) == 20 and values == sorted(values)
+    page.close()
 
 
 def test_open_an_image_and_go_on_with_the_keyboard(opened):
@@ -353,7 +488,8 @@ def test_a_page_of_240_photographs_is_less_than_ten_megabytes(make_fake, tmp_pat
     compare_captioners(fake.folder, output=tmp_path / "report")
     page = (tmp_path / "report/index.html").read_bytes()
     pictures = re.findall(rb'src="data:image/webp;base64,([^"]*)"', page)
-    assert len(pictures) == 240
+    # One stands on the first screen, too.
+    assert len(pictures) == 241
     # Flickr8k's photos, 320 pixels wide, have 14 kB on average, 19 kB in base64.
     assert all(len(picture) > 19_000 for picture in pictures)
     assert len(page) < MOST_BYTES

@@ -9,14 +9,15 @@ from recap.captions.encode import encode_captions
 from recap.core.errors import InputError
 from recap.report.captioning.compare import compare_captioners
 from recap.report.captioning.encoding import EXAMPLES, read_encoding
-from recap.report.captioning.gallery import build_gallery
+from recap.report.captioning.gallery import build_gallery, shown_models
 from recap.report.captioning.judge import judge
 from recap.report.captioning.wording import words_of
 
 
 def encoding_of(fake, *, learnt=None):
     comparison = fake.compared()
-    cards = build_gallery(comparison, judge(comparison, seed=0), seed=0).cards
+    verdict = judge(comparison, seed=0)
+    cards = build_gallery(comparison, verdict, shown_models(verdict), seed=0).cards
     (study,) = comparison.studies
     return read_encoding(study, learnt, comparison.annotations, cards)
 

@@ -15,6 +15,7 @@ from recap.report.captioning.gallery import (
     build_gallery,
     choose_images,
     overconfidence,
+    shown_models,
 )
 from recap.report.captioning.judge import judge
 
@@ -51,6 +52,14 @@ def test_few_images_are_all_shown(images):
     assert len(chosen["best"]) == min(48, -(-images // 4))
 
 
+def test_images_with_maps_are_among_the_chosen():
+    cider = np.random.default_rng(0).uniform(size=(2, 1000))
+    chosen = choose_images(cider, explained=[7, 500], seed=0)
+    assert chosen["explained"] == [7, 500]
+    assert not {7, 500} & set(chosen["drawn"])
+    assert len(set(sum(chosen.values(), []))) == MOST_IMAGES
+
+
 def test_a_model_alone_cannot_disagree():
     assert "disagree" not in choose_images(np.ones((1, 30)), seed=0)
 
@@ -71,7 +80,8 @@ def test_equal_scores_share_their_places():
 
 def gallery_of(fake):
     comparison = fake.compared()
-    return build_gallery(comparison, judge(comparison, seed=0), seed=0)
+    verdict = judge(comparison, seed=0)
+    return build_gallery(comparison, verdict, shown_models(verdict), seed=0)
 
 
 def with_images(fake, images):
@@ -80,7 +90,8 @@ def with_images(fake, images):
     (study,) = comparison.studies
     moved = replace(study, record=replace(study.record, images=images))
     comparison = replace(comparison, studies=[moved])
-    return build_gallery(comparison, judge(comparison, seed=0), seed=0)
+    verdict = judge(comparison, seed=0)
+    return build_gallery(comparison, verdict, shown_models(verdict), seed=0)
 
 
 def test_cards_show_the_right_photo_captions_and_scores(fake):

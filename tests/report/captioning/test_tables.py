@@ -18,8 +18,10 @@ from recap.report.captioning.tables import (
     notes,
     percent,
     score_rows,
+    search_in_words,
     summary_text,
 )
+from recap.report.captioning.verdict import Standing, Verdict
 from recap.report.statistics import interval
 
 
@@ -85,7 +87,9 @@ def test_metrics_that_are_computed_now_and_then_are_shown_where_they_are(fake):
 
 def test_csv_holds_full_fractions_and_empty_cells(fake):
     rows = score_rows(fake.compared(), seed=0)
-    read = list(csv.DictReader(io.StringIO(comparison_csv({"discs": rows}))))
+    read = list(
+        csv.DictReader(io.StringIO(comparison_csv({"discs": rows}, fake.compared().full_names)))
+    )
     assert list(read[0]) == [
         *("data", "model", "decoder", "seeds"),
         *(f"{metric}{kind}" for kind in ("", "_sd", "_low", "_high") for metric in METRICS),
@@ -102,7 +106,9 @@ def test_one_seed_has_no_deviation(fake):
     row = score_rows(fake.compared(), seed=0)[0]
     assert row.seeds == 1
     assert set(row.deviation.values()) == {None}
-    (read,) = csv.DictReader(io.StringIO(comparison_csv({"discs": [row]})))
+    (read,) = csv.DictReader(
+        io.StringIO(comparison_csv({"discs": [row]}, fake.compared().full_names))
+    )
     assert {read[f"{metric}_sd"] for metric in METRICS} == {""}
 
 
@@ -128,18 +134,44 @@ def test_neither_a_zero_nor_what_fails_is_the_best():
 
 def test_summary_is_aligned_and_narrow():
     rows = [make_row("a"), make_row("a_model_with_a_name_longer_than_any_terminal" * 2)]
-    text = summary_text(rows, "Verdict " * 40, ["Remark " * 40])
+    full_names = {row.model: row.model for row in rows}
+    text = summary_text(rows, "Verdict " * 40, ["Remark " * 40], full_names)
     assert max(map(len, text.splitlines())) < 90
     table = text.splitlines()[:4]
     assert {line.index("greedy") for line in table[2:]} == {table[0].index("decoder")}
     assert len({len(line) for line in table}) == 1
+    assert table[3].startswith("[2] ")
+    assert "".join(text.split("[2]:")[1].split("\n\n")[0].split()) == rows[1].model
+
+
+def test_models_with_short_names_are_told_in_full():
+    full_names = {"a 1": "a-hidden_dim=1", "b": "b"}
+    text = summary_text([make_row("a 1"), make_row("b")], "", [], full_names)
+    assert text.splitlines()[2].startswith("a 1 ") and "\na 1: a-hidden_dim=1\n\n" in text
+    assert "b: " not in text
+    rows = list(csv.DictReader(io.StringIO(comparison_csv({"x": [make_row("a 1")]}, full_names))))
+    assert rows[0]["model"] == "a-hidden_dim=1"
+
+
+@pytest.mark.parametrize(
+    ("beam", "greedy", "told"),
+    [(2.319, 2.424, "lowers the CIDEr-D of a (from 242.4 to 231.9):"), (2.424, 2.319, "")],
+)
+def test_a_beam_search_that_lowers_the_score_is_told(beam, greedy, told):
+    row = make_row("a", **{"CIDEr-D": greedy})
+    standing = Standing("a", beam, None, [beam], (0, 9), [""])
+    verdict = Verdict("beam3", 300, [standing], [], {})
+    assert told in search_in_words([row], verdict)
+    assert bool(told) == bool(search_in_words([row], verdict))
 
 
 def test_means_are_told_of_several_seeds_only():
     row = make_row("a")
-    assert summary_text([row], "", []).endswith("Scores are times 100.\n")
+    assert summary_text([row], "", [], {"a": "a"}).endswith("Scores are times 100.\n")
     several = [row, replace(row, seeds=2)]
-    assert summary_text(several, "", []).endswith("times 100 and means over the seeds.\n")
+    assert summary_text(several, "", [], {"a": "a"}).endswith(
+        "times 100 and means over the seeds.\n"
+    )
 
 
 def test_notes_are_told_once(fake):

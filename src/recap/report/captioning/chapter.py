@@ -1,6 +1,7 @@
 """All that the page tells of one comparison."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from recap.captions.encode import LEARNT_FROM
 from recap.core.hdf5 import open_hdf5, read_attributes
@@ -11,11 +12,11 @@ from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.curves import learning_curves
 from recap.report.captioning.encoding import CAPTIONS, Encoding, read_encoding
 from recap.report.captioning.explanations import Explanations, read_explanations
-from recap.report.captioning.gallery import Gallery, build_gallery
+from recap.report.captioning.gallery import Gallery, build_gallery, shown_models
 from recap.report.captioning.judge import judge
 from recap.report.captioning.run_details import FEATURES, file_attributes
 from recap.report.captioning.study import Study
-from recap.report.captioning.tables import ScoreRow, human_scores, score_rows
+from recap.report.captioning.tables import ScoreRow, human_scores, score_rows, search_in_words
 from recap.report.captioning.verdict import Verdict
 from recap.report.captioning.wording import (
     Wording,
@@ -47,8 +48,8 @@ class Chapter:
         The score table.
     human_scores : dict of str to float
         What one person's captions score against the others'; empty where there are too few.
-    anchors : list of tuple of (Anchor, bool)
-        Published scores, and whether they are about the same images.
+    comparable, elsewhere : list of Anchor
+        Published scores of the same images, and of other images.
     curves : str
         SVG of the learning curves; empty where there is no history.
     wording : dict of str to Wording
@@ -75,7 +76,8 @@ class Chapter:
     remarks: list[str]
     rows: list[ScoreRow]
     human_scores: dict[str, float]
-    anchors: list[tuple[Anchor, bool]]
+    comparable: list[Anchor]
+    elsewhere: list[Anchor]
     curves: str
     wording: dict[str, Wording]
     people: Wording
@@ -101,7 +103,9 @@ class Chapter:
         ]
 
 
-def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
+def write_chapter(
+    comparison: Comparison, *, number: int, seed: int, beside: Path | None = None
+) -> Chapter:
     """Compute all that the page tells of one comparison.
 
     Parameters
@@ -112,6 +116,9 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         Of the chapter on the page, from 1.
     seed : int
         Seed of the bootstrap, the permutations and the gallery.
+    beside : Path, optional
+        Folder of the page, in whose folder `photos` the pictures of all scored photos are put that
+        do not lie in the page; without, the gallery lacks these photos.
 
     Raises
     ------
@@ -128,11 +135,21 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         if all(run.perplexity is not None for run in runs)
     }
     categories = by_category(comparison, verdict.decoder)
+    rows = score_rows(comparison, seed=seed)
     settings = comparison.studies[0].record.settings
     images = len(comparison.image_ids)
     runs = [run for runs in comparison.models.values() for run in runs]
     name = f"c{number}-"
-    gallery = build_gallery(comparison, verdict, seed=seed)
+    models = shown_models(verdict)
+    explanations = read_explanations(comparison, verdict, models, seed=seed)
+    gallery = build_gallery(
+        comparison,
+        verdict,
+        models,
+        explained={photo.image_id for photo in explanations.photos},
+        seed=seed,
+        beside=None if beside is None else (beside, f"photos/{name}"),
+    )
     encodings = [
         read_encoding(study, learnt[study.name], comparison.annotations, gallery.cards)
         for study in comparison.studies
@@ -142,10 +159,11 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         comparison=comparison,
         verdict=verdict,
         warnings=[*_of_photos(comparison), *_of_trainings(comparison)],
-        remarks=remarks(verdict, wording, people, perplexities, categories),
-        rows=score_rows(comparison, seed=seed),
+        remarks=remarks(verdict, rows, wording, people, perplexities, categories),
+        rows=rows,
         human_scores=human_scores(comparison),
-        anchors=[(anchor, same_images(anchor, settings, images)) for anchor in ANCHORS],
+        comparable=[anchor for anchor in ANCHORS if same_images(anchor, settings, images)],
+        elsewhere=[anchor for anchor in ANCHORS if not same_images(anchor, settings, images)],
         curves=learning_curves(comparison.models, prefix=name)
         if any(run.history for run in runs)
         else "",
@@ -155,13 +173,14 @@ def write_chapter(comparison: Comparison, *, number: int, seed: int) -> Chapter:
         lengths=by_reference_length(comparison, verdict.decoder),
         categories=categories,
         gallery=gallery,
-        explanations=read_explanations(comparison, verdict, gallery, seed=seed),
+        explanations=explanations,
         encodings=[encoding for encoding in encodings if encoding is not None],
     )
 
 
 def remarks(
     verdict: Verdict,
+    rows: list[ScoreRow],
     wording: dict[str, Wording],
     people: Wording,
     perplexities: dict[str, tuple[float, float | None]],
@@ -194,6 +213,8 @@ def remarks(
                 f"The references have a perplexity of {perplexities[best.model][0]:.2f} under"
                 f" {best.model} and of {perplexities[lead.model][0]:.2f} under {lead.model}."
             )
+    if lowered := search_in_words(rows, verdict):
+        sentences.append(lowered)
     mine = wording[best.model]
     novel = (
         ""

@@ -1,6 +1,7 @@
 """Compare the captioners of one study or of several: the last stage."""
 
 from pathlib import Path
+from typing import Literal
 
 from recap.core.checks import require_seed
 from recap.core.errors import InputError
@@ -12,7 +13,7 @@ from recap.report.captioning.curves import learning_curves
 from recap.report.captioning.page import render_page
 from recap.report.captioning.selection import Selection
 from recap.report.captioning.study import read_study
-from recap.report.captioning.tables import comparison_csv, notes, summary_text
+from recap.report.captioning.tables import comparison_csv, notes, search_in_words, summary_text
 
 
 def compare_captioners(
@@ -22,6 +23,7 @@ def compare_captioners(
     seeds: list[int] | None = None,
     decoders: list[str] | None = None,
     ensembles: bool = True,
+    gallery: Literal["chosen", "all"] = "chosen",
     seed: int = 0,
 ) -> None:
     """Compare the captioners of one study, or of several side by side, on one page.
@@ -46,6 +48,9 @@ def compare_captioners(
     ensembles : bool
         Compare the ensemble of a model's seeds, too, as a model of its own; `--ensembles=false`
         leaves it out.
+    gallery : {"chosen", "all"}
+        The photos to look at and search: up to 240, which lie in the page, or all that were scored;
+        the others then lie as small pictures in `photos` beside the page.
     seed : int
         Seed of the bootstrap, the permutations and the photos that are drawn.
 
@@ -62,7 +67,9 @@ def compare_captioners(
     read = [read_study(study, selection) for study in studies]
     comparisons = build_comparisons(read)
     chapters = [
-        write_chapter(comparison, number=number, seed=seed)
+        write_chapter(
+            comparison, number=number, seed=seed, beside=output if gallery == "all" else None
+        )
         for number, comparison in enumerate(comparisons, 1)
     ]
     trained = {
@@ -74,12 +81,20 @@ def compare_captioners(
         summary_text(
             chapter.rows,
             f"{chapter.verdict.title}. {chapter.verdict.text}",
-            [*chapter.warnings, *notes(chapter.comparison)],
+            [
+                *filter(None, [search_in_words(chapter.rows, chapter.verdict)]),
+                *chapter.warnings,
+                *notes(chapter.comparison),
+            ],
+            chapter.comparison.full_names,
         )
         for chapter in chapters
     ]
     files = {
-        "comparison.csv": comparison_csv({item.comparison.name: item.rows for item in chapters}),
+        "comparison.csv": comparison_csv(
+            {item.comparison.name: item.rows for item in chapters},
+            {short: full for item in comparisons for short, full in item.full_names.items()},
+        ),
         "summary.txt": "\n".join(summaries),
         "index.html": render_page(chapters, read, seed=seed),
     }

@@ -8,6 +8,7 @@ from recap.core.errors import InputError
 from recap.datasets.annotations import Annotations, read_annotations
 from recap.datasets.categories import read_categories
 from recap.evaluation.decoders import decoder_order
+from recap.report.captioning.names import short_names
 from recap.report.captioning.study import Decoding, Run, Study
 
 
@@ -22,7 +23,9 @@ class Comparison:
     image_ids : list of int
         The images that were scored, N of them.
     models : dict of str to list of Run
-        By name, which tells the study too if there are several.
+        By name, which is short for a sweep's and tells the study too if there are several.
+    full_names : dict of str to str
+        Of each model the name in full.
     study_of : dict of str to Study
         Study of each model.
     decoder_names : list of str
@@ -36,6 +39,7 @@ class Comparison:
     studies: list[Study]
     image_ids: list[int]
     models: dict[str, list[Run]]
+    full_names: dict[str, str]
     study_of: dict[str, Study]
     decoder_names: list[str]
     annotations: Annotations
@@ -125,10 +129,14 @@ def _truth(study: Study, annotations: Annotations) -> dict[int, list[str]]:
 
 def _put_together(studies: list[Study], annotations: Annotations) -> Comparison:
     models: dict[str, list[Run]] = {}
+    full_names: dict[str, str] = {}
     study_of: dict[str, Study] = {}
     for study in studies:
+        called = short_names(list(study.models))
         for model, runs in study.models.items():
-            name = f"{study.name}: {model}" if len(studies) > 1 else model
+            beginning = f"{study.name}: " if len(studies) > 1 else ""
+            name = f"{beginning}{called[model]}"
+            full_names[name] = f"{beginning}{model}"
             models[name] = [run.in_order(study.image_ids, studies[0].image_ids) for run in runs]
             study_of[name] = study
     decoders = list(dict.fromkeys(name for study in studies for name in study.decoder_names))
@@ -139,6 +147,7 @@ def _put_together(studies: list[Study], annotations: Annotations) -> Comparison:
         studies=studies,
         image_ids=studies[0].image_ids,
         models=models,
+        full_names=full_names,
         study_of=study_of,
         decoder_names=decoders,
         annotations=annotations,

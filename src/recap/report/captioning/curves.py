@@ -10,6 +10,9 @@ from recap.report.figures import SHAPES, colour_of, draw_svg, shape_of
 
 TRAINING_POINTS = 120
 
+# Characters in a row of the legend, and a row's height in inches.
+LEGEND_WIDTH, ROW_HEIGHT = 72, 0.22
+
 
 def learning_curves(models: dict[str, list[Run]], *, prefix: str = "") -> str:
     """Draw training and validation loss of every model and seed, as one `<svg>` element.
@@ -105,4 +108,8 @@ def _finish(axes: Axes, models: dict[str, list[Run]]) -> None:
         ),
     ]
     labels = [*models, "training", "validation", "kept epoch"]
-    axes.legend(handles, labels, frameon=False, loc="upper right", ncols=2)
+    # Below the axes, where it covers no curve; as many columns as the longest name leaves room for.
+    columns = max(1, min(3, LEGEND_WIDTH // (max(map(len, labels)) + 6)))
+    rows = -(-len(labels) // columns)
+    axes.figure.set_figheight(axes.figure.get_figheight() + ROW_HEIGHT * rows)
+    axes.figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=columns)

@@ -14,7 +14,6 @@ from recap.core.errors import InputError
 from recap.core.images import ImageStore
 from recap.core.json_files import read_json
 from recap.report.captioning.comparison import Comparison
-from recap.report.captioning.gallery import Gallery
 from recap.report.captioning.verdict import Verdict
 from recap.report.maps import SIDE, Word, shade
 from recap.report.statistics import interval, resampled_means
@@ -38,16 +37,23 @@ class ExplainedPhoto:
 
     Attributes
     ----------
+    image_id : int
+        As the annotations have it.
     file_name : str
         As the annotations have it.
     picture : str
         WebP as a data URI.
+    seen : float or None
+        The share of the photo's shorter side that the picture, a square about its middle, has; None
+        where it is the whole photo.
     captions : dict of str to list of Word
         By model.
     """
 
+    image_id: int
     file_name: str
     picture: str
+    seen: float | None
     captions: dict[str, list[Word]]
 
     @property
@@ -133,9 +139,9 @@ class Explanations:
 
 
 def read_explanations(
-    comparison: Comparison, verdict: Verdict, gallery: Gallery, *, seed: int
+    comparison: Comparison, verdict: Verdict, models: list[str], *, seed: int
 ) -> Explanations:
-    """Read what was explained of the captions that the gallery shows.
+    """Read what was explained of the captions of some models, those that the gallery shows.
 
     Raises
     ------
@@ -145,7 +151,7 @@ def read_explanations(
     pictures: dict[int, tuple[str, float | None]] = {}
     captions: dict[int, dict[str, list[Word]]] = {}
     scores, words = [], {}
-    for model in gallery.models:
+    for model in models:
         file = comparison.decodings(model, verdict.decoder)[0].file
         folder = comparison.study_of[model].folder
         path = folder / "explanations" / file.relative_to(folder / "captions")
@@ -171,7 +177,7 @@ def read_explanations(
             for image_id, of_models in captions.items():
                 name, seen = pictures[image_id]
                 picture, *_ = thumbnail(_as_seen(store.read(name), seen))
-                photos.append(ExplainedPhoto(name, picture, of_models))
+                photos.append(ExplainedPhoto(image_id, name, picture, seen, of_models))
     return Explanations(photos, scores, words)
 
 

@@ -1,19 +1,25 @@
 """A choice of photos with what people and the models say of them."""
 
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from recap.core.errors import InputError
+from recap.core.files import atomic_path
 from recap.core.images import ImageStore
 from recap.core.json_files import read_json
+from recap.core.progress import progress
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import TIE
 from recap.report.captioning.study import Decoding
 from recap.report.captioning.verdict import Verdict
-from recap.report.thumbnails import thumbnail
+from recap.report.numbers import percent
+from recap.report.thumbnails import as_data, small_webp
 
 MOST_IMAGES = 240
 PER_GROUP = 48
@@ -47,6 +53,11 @@ class ModelCaption:
         """The geometric mean of the words' probabilities; 0 where they are not known."""
         return _confidence(self.words)
 
+    @property
+    def space(self) -> str:
+        """What stands between two words: nothing in a language without spaces."""
+        return "" if self.caption == "".join(word for word, _ in self.words) else " "
+
 
 @dataclass(frozen=True)
 class Card:
@@ -54,10 +65,12 @@ class Card:
 
     Attributes
     ----------
+    image_id : int
+        As the annotations have it.
     file_name : str
         As the annotations have it.
     picture : str
-        WebP as a data URI; empty if the photos are not at hand.
+        WebP as a data URI, or its path from the page; empty if the photos are not at hand.
     width, height : int
         Its size in pixels.
     address : str
@@ -74,6 +87,7 @@ class Card:
         How sure the models were of wrong captions, from `overconfidence`; 0 where it is not known.
     """
 
+    image_id: int
     file_name: str
     picture: str
     width: int
@@ -91,16 +105,71 @@ class Card:
         return sum(item.cider for item in self.captions) / len(self.captions)
 
     @property
+    def highest(self) -> float:
+        """The highest CIDEr-D of any model."""
+        return max(item.cider for item in self.captions)
+
+    @property
     def gap(self) -> float:
         """Difference between the highest and the lowest CIDEr-D."""
         scores = [item.cider for item in self.captions]
         return max(scores) - min(scores)
 
     @property
+    def lead(self) -> float:
+        """How far the first model is ahead of the second; 0 for a single model."""
+        scores = [item.cider for item in self.captions]
+        return scores[0] - scores[1] if len(scores) > 1 else 0.0
+
+    @property
     def winner(self) -> str:
         """The model whose caption scores highest; empty for a tie or a single model."""
         *_, second, first = [None, *sorted(self.captions, key=lambda item: item.cider)]
         return first.model if second and first.cider - second.cider > TIE else ""
+
+    @property
+    def data(self) -> dict[str, str]:
+        """What the page finds and sorts the photo by, as `data-` attributes."""
+        won = [
+            f"won-{place}" for place, item in enumerate(self.captions) if item.model == self.winner
+        ]
+        data = {
+            "name": self.file_name,
+            "id": str(self.image_id),
+            "groups": " ".join([*self.groups, *won]),
+            "mean": f"{self.mean:.4f}",
+            "gap": f"{self.gap:.4f}",
+            "lead": f"{self.lead:.4f}",
+            "overconfidence": f"{self.overconfidence:.4f}",
+        }
+        for place, item in enumerate(self.captions):
+            data[f"score-{place}"] = f"{item.cider:.4f}"
+            if item.words:
+                data[f"confidence-{place}"] = f"{item.confidence:.3f}"
+        if self.objects:
+            data["objects"] = json.dumps(self.objects, ensure_ascii=False)
+        return data
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the page makes the photo's card of when it is asked for."""
+        return {
+            "data": self.data,
+            "picture": self.picture,
+            "width": self.width,
+            "height": self.height,
+            "address": self.address,
+            "references": self.references,
+            "captions": [
+                {
+                    "text": item.caption,
+                    "score": percent(item.cider),
+                    "space": item.space,
+                    "words": [[word, round(share, 2)] for word, share in item.words],
+                }
+                for item in self.captions
+            ],
+        }
 
 
 @dataclass(frozen=True)
@@ -113,6 +182,8 @@ class Gallery:
         Whose captions are shown, the best first.
     cards : list of Card
         The photos, in the order in which they are shown at first.
+    others : list of Card
+        All other scored photos, whose pictures lie beside the page; empty if they are left out.
     groups : dict of str to str
         What can be chosen of them: title by name of the group.
     objects : list of str
@@ -125,10 +196,25 @@ class Gallery:
 
     models: list[str]
     cards: list[Card]
+    others: list[Card]
     groups: dict[str, str]
     objects: list[str]
     confident: bool
     without_pictures: bool
+
+    @property
+    def striking(self) -> Card | None:
+        """The photo to begin with; None where there is no picture.
+
+        Of the half of the photos whose best caption scores higher, the one whose captions' scores
+        are furthest apart, or of a single model the one with the highest score.
+        """
+        there = [card for card in self.cards if card.picture]
+        if not there:
+            return None
+        middle = np.median([card.highest for card in there])
+        good = [card for card in there if card.highest >= middle]
+        return max(good, key=lambda card: (card.gap, card.highest))
 
 
 def overconfidence(confidence: np.ndarray, cider: np.ndarray) -> np.ndarray:
@@ -152,7 +238,11 @@ def overconfidence(confidence: np.ndarray, cider: np.ndarray) -> np.ndarray:
 
 
 def choose_images(
-    cider: np.ndarray, overconfident: np.ndarray | None = None, *, seed: int
+    cider: np.ndarray,
+    overconfident: np.ndarray | None = None,
+    *,
+    explained: Sequence[int] = (),
+    seed: int,
 ) -> dict[str, list[int]]:
     """Choose the photos to show, by the reason for which they are shown.
 
@@ -162,6 +252,8 @@ def choose_images(
         CIDEr-D of the M models on the N images.
     overconfident : ndarray of shape (N,), float64, optional
         From `overconfidence`.
+    explained : sequence of int
+        Columns of the images with maps of words.
     seed : int
         Seed of what is drawn, and of the order among equals.
 
@@ -170,7 +262,8 @@ def choose_images(
     dict of str to list of int
         Under `best`, `worst`, `disagree` (left out for a single model) and `sure` (the most
         overconfident; left out where that is not known) up to 48 columns of `cider` each, or a
-        quarter of few; one may be in several. Under `drawn` so many others that all together are
+        quarter of few; one may be in several. Under `explained` what was given, if anything. Under
+        `drawn` so many others that all together are
         240, or all there are.
     """
     models, images = cider.shape
@@ -186,23 +279,53 @@ def choose_images(
         name: order[np.argsort(key[order], kind="stable")][:size].tolist()
         for name, key in keys.items()
     }
+    if explained:
+        chosen["explained"] = list(explained)
     taken = set().union(*chosen.values())
     others = [index for index in order.tolist() if index not in taken]
     chosen["drawn"] = others[: max(0, MOST_IMAGES - len(taken))]
     return chosen
 
 
-def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gallery:
+def shown_models(verdict: Verdict) -> list[str]:
+    """Return whose captions are shown: the best models, the best first."""
+    return [standing.model for standing in verdict.standings][:MOST_MODELS]
+
+
+def build_gallery(
+    comparison: Comparison,
+    verdict: Verdict,
+    models: list[str],
+    *,
+    explained: Collection[int] = (),
+    seed: int,
+    beside: tuple[Path, str] | None = None,
+) -> Gallery:
     """Choose photos and put together what is said of them.
 
     The captions and scores are those of each model's first seed.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was scored.
+    verdict : Verdict
+        By which decoder.
+    models : list of str
+        Whose captions are shown, from `shown_models`.
+    explained : collection of int
+        Ids of the images with maps of words, which are chosen.
+    seed : int
+        Seed of what is drawn.
+    beside : tuple of (Path, str), optional
+        Folder of the page, and what the paths from there of the pictures begin with that are not
+        chosen; without, these photos are left out.
 
     Raises
     ------
     InputError
         If a photo is missing or broken.
     """
-    models = [standing.model for standing in verdict.standings][:MOST_MODELS]
     shown = {model: comparison.decodings(model, verdict.decoder)[0] for model in models}
     words = {model: _words(decoding) for model, decoding in shown.items()}
     cider = np.stack([decoding.cider for decoding in shown.values()])
@@ -211,55 +334,68 @@ def build_gallery(comparison: Comparison, verdict: Verdict, *, seed: int) -> Gal
         of_images = [[of.get(key, []) for key in comparison.image_ids] for of in words.values()]
         confidence = np.array([list(map(_confidence, captions)) for captions in of_images])
         overconfident = overconfidence(confidence, cider)
-    chosen = choose_images(cider, overconfident, seed=seed)
+    columns = [
+        column for column, image_id in enumerate(comparison.image_ids) if image_id in explained
+    ]
+    chosen = choose_images(cider, overconfident, explained=columns, seed=seed)
     records = {image["id"]: image for image in comparison.annotations.images}
-    pictures = _pictures(
-        comparison.images,
-        {
-            index: records[comparison.image_ids[index]]["file_name"]
-            for index in sorted(set().union(*chosen.values()))
-        },
-    )
-    cards = []
-    for index, (picture, width, height) in pictures.items():
+
+    def card(index: int, picture: str, width: int, height: int) -> Card:
         image_id = comparison.image_ids[index]
         record = records[image_id]
-        captions = [
-            ModelCaption(
-                model=model,
-                caption=decoding.captions[index],
-                cider=float(decoding.cider[index]),
-                words=words[model].get(image_id, []),
-            )
-            for model, decoding in shown.items()
-        ]
-        cards.append(
-            Card(
-                file_name=record["file_name"],
-                picture=picture,
-                width=width,
-                height=height,
-                address="" if picture else _address(record),
-                references=comparison.references[index],
-                captions=captions,
-                groups=[name for name, indices in chosen.items() if index in indices],
-                objects=[name for name, ids in comparison.categories.items() if image_id in ids],
-                overconfidence=0.0 if overconfident is None else float(overconfident[index]),
-            )
+        return Card(
+            image_id=image_id,
+            file_name=record["file_name"],
+            picture=picture,
+            width=width,
+            height=height,
+            address="" if picture else _address(record),
+            references=comparison.references[index],
+            captions=[
+                ModelCaption(
+                    model=model,
+                    caption=decoding.captions[index],
+                    cider=float(decoding.cider[index]),
+                    words=words[model].get(image_id, []),
+                )
+                for model, decoding in shown.items()
+            ],
+            groups=[name for name, indices in chosen.items() if index in indices],
+            objects=[name for name, ids in comparison.categories.items() if image_id in ids],
+            overconfidence=0.0 if overconfident is None else float(overconfident[index]),
         )
+
+    names = [records[image_id]["file_name"] for image_id in comparison.image_ids]
+    here = sorted(set().union(*chosen.values()))
+    cards = [
+        card(index, as_data(data) if data else "", width, height)
+        for index, data, width, height in _pictures(comparison.images, names, here)
+    ]
     cards.sort(key=lambda card: -card.gap if len(models) > 1 else -card.mean)
+    others = []
+    if beside is not None:
+        folder, beginning = beside
+        left = progress(sorted(set(range(len(names))) - set(here)), desc="photos", unit="photo")
+        for index, data, width, height in _pictures(comparison.images, names, left):
+            path = f"{beginning}{comparison.image_ids[index]}.webp"
+            if data:
+                with atomic_path(folder / path) as scratch:
+                    scratch.write_bytes(data)
+            others.append(card(index, path if data else "", width, height))
     titles = {
         "best": "best",
         "worst": "worst",
         "disagree": "where the models disagree most",
         "sure": "sure and wrong",
+        "explained": "with maps of words",
         "drawn": "drawn at random",
     }
     return Gallery(
         models=models,
         cards=cards,
+        others=others,
         groups={name: titles[name] for name, indices in chosen.items() if indices},
-        objects=sorted({name for card in cards for name in card.objects}),
+        objects=sorted({name for card in [*cards, *others] for name in card.objects}),
         confident=any(words.values()),
         without_pictures=comparison.images is None,
     )
@@ -272,12 +408,16 @@ def _confidence(words: list[tuple[str, float]]) -> float:
     return float(np.exp(np.mean(np.log([max(share, 1e-12) for _, share in words]))))
 
 
-def _pictures(images: Path | None, file_names: dict[int, str]) -> dict[int, tuple[str, int, int]]:
-    """Return each photo as a data URI with its size, or nothing where there are no photos."""
+def _pictures(
+    images: Path | None, names: list[str], indices: Iterable[int]
+) -> Iterator[tuple[int, bytes, int, int]]:
+    """Yield each photo's index, its picture and the picture's size; nothing of photos not there."""
     if images is None:
-        return dict.fromkeys(file_names, ("", 0, 0))
+        yield from ((index, b"", 0, 0) for index in indices)
+        return
     with ImageStore(images) as store:
-        return {index: thumbnail(store.read(name)) for index, name in file_names.items()}
+        for index in indices:
+            yield index, *small_webp(store.read(names[index]))
 
 
 def _address(record: dict) -> str:

@@ -2,6 +2,9 @@
 
 const AT_ONCE = 24;
 
+// A letter or digit of a language with spaces between words.
+const LETTER = /(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}]/u;
+
 function startGallery(gallery) {
   const form = gallery.querySelector(".controls");
   const list = gallery.querySelector(".cards");
@@ -10,46 +13,92 @@ function startGallery(gallery) {
   const dialog = gallery.querySelector("dialog");
   const cards = [...list.children].map((element) => ({
     element,
-    groups: element.dataset.groups.split(" "),
-    objects: JSON.parse(element.dataset.objects ?? "[]"),
-    text: wordsOf(element),
+    data: { ...element.dataset },
+    texts: textsOf(element).map(({ text }) => text),
   }));
+  const sample = cards[0].element;
+  for (const record of JSON.parse(gallery.querySelector(".others")?.textContent ?? "[]")) {
+    const said = record.captions.map((caption) => caption.text);
+    cards.push({ record, data: record.data, texts: [...said, ...record.references] });
+  }
+  for (const { element, data } of cards) {
+    const explained = explanationOf(data);
+    if (element && explained) lightWords(element, explained);
+  }
+  for (const card of cards) {
+    card.groups = card.data.groups.split(" ");
+    card.objects = JSON.parse(card.data.objects ?? "[]");
+    card.text = [...card.texts, card.data.name, card.data.id].join("\0");
+  }
+  form.reset();
+  const usual = Object.fromEntries(new FormData(form));
   let chosen = cards;
   let shown = AT_ONCE;
   let opened = 0;
 
   function choose() {
-    const { group, words, object, order } = Object.fromEntries(new FormData(form));
-    const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+    const { group, words, object, order } = { ...usual, ...Object.fromEntries(new FormData(form)) };
+    const wanted = patternsOf(words);
     chosen = cards.filter(
       (card) =>
         (!group || card.groups.includes(group)) &&
         (!object || card.objects.includes(object)) &&
-        wanted.every((word) => card.text.includes(word)),
+        wanted.every((pattern) => pattern.test(card.text)),
     );
     const [key, direction] = order.split(" ");
     const sign = direction === "up" ? 1 : -1;
-    const value = (card) => card.element.getAttribute(`data-${key}`);
-    chosen.sort((one, other) => sign * compare(value(one), value(other)));
+    chosen.sort((one, other) => sign * compare(one.data[key], other.data[key]));
     shown = AT_ONCE;
-    list.append(...chosen.map((card) => card.element));
     show();
     highlight(gallery, wanted);
   }
 
   function show() {
-    const visible = new Set(chosen.slice(0, shown));
-    for (const card of cards) card.element.hidden = !visible.has(card);
+    const visible = chosen.slice(0, shown).map(elementOf);
+    list.prepend(...visible);
+    const kept = new Set(visible);
+    for (const element of list.children) element.hidden = !kept.has(element);
     more.hidden = shown >= chosen.length;
     status.textContent = chosen.length
-      ? `${Math.min(shown, chosen.length)} of ${chosen.length} images`
+      ? `${visible.length} of ${chosen.length} images`
       : "No image fits.";
+    const scored = Number(gallery.dataset.scored);
+    if (cards.length < scored) {
+      status.textContent += ` (${cards.length} of the ${scored.toLocaleString("en")} scored are here)`;
+    }
+  }
+
+  function explanationOf(data) {
+    return document.getElementById(`${gallery.dataset.explained}${data.id}`);
+  }
+
+  function elementOf(card) {
+    card.element ??= makeCard(sample, card.record);
+    return card.element;
+  }
+
+  // A view is kept in the address, so that it can be sent to someone.
+  function writeAddress() {
+    const given = [...new FormData(form)].filter(([name, value]) => value !== usual[name]);
+    const view = new URLSearchParams(given).toString();
+    history.replaceState(null, "", `#${gallery.id}${view && `?${view}`}`);
+  }
+
+  function readAddress() {
+    const [place, view] = location.hash.slice(1).split("?");
+    if (place !== gallery.id || !view) return;
+    form.reset();
+    for (const [name, value] of new URLSearchParams(view)) {
+      if (name in usual) form.elements[name].value = value;
+    }
+    choose();
+    gallery.scrollIntoView();
   }
 
   function open(number) {
     opened = (number + chosen.length) % chosen.length;
-    const card = chosen[opened].element;
-    const pictures = [...card.querySelectorAll("img")].map((image) => image.cloneNode());
+    const card = elementOf(chosen[opened]);
+    const pictures = [...card.querySelectorAll("img:not(.map)")].map((image) => image.cloneNode());
     const beside = document.createElement("div");
     const heading = document.createElement("h5");
     heading.textContent = "What people wrote";
@@ -58,20 +107,27 @@ function startGallery(gallery) {
       heading,
       card.querySelector(".references").cloneNode(true),
     );
-    dialog.querySelector(".content").replaceChildren(...pictures, beside);
+    const explained = explanationOf(card.dataset);
+    const maps = explained ? [copyMaps(explained)] : [];
+    dialog.querySelector(".content").replaceChildren(...pictures, beside, ...maps);
     dialog.querySelector(".title").textContent =
       `${card.dataset.name}, ${opened + 1} of ${chosen.length}`;
     if (!dialog.open) dialog.showModal();
   }
 
   form.hidden = false;
-  form.addEventListener("input", choose);
+  form.addEventListener("input", ({ target }) => {
+    if (target.dataset.order) form.elements.order.value = target.dataset.order;
+    choose();
+  });
+  form.addEventListener("change", writeAddress);
+  addEventListener("hashchange", readAddress);
   form.addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", () => {
     const next = chosen[shown];
     shown += AT_ONCE;
     show();
-    next.element.querySelector(".open").focus();
+    elementOf(next).querySelector(".open").focus();
   });
   list.addEventListener("click", (event) => {
     const button = event.target.closest(".open");
@@ -84,25 +140,142 @@ function startGallery(gallery) {
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener("keydown", (event) => {
+    if (event.target.matches("input")) return; // There the keys go along the words.
     if (event.key === "ArrowLeft") open(opened - 1);
     if (event.key === "ArrowRight") open(opened + 1);
   });
   dialog.addEventListener("close", () => {
     shown = Math.max(shown, opened + 1);
     show();
-    chosen[opened].element.querySelector(".open").focus();
+    elementOf(chosen[opened]).querySelector(".open").focus();
   });
   choose();
+  readAddress();
 }
 
-// What models and people say of an image, without the numbers beside the words.
-function wordsOf(card) {
-  const copies = [...card.querySelectorAll("q, .references li")].map((element) => {
-    const copy = element.cloneNode(true);
-    for (const number of copy.querySelectorAll("rt")) number.remove();
-    return copy.textContent;
+// Lights on a card's photo what the word under the pointer depends on, or else the one that was tapped.
+function lightWords(card, explained) {
+  const photo = card.querySelector(".open img");
+  const captions = card.querySelector(".captions");
+  const map = new Image();
+  const maps = new Map();
+  let tapped = null;
+  for (const line of captions.children) {
+    const model = line.querySelector(".by").textContent;
+    const rows = [...explained.querySelectorAll("fieldset")];
+    // A model's attention comes after its gradient.
+    const shades = rows.findLast((row) => row.dataset.speaker === model)?.querySelectorAll("img");
+    line.querySelectorAll("ruby").forEach((word, place) => {
+      if (shades?.[place]) maps.set(word, shades[place].src);
+    });
+  }
+  map.className = "map";
+  map.alt = "";
+  map.hidden = true;
+  photo.after(map);
+  captions.classList.add("mapped");
+
+  function show(word) {
+    map.hidden = !maps.has(word);
+    if (map.hidden) return;
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = photo;
+    const side = explained.dataset.seen * Math.min(offsetWidth, offsetHeight);
+    const [width, height] = side ? [side, side] : [offsetWidth, offsetHeight];
+    map.src = maps.get(word);
+    map.style.width = `${width}px`;
+    map.style.height = `${height}px`;
+    map.style.left = `${offsetLeft + (offsetWidth - width) / 2}px`;
+    map.style.top = `${offsetTop + (offsetHeight - height) / 2}px`;
+  }
+
+  captions.addEventListener("pointerover", ({ target }) => show(target.closest("ruby") ?? tapped));
+  captions.addEventListener("pointerleave", () => show(tapped));
+  captions.addEventListener("click", ({ target }) => {
+    const word = target.closest("ruby");
+    tapped = word === tapped ? null : word;
+    show(tapped);
   });
-  return copies.join("\n").toLowerCase();
+}
+
+// A photo's maps once more, with a choice of their own.
+function copyMaps(explained) {
+  const form = document.createElement("form");
+  const list = document.createElement("ul");
+  const copy = explained.cloneNode(true);
+  copy.removeAttribute("id");
+  copy.querySelector(".hidden").remove();
+  list.className = "explained";
+  list.append(copy);
+  form.append(list);
+  startMaps(copy);
+  return form;
+}
+
+// Makes the card of a photo that the page holds no card of, like a given one.
+function makeCard(sample, record) {
+  const card = sample.cloneNode(true);
+  for (const name of Object.keys(card.dataset)) delete card.dataset[name];
+  Object.assign(card.dataset, record.data);
+  const button = card.querySelector(".open");
+  button.setAttribute("aria-label", `Open ${record.data.name}`);
+  button.textContent = record.data.name;
+  if (record.picture) {
+    const image = new Image(record.width, record.height);
+    image.src = record.picture;
+    image.alt = "";
+    button.replaceChildren(image);
+  }
+  card.querySelector(".captions").classList.remove("mapped");
+  const lines = card.querySelectorAll(".captions > li");
+  for (const [number, { text, score, space, words }] of record.captions.entries()) {
+    lines[number].querySelector(".score").textContent = score;
+    const spoken = words.flatMap(([word, probability]) => {
+      const ruby = document.createElement("ruby");
+      const share = document.createElement("rt");
+      ruby.style.setProperty("--probability", probability);
+      share.textContent = Math.round(100 * probability);
+      ruby.append(word, share);
+      return [space, ruby];
+    });
+    lines[number].querySelector("q").replaceChildren(...(spoken.length ? spoken.slice(1) : [text]));
+  }
+  const link = card.querySelector(".address a");
+  if (link) link.href = record.address;
+  card.querySelector(".references").replaceChildren(
+    ...record.references.map((reference) => {
+      const line = document.createElement("li");
+      line.textContent = reference;
+      return line;
+    }),
+  );
+  return card;
+}
+
+// What models and people say of an image, each with its nodes, without the numbers beside the words.
+function textsOf(card) {
+  return [...card.querySelectorAll("q, .references li")].map((element) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const nodes = [];
+    while (walker.nextNode()) {
+      if (!walker.currentNode.parentElement.closest("rt")) nodes.push(walker.currentNode);
+    }
+    return { text: nodes.map((node) => node.data).join(""), nodes };
+  });
+}
+
+// Patterns of what is searched for: whole words, and "phrases in quotes".
+function patternsOf(typed) {
+  const parts = [...typed.replace(/[“”„]/g, '"').matchAll(/"([^"]*)"?|[^\s"]+/g)];
+  return parts
+    .map(([part, phrase]) => (phrase ?? part).trim())
+    .filter(Boolean)
+    .map((part) => {
+      const letters = [...part];
+      const words = part.split(/\s+/).map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+      const before = LETTER.test(letters[0]) ? "(?<![\\p{L}\\p{M}\\p{N}])" : "";
+      const after = LETTER.test(letters.at(-1)) ? "(?![\\p{L}\\p{M}\\p{N}])" : "";
+      return new RegExp(`${before}${words.join("\\s+")}${after}`, "iu");
+    });
 }
 
 function compare(one, other) {
@@ -112,26 +285,31 @@ function compare(one, other) {
 }
 
 // Marks what was searched for, in browsers that can mark text without changing the page.
-function highlight(gallery, words) {
+function highlight(gallery, patterns) {
   if (!("highlights" in CSS)) return;
   const found = new Highlight();
-  if (words.length) {
-    const texts = document.createTreeWalker(gallery.querySelector(".cards"), NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      const node = texts.currentNode;
-      if (!node.parentElement.closest("q, .references") || node.parentElement.closest("rt")) continue;
-      const text = node.data.toLowerCase();
-      for (const word of words) {
-        for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
+  if (patterns.length) {
+    for (const { text, nodes } of textsOf(gallery.querySelector(".cards"))) {
+      for (const pattern of patterns) {
+        for (const match of text.matchAll(new RegExp(pattern, "giu"))) {
           const range = new Range();
-          range.setStart(node, at);
-          range.setEnd(node, at + word.length);
+          range.setStart(...placeOf(nodes, match.index));
+          range.setEnd(...placeOf(nodes, match.index + match[0].length));
           found.add(range);
         }
       }
     }
   }
   CSS.highlights.set("found", found);
+}
+
+// The node that holds a place of the text that nodes make together, and where in it.
+function placeOf(nodes, place) {
+  for (const node of nodes) {
+    if (place <= node.length) return [node, place];
+    place -= node.length;
+  }
+  return [nodes.at(-1), nodes.at(-1).length];
 }
 
 for (const gallery of document.querySelectorAll(".gallery")) startGallery(gallery);

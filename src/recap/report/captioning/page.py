@@ -39,6 +39,7 @@ def render_page(chapters: list[Chapter], studies: list[Study], *, seed: int) -> 
     return render(
         HERE / "page.html",
         scripts=[KIT / "maps.js", HERE / "page.js"],
+        pictures_beside=any(chapter.gallery.others for chapter in chapters),
         title=title_of(chapters),
         chapters=[_in_full(chapter) for chapter in chapters],
         studies=studies,
@@ -65,7 +66,11 @@ def _in_full(chapter: Chapter) -> dict:
         "it": chapter,
         "id": chapter.id,
         "marks": {
-            model: {"colour": colour_of(index), "shape": shape_of(index)}
+            model: {
+                "colour": colour_of(index),
+                "shape": shape_of(index),
+                "full": comparison.full_names[model],
+            }
             for index, model in enumerate(comparison.models)
         },
         "metrics": metrics_of(comparison),

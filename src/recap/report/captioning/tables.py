@@ -7,16 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from recap.captions.metrics.bleu import bleu_of_counts
+from recap.evaluation.decoders import read_decoder
 from recap.evaluation.scoring.references import PreparedReferences
 from recap.evaluation.scoring.score import compute_scores
 from recap.report.captioning.comparison import Comparison
+from recap.report.captioning.names import LONGEST_NAME
 from recap.report.captioning.study import METRICS, MORE_METRICS, Decoding
+from recap.report.captioning.verdict import Verdict
 from recap.report.numbers import ZERO, percent
 from recap.report.statistics import interval, mean_and_deviation, resampled_means
 from recap.report.tables import text_table
 
 SUMMARY_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
-LONGEST_NAME = 24
 BLEU = METRICS[:4]
 # The score of the whole is the mean of those of the images; BLEU's and METEOR's are not.
 MEANS_OVER_IMAGES = ("ROUGE-L", "CIDEr-D", "SPICE")
@@ -156,8 +158,29 @@ def notes(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(note for item in comparison.all_decodings() for note in item.notes))
 
 
-def comparison_csv(tables: dict[str, list[ScoreRow]]) -> str:
-    """Return rows, by the name of what was scored, as CSV: fractions in full precision."""
+def search_in_words(rows: list[ScoreRow], verdict: Verdict) -> str:
+    """Say of which models the verdict's beam search lowers the score; nothing if of none."""
+    greedy = {row.model: row.mean["CIDEr-D"] for row in rows if row.decoder == "greedy"}
+    lowered = [
+        f"{standing.model} (from {percent(greedy[standing.model])} to {percent(standing.score)})"
+        for standing in verdict.working
+        if standing.score < greedy.get(standing.model, 0)
+        and percent(standing.score) != percent(greedy[standing.model])
+    ]
+    decoder = read_decoder(verdict.decoder)
+    if not lowered or decoder.beam_width == 1:
+        return ""
+    return (
+        f"Beside greedy decoding, {decoder.in_words} lowers the CIDEr-D of {', '.join(lowered)}:"
+        " what it finds is likelier to the model, which need not make it a better caption."
+    )
+
+
+def comparison_csv(tables: dict[str, list[ScoreRow]], full_names: dict[str, str]) -> str:
+    """Return rows, by the name of what was scored, as CSV: fractions in full precision.
+
+    Models have their names in full, from `full_names`.
+    """
     rows = [row for table in tables.values() for row in table]
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.mean))
     file = io.StringIO()
@@ -174,18 +197,29 @@ def comparison_csv(tables: dict[str, list[ScoreRow]]) -> str:
                 *(low for low, _ in ends),
                 *(high for _, high in ends),
             ]
-            writer.writerow([name, row.model, row.decoder, row.seeds, *values])
+            writer.writerow([name, full_names[row.model], row.decoder, row.seeds, *values])
     return file.getvalue()
 
 
-def summary_text(rows: list[ScoreRow], verdict: str, remarks: list[str]) -> str:
-    """Return the scores as an aligned table under 90 columns, with verdict and remarks below."""
-    cells = [["model", "decoder", *SUMMARY_METRICS]]
+def summary_text(
+    rows: list[ScoreRow], verdict: str, remarks: list[str], full_names: dict[str, str]
+) -> str:
+    """Return the scores as an aligned table under 90 columns, with verdict and remarks below.
+
+    A model whose name is short for another, or too long for the table, is told below it.
+    """
+    cells, told = [["model", "decoder", *SUMMARY_METRICS]], {}
     for row in rows:
-        name = row.model if len(row.model) <= LONGEST_NAME else f"{row.model[: LONGEST_NAME - 1]}…"
+        name = row.model
+        if len(name) > LONGEST_NAME:
+            name = f"[{list(full_names).index(row.model) + 1}]"
+        if name != full_names[row.model]:
+            told[name] = full_names[row.model]
         cells.append(
             [name, row.decoder, *(percent(row.mean[metric]) for metric in SUMMARY_METRICS)]
         )
     means = " and means over the seeds" if any(row.seeds > 1 for row in rows) else ""
     paragraphs = [verdict, *remarks, f"Scores are times 100{means}."]
+    if told:
+        paragraphs.insert(0, "\n".join(f"{name}: {full}" for name, full in told.items()))
     return text_table(cells, paragraphs, names=2)
