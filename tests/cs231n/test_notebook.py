@@ -10,11 +10,15 @@ import pytest
 from notebooks import NOTEBOOKS
 
 import recap
+from recap.captioners.recipe import Recipe
 from recap.core.errors import InputError
 from recap.cs231n.notebook import run_notebook
+from recap.training.train import train_captioner
 
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
+
+OURS = sorted((Path(__file__).parents[2] / "docs/notebooks").glob("*.ipynb"))
 
 COLAB = [
     "from google.colab import drive\ndrive.mount('/content/drive')",
@@ -71,6 +75,27 @@ def test_a_notebook_with_the_courses_purposes_runs(name, pictures, shapes_study,
     study = tmp_path / "results/shapes/coco_captioning"
     assert f"base dir  {study}: " in outputs(written, "text")
     assert len(outputs(written, "picture")) == pictures
+
+
+@pytest.mark.parametrize("notebook", OURS, ids=lambda path: path.stem)
+def test_a_notebook_of_the_documents_runs(notebook, shapes_study, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    files = shapes_study / "results/shapes/coco_captioning"
+    study = tmp_path / "results/shapes"
+    train_captioner(
+        files / "train2014_vgg16_fc7_pca.h5",
+        files / "coco2014_captions.h5",
+        files / "coco2014_vocab.json",
+        output=study / "models/lstm/seed0",
+        recipe=Recipe(wordvec_dim=16, hidden_dim=32, epochs=3),
+        threads=1,
+    )
+    (study / "features").symlink_to(shapes_study / "results/shapes/features")
+    ran = run(notebook, tmp_path, "--output", "ran.ipynb")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    shown, made = (outputs(path, "picture") for path in (notebook, tmp_path / "ran.ipynb"))
+    assert len(shown) == len(made) > 0
+    assert notebook.stat().st_size < 200_000
 
 
 def test_each_cell_is_told_and_a_failure_stops_none(tmp_path):

@@ -343,7 +343,9 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
     }
     output = workflow.run("--cores", "2", config="sweep.yaml")
     # Of its jobs, only these have run before.
-    assert re.search(r"^These 2 jobs will take about .*; 24 more have not run", output, re.MULTILINE)
+    assert re.search(
+        r"^These 2 jobs will take about .*; 24 more have not run", output, re.MULTILINE
+    )
     results = workflow.folder / "results/shapes"
     decoder = "beam2-block_ngrams=2"
     for cell in ("lstm", "rnn"):
