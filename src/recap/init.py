@@ -17,6 +17,12 @@ from importlib.resources import files
 
 
 include: str(files("recap") / "workflow/Snakefile")
+
+
+# What is made where no target is named.
+rule default:
+    input:
+        rules.all.input,
 """
 
 
