@@ -19,8 +19,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 reproduce: .venv/workflow
 	snakemake --cores $(CORES)
 
+# A file's tests stay together, for they share what it made.
 test: .venv/test
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/test
 	python -m pytest tests/cluster/whole_study.py tests/cluster/losing_a_node.py

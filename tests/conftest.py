@@ -30,6 +30,11 @@ from recap.features.pca import apply_pca, fit_pca, sum_features
 SPLITS = ("train", "val")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole runs, so that no process is left with a long one at the end."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 @pytest.fixture
 def numeric_gradient() -> Callable[[Callable[[], float], np.ndarray], np.ndarray]:
     """Return a function that measures the gradient of `loss()` with respect to an array."""
