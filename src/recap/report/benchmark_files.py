@@ -30,7 +30,7 @@ def read_benchmark(path: Path) -> list[tuple[float, float, float]]:
             ]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} is not one of Snakemake's benchmark files ({error!r}): remove it."
+            f"{path} is not one of Snakemake's benchmark files ({error!r}): run its job again."
         ) from None
 
 

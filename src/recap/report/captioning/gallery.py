@@ -444,5 +444,5 @@ def _words(decoding: Decoding) -> dict[int, list[tuple[str, float]]]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} does not hold the words of captions with their log-probabilities"
-            f" ({error!r}): remove it, or generate the captions again."
+            f" ({error!r}): generate the captions again."
         ) from None

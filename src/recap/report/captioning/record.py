@@ -189,8 +189,8 @@ def read_record(study: Path) -> Record:
         return Record(**content)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not a whole record of a study ({error!r}): remove it and run"
-            " `snakemake report`."
+            f"{path} is not a whole record of a study ({error!r}): make it anew, with `snakemake"
+            " --forcerun record_provenance`."
         ) from None
 
 

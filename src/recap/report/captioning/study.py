@@ -258,8 +258,8 @@ def _read_perplexity(path: Path) -> float:
         return float(read_json(path)["perplexity"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} does not hold a perplexity ({error!r}): remove it and run `snakemake"
-            " evaluate`."
+            f"{path} does not hold a perplexity ({error!r}): make it anew, with `snakemake"
+            " --forcerun measure_perplexity`."
         ) from None
 
 
@@ -271,7 +271,7 @@ def _seed(folder: Path) -> int | None:
         return int(folder.name.removeprefix("seed"))
     except ValueError:
         raise InputError(
-            f"{folder} is not named after a seed: call it `seed0`, or remove it."
+            f"{folder} is not named after a seed: call it `seed0`, or move it elsewhere."
         ) from None
 
 
@@ -331,5 +331,6 @@ def _read_decoding(path: Path, captions_path: Path, image_ids: list[int]) -> Dec
 
 def _broken_scores(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path} is not a whole score file ({error!r}): remove it and run `snakemake evaluation`."
+        f"{path} is not a whole score file ({error!r}): make it anew, with `snakemake --forcerun"
+        " score_captions`."
     )
