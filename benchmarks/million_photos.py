@@ -32,7 +32,13 @@ COLUMNS, COMPONENTS = 4096, 512
 PIECE = 2048  # rows drawn at a time
 WORDS = [f"word{number}" for number in range(2000)]
 CAPTION = 8  # words
-RECIPE = {"cell": "rnn", "wordvec_dim": 128, "hidden_dim": 128, "epochs": 1, "batch_size": 256}
+RECIPE = {
+    "architecture": "rnn",
+    "wordvec_dim": 128,
+    "hidden_dim": 128,
+    "epochs": 1,
+    "batch_size": 256,
+}
 # The vocabulary and the encoding want a split to score.
 SCORED = 1000
 

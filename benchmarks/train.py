@@ -65,7 +65,7 @@ def recap_epoch(
     cell: str, images: CaptionedImages, device: torch.device, precision: torch.dtype
 ) -> Callable[[], None]:
     """Return what trains recap's captioner on all captions once."""
-    recipe = Recipe(cell=cell, wordvec_dim=WORD_VECTOR, hidden_dim=HIDDEN)
+    recipe = Recipe(architecture=cell, wordvec_dim=WORD_VECTOR, hidden_dim=HIDDEN)
     trainer = make_trainer(recipe, FEATURES, WORDS, 0, device, precision)
     generator = np.random.default_rng(0)
 

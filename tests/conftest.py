@@ -172,15 +172,17 @@ def make_captioner() -> Callable[..., TrainedCaptioner]:
 
     def make(
         *,
-        cell: str = "lstm",
+        architecture: str = "lstm",
         backend: str = "torch",
         words: list[str] | None = None,
         seed: int = 0,
         scale: float = 2.0,
         inputs: int = 6,
+        **sizes: int,
     ) -> TrainedCaptioner:
+        sizes = {"wordvec_dim": 5, "hidden_dim": 7} | sizes
         words = words or [*SPECIAL_WORDS, "a", "cat", "dog", "sat"]
-        recipe = Recipe(cell=cell, backend=backend, wordvec_dim=5, hidden_dim=7)
+        recipe = Recipe(architecture=architecture, backend=backend, **sizes)
         generator = np.random.default_rng(seed)
         parameters = {
             name: generator.normal(scale=scale, size=shape).astype(np.float32)

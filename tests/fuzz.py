@@ -186,7 +186,7 @@ def make_study(folder: Path) -> Path:
                     features.attrs.update(
                         backbone="vgg16", regions=1, precision="float32", batch=16
                     )
-    recipe = Recipe(cell="rnn", wordvec_dim=3, hidden_dim=4)
+    recipe = Recipe(architecture="rnn", wordvec_dim=3, hidden_dim=4)
     network = CaptioningRNN(numbers, input_dim=2, wordvec_dim=3, hidden_dim=4, cell_type="rnn")
     parameters = {name: value.astype(np.float32) for name, value in network.params.items()}
     save_captioner(folder / "model", TrainedCaptioner(recipe, WORDS, parameters, {"regions": 1}))

@@ -65,6 +65,16 @@ TESTS = {
     "captions/metrics/cider": ["captions/metrics", "evaluation/scoring/test_score.py"],
     "report/statistics": ["report/test_statistics.py"],
     "captioners/optim": ["captioners/test_optim.py"],
+    "captioners/layers/gru": ["captioners/layers/test_gru.py"],
+    "captioners/transformer": ["captioners/test_transformer_captioner.py"],
+    "captioners/transformer_layers": [
+        "captioners/test_transformer_captioner.py",
+        "cs231n/test_transformer.py",
+    ],
+    "captioners/trainable": [
+        "captioners/test_transformer_captioner.py",
+        "captioners/test_attention.py",
+    ],
     "captions/course": ["captions/test_course.py"],
     "cs231n/check_parts": ["cs231n/test_check.py"],
     "cs231n/coco_utils": ["cs231n/test_coco_utils.py"],

@@ -17,7 +17,7 @@ pca_components: 8
 shapes: {train_scenes: 24, val_scenes: 6}
 models:
   lstm: {wordvec_dim: 8, hidden_dim: 16, epochs: 2}
-  reference: {cell: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
+  reference: {architecture: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
 train: [lstm, reference]
 decoders: [beam2]
 explained_photos: 2

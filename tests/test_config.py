@@ -260,7 +260,14 @@ def test_a_list_makes_a_model_of_each_of_its_items():
         "lstm-hidden_dim=512-learning_rate=0.0005",
     ]
     assert config["train"] == ["rnn", *names]
-    assert set(config["models"]) == {"rnn", "gru", "rnn_cs231n", "lstm_cs231n", *names}
+    assert set(config["models"]) == {
+        "rnn",
+        "gru",
+        "rnn_cs231n",
+        "lstm_cs231n",
+        "transformer_cs231n",
+        *names,
+    }
     recipe = config["models"][names[2]]
     assert (recipe["hidden_dim"], recipe["learning_rate"]) == (512, 0.01)
     assert set(recipe) == set(asdict(Recipe()))
@@ -333,8 +340,8 @@ def test_decoders_are_named_or_described():
             "`models.lstm.dropout.1` must be less than 1",
         ),
         (
-            {"models": {"lstm": {"cell": ["lstm", "cnn"]}}},
-            "`models.lstm.cell.1` must be one of rnn, gru, lstm, not 'cnn'",
+            {"models": {"lstm": {"architecture": ["lstm", "cnn"]}}},
+            "`models.lstm.architecture.1` must be one of rnn, gru, lstm, transformer, not 'cnn'",
         ),
         ({"models": {"lstm": {"epochs": [2, 2]}}}, "`models.lstm.epochs` names something twice"),
         ({"models": {"lstm": {"epochs": []}}}, "`models.lstm.epochs` is empty; give at least 1"),
@@ -531,6 +538,8 @@ def test_the_schema_has_the_bounds_of_the_code(definition):
     make = OPTIONS[definition]
     needed = {"length_penalty": {"beam_width": 2}}
     needed |= dict.fromkeys(["temperature", "nucleus", "seed"], {"sample": True})
+    transformer = {"architecture": "transformer", "wordvec_dim": 65_536}
+    needed |= dict.fromkeys(["layers", "heads"], transformer)
     tried = 0
     for name, rules in schema_of(make)["properties"].items():
         rules = rules["else"]

@@ -6,17 +6,17 @@ from recap.sweeps import expand_lists, expand_models
 
 
 def test_without_lists_there_is_one():
-    assert expand_lists({"cell": "rnn"}) == {"": {"cell": "rnn"}}
-    assert expand_models({"a": {"cell": "rnn"}}) == {"a": {"a": {"cell": "rnn"}}}
+    assert expand_lists({"architecture": "rnn"}) == {"": {"architecture": "rnn"}}
+    assert expand_models({"a": {"architecture": "rnn"}}) == {"a": {"a": {"architecture": "rnn"}}}
 
 
 def test_every_combination_comes_once_and_the_last_list_varies_fastest():
-    options = {"cell": ["rnn", "lstm"], "epochs": 2, "dropout": [0.0, 0.5]}
+    options = {"architecture": ["rnn", "lstm"], "epochs": 2, "dropout": [0.0, 0.5]}
     assert expand_lists(options) == {
-        "cell=rnn-dropout=0.0": {"cell": "rnn", "epochs": 2, "dropout": 0.0},
-        "cell=rnn-dropout=0.5": {"cell": "rnn", "epochs": 2, "dropout": 0.5},
-        "cell=lstm-dropout=0.0": {"cell": "lstm", "epochs": 2, "dropout": 0.0},
-        "cell=lstm-dropout=0.5": {"cell": "lstm", "epochs": 2, "dropout": 0.5},
+        "architecture=rnn-dropout=0.0": {"architecture": "rnn", "epochs": 2, "dropout": 0.0},
+        "architecture=rnn-dropout=0.5": {"architecture": "rnn", "epochs": 2, "dropout": 0.5},
+        "architecture=lstm-dropout=0.0": {"architecture": "lstm", "epochs": 2, "dropout": 0.0},
+        "architecture=lstm-dropout=0.5": {"architecture": "lstm", "epochs": 2, "dropout": 0.5},
     }
 
 

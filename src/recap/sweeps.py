@@ -16,7 +16,7 @@ def expand_lists(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     -------
     dict of str to dict
         By what tells them apart, the same options with a single value each. The values of the
-        last list vary fastest: `{"cell": "rnn", "hidden_dim": [256, 512]}` gives
+        last list vary fastest: `{"architecture": "rnn", "hidden_dim": [256, 512]}` gives
         `hidden_dim=256` and `hidden_dim=512`. Without a list there is one, named by empty text.
     """
     varied = {name: values for name, values in options.items() if isinstance(values, list)}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from recap.captioners.architectures import make_captioner
 from recap.captioners.folder import load_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
@@ -25,7 +26,7 @@ REGIONS, REGION_DIM, HIDDEN_DIM = 49, 4, 6
 
 def made_captioner(cell):
     torch.manual_seed(0)
-    recipe = Recipe(cell=cell, attention=True, wordvec_dim=5, hidden_dim=HIDDEN_DIM)
+    recipe = Recipe(architecture=cell, attention=True, wordvec_dim=5, hidden_dim=HIDDEN_DIM)
     captioner = Captioner(recipe, REGION_DIM, len(WORDS), 0).double().eval()
     for parameter in captioner.parameters():
         torch.nn.init.normal_(parameter)
@@ -115,14 +116,19 @@ def write_study(folder, regions=REGIONS, attention=True, **recipe):
     return features.reshape(30, -1), captions
 
 
-@pytest.mark.parametrize("attention", [True, False])
-def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(tmp_path, attention):
-    features, captions = write_study(tmp_path, attention=attention)
+@pytest.mark.parametrize(
+    ("architecture", "attention"), [("lstm", True), ("lstm", False), ("transformer", True)]
+)
+def test_a_trained_captioner_is_for_features_as_they_lie_in_the_file(
+    tmp_path, architecture, attention
+):
+    features, captions = write_study(tmp_path, attention=attention, architecture=architecture)
     trained = load_captioner(tmp_path / "model")
     assert trained.feature_dim == REGIONS * REGION_DIM
-    assert len(trained.parameters["W_proj"]) == REGION_DIM
-    assert ("W_query" in trained.parameters) == attention
-    captioner = Captioner(trained.recipe, REGION_DIM, len(WORDS), 0).eval()
+    assert trained.region_dim == REGION_DIM
+    if architecture == "lstm":
+        assert ("W_query" in trained.parameters) == attention
+    captioner = make_captioner(trained.recipe, REGION_DIM, len(WORDS), 0).eval()
     captioner.load_course_parameters(trained.parameters)
     loss = captioner(torch.from_numpy(features), captions).item()
     best = trained.facts["best_validation_loss"]

@@ -46,7 +46,10 @@ def test_what_was_saved_is_read(folder, make_captioner):
     ("changes", "reason"),
     [
         ({"recipe": None}, "must be a mapping, not NoneType"),
-        ({"recipe": {"cell": "cnn"}}, "`cell` must be one of rnn, gru, lstm, not 'cnn'"),
+        (
+            {"recipe": {"architecture": "cnn"}},
+            "`architecture` must be one of rnn, gru, lstm, transformer, not 'cnn'",
+        ),
         ({"recipe": {"cells": "rnn"}}, "unexpected keyword argument 'cells'"),
         ({"recipe": {"hidden_dim": 0}}, "`hidden_dim` must be at least 1"),
         ({"recipe": {"hidden_dim": 7.0}}, "`hidden_dim` must be a whole number, not 7.0"),

@@ -20,7 +20,7 @@ CELLS = pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @CELLS
 def test_numpy_and_pytorch_say_the_same(make_captioner, cell):
     both = [
-        make_stepwise([make_captioner(cell=cell, backend=backend, scale=1.0)], 6, CPU)
+        make_stepwise([make_captioner(architecture=cell, backend=backend, scale=1.0)], 6, CPU)
         for backend in ("numpy", "torch")
     ]
     assert isinstance(both[0], NumpySteps)
@@ -43,7 +43,7 @@ def test_numpy_and_pytorch_say_the_same(make_captioner, cell):
 def test_numpy_and_pytorch_find_the_same_captions(make_captioner, cell, name):
     numpy, pytorch = (
         search_captions(
-            make_stepwise([make_captioner(cell=cell, backend=backend)], 6, CPU),
+            make_stepwise([make_captioner(architecture=cell, backend=backend)], 6, CPU),
             FEATURES,
             WORDS,
             read_decoder(name),
@@ -57,7 +57,7 @@ def test_numpy_and_pytorch_find_the_same_captions(make_captioner, cell, name):
 
 @CELLS
 def test_greedy_decoding_is_that_of_the_course(make_captioner, cell):
-    trained = make_captioner(cell=cell, backend="numpy", seed=2)
+    trained = make_captioner(architecture=cell, backend="numpy", seed=2)
     trained.parameters["b_vocab"][:4] = [-99, -99, 0, -99]  # of the special words, only <END>
     course = CaptioningRNN({word: i for i, word in enumerate(WORDS)}, 6, 5, 7, cell)
     course.params = trained.parameters
@@ -77,7 +77,7 @@ def test_greedy_decoding_is_that_of_the_course(make_captioner, cell):
 def test_an_ensemble_says_the_mean_of_the_probabilities(make_captioner):
     trained = [
         make_captioner(seed=0),
-        make_captioner(seed=1, cell="rnn", backend="numpy"),
+        make_captioner(seed=1, architecture="rnn", backend="numpy"),
         make_captioner(seed=2),
     ]
     alone = [make_stepwise([one], 6, CPU) for one in trained]

@@ -37,7 +37,7 @@ CHANNELS = 3
 
 def trained(regions=1, components=3, **options):
     """Return a captioner with random weights."""
-    recipe = Recipe(**{"cell": "lstm", "wordvec_dim": 4, "hidden_dim": 5} | options)
+    recipe = Recipe(**{"architecture": "lstm", "wordvec_dim": 4, "hidden_dim": 5} | options)
     draw = np.random.default_rng(1)
     parameters = {
         name: draw.normal(size=shape).astype(np.float32)
@@ -80,11 +80,12 @@ GRID = {"poolings": ["grid"], "regions": 49}
     "options",
     [
         {},
-        {"cell": "rnn"},
-        {"cell": "rnn", "backend": "numpy"},
+        {"architecture": "rnn"},
+        {"architecture": "rnn", "backend": "numpy"},
         GRID,
         GRID | {"attention": True},
-        GRID | {"attention": True, "cell": "gru"},
+        GRID | {"attention": True, "architecture": "gru"},
+        GRID | {"attention": True, "architecture": "transformer"},
     ],
 )
 def test_gradients_are_those_of_finite_differences(explainer, options, monkeypatch):
@@ -193,7 +194,7 @@ def study(shapes_study, tmp_path_factory):
     """Return what the step is given: an untrained captioner's captions of drawn scenes."""
     folder = tmp_path_factory.mktemp("explained")
     words = [*SPECIAL_WORDS, "a", "red", "ring", "star", "square", "heart", "triangle", "blue"]
-    recipe = Recipe(cell="rnn", wordvec_dim=4, hidden_dim=5)
+    recipe = Recipe(architecture="rnn", wordvec_dim=4, hidden_dim=5)
     draw = np.random.default_rng(0)
     parameters = {
         name: draw.normal(scale=0.1, size=shape).astype(np.float32)

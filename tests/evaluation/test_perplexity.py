@@ -36,7 +36,10 @@ def test_all_captions_together_have_a_probability_of_one(make_captioner):
     features = np.random.default_rng(0).normal(size=(1, 6)).astype(np.float32)
     for cell in ("rnn", "lstm"):
         found = log_probabilities(
-            [make_captioner(cell=cell, scale=0.5)], features, np.zeros(len(captions), int), captions
+            [make_captioner(architecture=cell, scale=0.5)],
+            features,
+            np.zeros(len(captions), int),
+            captions,
         )
         assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
 

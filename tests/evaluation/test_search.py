@@ -52,7 +52,7 @@ def scores_of(captioner, features, captions, decoder):
 def test_the_best_captions_of_a_beam_that_drops_nothing(make_captioner):
     every = [list(c) for n in (1, 2, 3) for c in itertools.product(SPOKEN, repeat=n)]
     decoder = Decoder(beam_width=4**3)
-    captioner = make_stepwise([make_captioner(cell="lstm", seed=1, scale=1.0)], 6, CPU)
+    captioner = make_stepwise([make_captioner(architecture="lstm", seed=1, scale=1.0)], 6, CPU)
     features = random_features(3, 2)
     alone = search_captions(captioner, features, WORDS, decoder, max_words=3)
     found = search_captions(captioner, features, WORDS, decoder, max_words=3, best=10)
@@ -86,7 +86,7 @@ def test_a_beam_that_drops_nothing_finds_the_best_of_all_captions(
     # With 4 words and at most 4 of them a beam of 4^4 drops no partial caption.
     decoder = Decoder(beam_width=4**4, length_penalty=length_penalty)
     for seed in range(4):
-        captioner = make_stepwise([make_captioner(cell=cell, seed=seed, scale=1.0)], 6, CPU)
+        captioner = make_stepwise([make_captioner(architecture=cell, seed=seed, scale=1.0)], 6, CPU)
         features = random_features(3, seed)
         found = search_captions(captioner, features, WORDS, decoder, max_words=4)
         narrow = {
@@ -180,7 +180,7 @@ def test_the_search_goes_on_while_a_partial_caption_can_still_win():
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_greedy_takes_the_likeliest_word_at_each_step(make_captioner, cell):
-    captioner = make_stepwise([make_captioner(cell=cell, seed=1)], 6, CPU)
+    captioner = make_stepwise([make_captioner(architecture=cell, seed=1)], 6, CPU)
     features = random_features(20)
     forbidden = [WORDS.index(word) for word in (NULL, START, UNK)]
     found = search_captions(captioner, features, WORDS, Decoder())
@@ -217,7 +217,7 @@ def test_the_log_probabilities_are_the_captioners(make_captioner, name):
 @pytest.mark.parametrize("name", DECODERS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_captions_are_never_empty_end_and_hold_no_special_word(make_captioner, cell, name):
-    trained = make_captioner(cell=cell, seed=5)
+    trained = make_captioner(architecture=cell, seed=5)
     trained.parameters["b_vocab"][WORDS.index(END)] = 50.0  # wants to end at once
     trained.parameters["b_vocab"][WORDS.index(UNK)] = 100.0  # and else to say <UNK>
     special = {WORDS.index(word) for word in SPECIAL_WORDS}

@@ -204,7 +204,7 @@ def write_training(folder: Path, model: str, seed: int, level: float) -> None:
     write_json(
         trained / "config.json",
         {
-            "cell": model,
+            "architecture": model,
             "seed": seed,
             "recipe": {"hidden_dim": 512, "learning_rate": 0.001 if model == "rnn" else 0.005},
             "feature_dim": 512,

@@ -25,8 +25,8 @@ END, UNK = WORDS.index("<END>"), WORDS.index("<UNK>")
 FEATURE_DIM = 3
 
 
-def made_trainer(cell="lstm", seed=0, words=WORDS, **settings):
-    recipe = Recipe(cell=cell, wordvec_dim=4, hidden_dim=5, **settings)
+def made_trainer(architecture="lstm", seed=0, words=WORDS, **settings):
+    recipe = Recipe(architecture=architecture, wordvec_dim=4, hidden_dim=5, **settings)
     trainer = TorchTrainer(recipe, FEATURE_DIM, words, seed, torch.device("cpu"))
     for parameter in trainer.captioner.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
@@ -76,10 +76,10 @@ def test_samples_are_drawn_by_their_probability(temperature):
         assert drawn.count(caption) / len(drawn) == pytest.approx(probability, abs=0.015)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_the_mean_gradient_is_that_of_the_expected_reward(cell):
+@pytest.mark.parametrize("architecture", ["rnn", "gru", "lstm", "transformer"])
+def test_the_mean_gradient_is_that_of_the_expected_reward(architecture):
     """Summed over all captions of up to two words, each with its probability: no sampling."""
-    trainer = made_trainer(cell)
+    trainer = made_trainer(architecture)
     captioner = trainer.captioner.double()
     captioner.precision = torch.float64
     captions = [(1, word, END, 0) for word in range(4, 8)]
@@ -107,8 +107,9 @@ def test_the_mean_gradient_is_that_of_the_expected_reward(cell):
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
     # A word that is never drawn gains nothing, whatever is rewarded.
-    places = [name for name, _ in captioner.named_parameters()].index("b_vocab")
-    assert (found[places][unsaid] == 0).all()
+    names = [name for name, _ in captioner.named_parameters()]
+    bias = found[names.index("output.bias" if architecture == "transformer" else "b_vocab")]
+    assert (bias[unsaid] == 0).all()
 
 
 def test_people_are_learnt_from_beside_own_captions():
@@ -231,10 +232,14 @@ def test_the_reward_rises_and_the_last_epoch_is_kept(study):
     assert facts["best_validation_loss"] == float(rows[-1]["validation_loss"])
 
 
-@pytest.mark.parametrize("dies_at", [10, 31, 45, 60])
-def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies_at):
+@pytest.mark.parametrize(
+    ("dies_at", "architecture"),
+    [*itertools.product([10, 31, 45, 60], ["lstm"]), (45, "transformer")],
+)
+def test_an_interrupted_training_ends_in_the_same_bytes(study, monkeypatch, dies_at, architecture):
     """Steps 1 to 30 are of the first phase, 31 to 70 of the second."""
     settings = {"self_critical_epochs": 4, "dropout": 0.2, "region_dropout": 0.5}
+    settings |= {"architecture": architecture, "attention": architecture == "transformer"}
     train(study, "whole", **settings)
     taken = itertools.count(1)
 

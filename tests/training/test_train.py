@@ -63,7 +63,7 @@ def train(
     study,
     name="model",
     dev=False,
-    cell="lstm",
+    architecture="lstm",
     seed=0,
     precision="auto",
     feature_memory=10_000,
@@ -76,7 +76,7 @@ def train(
         study / "train_captions.h5",
         study / "vocabulary.json",
         output=study / name,
-        recipe=Recipe(cell=cell, **settings),
+        recipe=Recipe(architecture=architecture, **settings),
         seed=seed,
         dev_share=0.1,
         dataset="letters",
@@ -96,7 +96,9 @@ def history(folder):
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_captions_are_learnt_by_heart(study, cell):
     """Thirty captions from thirty feature vectors, of a scale far from 1."""
-    folder = train(study, dev=True, cell=cell, epochs=120, learning_rate=0.01, hidden_dim=64)
+    folder = train(
+        study, dev=True, architecture=cell, epochs=120, learning_rate=0.01, hidden_dim=64
+    )
     facts = load_captioner(folder).facts
     assert facts["best_validation_loss"] < 0.3
     assert facts["validation"] == "the dev split: 30 captions"
@@ -123,7 +125,7 @@ def test_parameters_are_for_features_as_they_lie_in_the_file(study):
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_the_same_seed_gives_the_same_bytes(study, cell):
-    folders = [train(study, name, cell=cell, dropout=0.3) for name in ("one", "two")]
+    folders = [train(study, name, architecture=cell, dropout=0.3) for name in ("one", "two")]
     for name in ("model.safetensors", "config.json"):
         one, two = ((folder / name).read_bytes() for folder in folders)
         assert one == two
@@ -131,7 +133,7 @@ def test_the_same_seed_gives_the_same_bytes(study, cell):
         one.pop("captions_per_second")
         two.pop("captions_per_second")
         assert one == two
-    other = train(study, "other", cell=cell, dropout=0.3, seed=1)
+    other = train(study, "other", architecture=cell, dropout=0.3, seed=1)
     name = "model.safetensors"
     assert (other / name).read_bytes() != (folders[0] / name).read_bytes()
 
@@ -415,6 +417,7 @@ def without_times(folder):
     [
         *itertools.product([1, 4, 5, 11], ["torch", "numpy"], ["lstm"]),
         *itertools.product([5], ["torch", "numpy"], ["gru"]),
+        (5, "torch", "transformer"),
     ],
 )
 def test_an_interrupted_training_ends_in_the_same_bytes(
@@ -422,7 +425,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
 ):
     """Four steps are an epoch: the cuts lie within epochs and at their ends."""
     dropout = {"torch": 0.3, "numpy": 0.0}[backend]
-    settings = {"epochs": 3, "backend": backend, "cell": cell, "dropout": dropout}
+    settings = {"epochs": 3, "backend": backend, "architecture": cell, "dropout": dropout}
     undisturbed = train(study, "undisturbed", **settings)
     with monkeypatch.context() as patch:
         interrupt_after(patch, steps, backend)
@@ -527,7 +530,9 @@ def test_a_rising_validation_loss_is_told(study, capsys):
 def test_bfloat16_ends_at_the_validation_loss_of_float32(study, cell):
     losses = []
     for precision in ("float32", "bfloat16"):
-        folder = train(study, precision, dev=True, cell=cell, precision=precision, epochs=20)
+        folder = train(
+            study, precision, dev=True, architecture=cell, precision=precision, epochs=20
+        )
         losses.append(load_captioner(folder).facts["best_validation_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=5e-3)
     assert losses[1] != losses[0]
@@ -537,7 +542,7 @@ def test_bfloat16_ends_at_the_validation_loss_of_float32(study, cell):
 @pytest.mark.parametrize(("backend", "kills"), [("torch", 10), ("numpy", 3)])
 def test_kills_at_random_moments_change_no_byte(study, backend, kills):
     settings = {"wordvec_dim": 16, "hidden_dim": 64, "epochs": 400, "batch_size": 8}
-    recipe = {"cell": "lstm", "backend": backend, **settings}
+    recipe = {"architecture": "lstm", "backend": backend, **settings}
     if backend == "torch":
         recipe["dropout"] = 0.3
 

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def recipe(cell, **settings):
-    return Recipe(cell=cell, wordvec_dim=WORDVEC_DIM, hidden_dim=HIDDEN_DIM, **settings)
+    return Recipe(architecture=cell, wordvec_dim=WORDVEC_DIM, hidden_dim=HIDDEN_DIM, **settings)
 
 
 def both(cell, dtype=np.float32, **settings):

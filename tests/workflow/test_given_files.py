@@ -13,7 +13,7 @@ STUDY = {"all", "train_captioner", "compare_captioners", *LATER}
 
 GIVEN = """
 models:
-  reference: {cell: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
+  reference: {architecture: rnn, backend: numpy, wordvec_dim: 8, hidden_dim: 16, epochs: 2}
 train: [reference]
 decoders: [greedy]
 meteor: false

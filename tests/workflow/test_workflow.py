@@ -309,7 +309,7 @@ def test_a_study_of_the_same_photos_extracts_nothing(finished, workflow):
 
 SWEEP = """
 models:
-  small: {cell: [lstm, rnn], wordvec_dim: 8, hidden_dim: 8, epochs: 1}
+  small: {architecture: [lstm, rnn], wordvec_dim: 8, hidden_dim: 8, epochs: 1}
 train: [small]
 seeds: [0, 1]
 ensemble: true
@@ -346,16 +346,21 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
     decoder = "beam2-block_ngrams=2"
     for cell in ("lstm", "rnn"):
         for run in ("seed0", "seed1", "ensemble"):
-            folder = results / f"captions/small-cell={cell}/{run}"
+            folder = results / f"captions/small-architecture={cell}/{run}"
             assert json.loads((folder / "perplexity.json").read_text())["captions"] == 30
             captions = json.loads((folder / f"{decoder}.json").read_text())
             words = json.loads((folder / f"{decoder}.words.json").read_text())
             assert [entry["caption"] for entry in captions] == [
                 " ".join(entry["words"]) for entry in words
             ]
-        trained = json.loads((results / f"models/small-cell={cell}/seed1/config.json").read_text())
-        assert trained["recipe"]["cell"] == cell
-        assert f"small-cell={cell},{decoder},2," in (results / "report/comparison.csv").read_text()
+        trained = json.loads(
+            (results / f"models/small-architecture={cell}/seed1/config.json").read_text()
+        )
+        assert trained["recipe"]["architecture"] == cell
+        assert (
+            f"small-architecture={cell},{decoder},2,"
+            in (results / "report/comparison.csv").read_text()
+        )
 
 
 def test_snakemake_makes_its_own_report(finished):
@@ -535,7 +540,7 @@ backbone: squeezenet1_0
 pca_components: 4
 shapes: {train_scenes: 8, val_scenes: 2}
 models:
-  rnn: {cell: rnn, wordvec_dim: 8, hidden_dim: 8, epochs: 1}
+  rnn: {architecture: rnn, wordvec_dim: 8, hidden_dim: 8, epochs: 1}
 train: [rnn]
 decoders: [greedy]
 meteor: false

@@ -51,6 +51,8 @@ class TrainedCaptioner:
     @property
     def region_dim(self) -> int:
         """Numbers a region, or an image where its features are of no regions."""
+        if self.recipe.architecture == "transformer":
+            return self.parameters["visual_projection.weight"].shape[1]
         return len(self.parameters["W_proj"])
 
 
@@ -65,7 +67,7 @@ def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
         What to write.
     """
     config = {
-        "cell": captioner.recipe.cell,
+        "architecture": captioner.recipe.architecture,
         "recipe": asdict(captioner.recipe),
         "feature_dim": captioner.feature_dim,
         **captioner.facts,
@@ -145,7 +147,10 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     config = read_json(path)
     try:
-        Recipe(**config["recipe"])
+        recipe = config["recipe"]
+        if isinstance(recipe, dict) and "cell" in recipe:  # what older versions call it
+            recipe["architecture"] = recipe.pop("cell")
+        Recipe(**recipe)
         _check_facts(config)
     except InputError as error:
         reason = str(error).rstrip(".")
@@ -189,11 +194,13 @@ def expected_shapes(
     Parameters
     ----------
     recipe : Recipe
-        Cell and sizes.
+        Architecture and sizes.
     feature_dim, vocabulary_size : int
         Numbers an image, or a region of it, and words.
     """
-    hidden, gates = recipe.hidden_dim, GATES[recipe.cell] * recipe.hidden_dim
+    if recipe.architecture == "transformer":
+        return _transformer_shapes(recipe, feature_dim, vocabulary_size)
+    hidden, gates = recipe.hidden_dim, GATES[recipe.architecture] * recipe.hidden_dim
     attention = {"W_query": (hidden, feature_dim), "W_context": (feature_dim, hidden)}
     return {
         "W_embed": (vocabulary_size, recipe.wordvec_dim),
@@ -206,3 +213,23 @@ def expected_shapes(
         "b_vocab": (vocabulary_size,),
         **(attention if recipe.attention else {}),
     }
+
+
+def _transformer_shapes(
+    recipe: Recipe, feature_dim: int, vocabulary_size: int
+) -> dict[str, tuple[int, ...]]:
+    """Return `expected_shapes` of a Transformer."""
+    width, hidden = recipe.wordvec_dim, recipe.hidden_dim
+    linear = {"visual_projection": (width, feature_dim), "output": (vocabulary_size, width)}
+    norms = []
+    for number in range(recipe.layers):
+        layer = f"transformer.layers.{number}"
+        for attention in ("self_attn", "multihead_attn"):
+            for part in ("key", "query", "value", "proj"):
+                linear[f"{layer}.{attention}.{part}"] = (width, width)
+        linear |= {f"{layer}.linear1": (hidden, width), f"{layer}.linear2": (width, hidden)}
+        norms += [f"{layer}.norm{which}" for which in (1, 2, 3)]
+    shapes = {"embedding.weight": (vocabulary_size, width)}
+    for name, shape in (linear | dict.fromkeys(norms, (width,))).items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes

@@ -1,6 +1,6 @@
 """What a captioner is made of and how it is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from recap.core.checks import bounded, require_options
@@ -9,11 +9,16 @@ from recap.core.errors import InputError
 # Of a hidden state; its weight matrix has the square of it.
 LARGEST_DIM = 65_536
 
-# Blocks of H columns in a cell's weights.
+MOST_LAYERS = 100
+
+# Blocks of H columns in the weights of a recurrent network.
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 # What only the captioner in PyTorch has.
 TORCH_ONLY = ("dropout", "region_dropout", "attention", "self_critical_epochs")
+
+# What only the Transformer has.
+TRANSFORMER_ONLY = ("layers", "heads")
 
 # What needs the features of an image's regions.
 NEEDS_REGIONS = ("attention", "region_dropout")
@@ -25,20 +30,26 @@ class Recipe:
 
     Attributes
     ----------
-    cell : {"rnn", "gru", "lstm"}
-        Vanilla RNN, GRU (its reset gate after the product, as PyTorch's) or LSTM.
+    architecture : {"rnn", "gru", "lstm", "transformer"}
+        Vanilla RNN, GRU (its reset gate after the product, as PyTorch's), LSTM or CS231n's
+        Transformer.
     backend : {"torch", "numpy"}
         What computes: PyTorch, or the reference in NumPy, which has neither dropout nor attention
-        nor self-critical training.
+        nor self-critical training nor a Transformer.
     wordvec_dim : int
-        Dimension of the word vectors, D.
+        Dimension of the word vectors, D, and of all that a Transformer computes.
     hidden_dim : int
-        Dimension of the hidden state, H.
+        Dimension of the hidden state, H, or of a Transformer's feed-forward layers.
+    layers : int
+        Layers of a Transformer.
+    heads : int
+        Heads of a Transformer's attentions; they share the `wordvec_dim`.
     attention : bool
-        Whether the hidden state looks at regions of the image for each word; the features must be
-        those of a grid.
+        Whether regions of the image are looked at for each word; the features must be those of a
+        grid.
     dropout : float
-        Probability with which an entry of a word vector or hidden state is dropped in training.
+        Probability with which an entry of a word vector or hidden state is dropped in training;
+        of a Transformer, an attention weight too.
     region_dropout : float
         Share of an image's regions that are hidden in training, drawn anew each time; the features
         must be those of a grid.
@@ -69,10 +80,12 @@ class Recipe:
         If a value is of another type or out of range, or NumPy is asked for what it does not have.
     """
 
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    architecture: Literal["rnn", "gru", "lstm", "transformer"] = "lstm"
     backend: Literal["torch", "numpy"] = "torch"
     wordvec_dim: int = bounded(256, minimum=1, maximum=LARGEST_DIM)
     hidden_dim: int = bounded(512, minimum=1, maximum=LARGEST_DIM)
+    layers: int = bounded(2, minimum=1, maximum=MOST_LAYERS)
+    heads: int = bounded(4, minimum=1, maximum=LARGEST_DIM)
     attention: bool = False
     dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
     region_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
@@ -89,10 +102,31 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse what is out of range, and what the captioner in NumPy does not have."""
         require_options(self)
+        if self.architecture == "transformer":
+            self._check_transformer()
+        else:
+            self._check_recurrent()
         for name in TORCH_ONLY:
             if self.backend == "numpy" and getattr(self, name):
                 raise InputError(
                     f"The captioner in NumPy has no `{name}`: leave it out or set `backend: torch`."
+                )
+
+    def _check_transformer(self) -> None:
+        if self.backend == "numpy":
+            raise InputError("The captioner in NumPy has no Transformer: set `backend: torch`.")
+        if self.wordvec_dim % 2 or self.wordvec_dim % self.heads:
+            raise InputError(
+                f"A Transformer's `wordvec_dim` must be even and a multiple of its `heads`, not"
+                f" {self.wordvec_dim} with {self.heads}: change one of them."
+            )
+
+    def _check_recurrent(self) -> None:
+        for field in fields(self):
+            if field.name in TRANSFORMER_ONLY and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"`{field.name}` means something only with `architecture: transformer`: give"
+                    " both or neither."
                 )
 
     def require_regions(self, regions: int) -> None:

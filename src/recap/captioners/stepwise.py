@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from recap.captioners.architectures import make_captioner
 from recap.captioners.folder import TrainedCaptioner, load_captioner
 from recap.captioners.layers import affine_forward
 from recap.captioners.numpy import CELLS, first_state
-from recap.captioners.torch import Captioner
 from recap.captions.words import NULL
 from recap.core.errors import InputError
 
@@ -46,7 +46,7 @@ class NumpySteps:
     """
 
     def __init__(self, captioner: TrainedCaptioner):
-        self._cell = captioner.recipe.cell
+        self._cell = captioner.recipe.architecture
         self._parameters = captioner.parameters
 
     def first_state(self, features: torch.Tensor) -> State:
@@ -158,6 +158,6 @@ def _make_one(captioner: TrainedCaptioner, device: torch.device) -> StepwiseCapt
     if captioner.recipe.backend == "numpy":
         return NumpySteps(captioner)
     words = captioner.idx_to_word
-    model = Captioner(captioner.recipe, captioner.region_dim, len(words), words.index(NULL))
+    model = make_captioner(captioner.recipe, captioner.region_dim, len(words), words.index(NULL))
     model.load_course_parameters(captioner.parameters)
     return model.to(device).eval()

@@ -1,23 +1,21 @@
 """The captioner in PyTorch: CS231n's model, a recurrent network over trained word vectors."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.packing import pack_captions
 from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
     RECURRENCES,
     LookUp,
     Padding,
-    VocabularyLoss,
     dropout,
     exact_precision,
 )
+from recap.captioners.trainable import TrainableCaptioner
 
 State = tuple[torch.Tensor, ...]
 
@@ -57,7 +55,7 @@ def attention_weights(queries: torch.Tensor, regions: torch.Tensor) -> torch.Ten
     return likeness.to(exact_precision(likeness)).softmax(dim=2)
 
 
-class Captioner(nn.Module):
+class Captioner(TrainableCaptioner):
     """A recurrent captioner whose first hidden state comes from an image's features.
 
     h_0 = features W_proj + b_proj; at each step the cell reads a word vector, and its hidden
@@ -95,12 +93,9 @@ class Captioner(nn.Module):
         null: int,
         precision: torch.dtype | None = None,
     ):
-        super().__init__()
-        self.cell_type = recipe.cell
-        self.dropout = recipe.dropout
-        self.null = null
-        self.precision = precision
-        gates_dim = GATES[recipe.cell] * recipe.hidden_dim
+        super().__init__(recipe, feature_dim, null, precision)
+        self.cell_type = recipe.architecture
+        gates_dim = GATES[recipe.architecture] * recipe.hidden_dim
 
         def normal(rows: int, columns: int, deviation: float) -> nn.Parameter:
             return nn.Parameter(torch.randn(rows, columns) * deviation)
@@ -116,53 +111,22 @@ class Captioner(nn.Module):
         self.b = nn.Parameter(torch.zeros(gates_dim))
         self.W_vocab = weights(recipe.hidden_dim, vocabulary_size)
         self.b_vocab = nn.Parameter(torch.zeros(vocabulary_size))
-        self.attention = recipe.attention
         if self.attention:
             self.W_query = weights(recipe.hidden_dim, feature_dim)
             self.W_context = weights(feature_dim, recipe.hidden_dim)
 
-    def forward(
-        self,
-        features: torch.Tensor,
-        captions: np.ndarray,
-        factors: np.ndarray | None = None,
-        banned_tokens: Sequence[int] = (),
+    def hidden_states(
+        self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
     ) -> torch.Tensor:
-        """Compute the loss: cross-entropy summed over words, averaged over captions.
+        """Return the states, with what they saw (P, H); see `TrainableCaptioner`.
 
-        Nothing is computed for what follows a caption's last real target. A word is projected once
-        for all the places where it stands; dropout therefore drops the same entries of its vector
-        in all of them.
-
-        Parameters
-        ----------
-        features : tensor of shape (N, K F)
-            Of K regions, one after another.
-        captions : integer array of shape (N, T)
-            Each `<START>`, words, `<END>`, `<NULL>`s.
-        factors : array of shape (N,), optional
-            What each caption's loss is multiplied by.
-        banned_tokens : sequence of int
-            Words whose probability is zero, whatever their scores.
-
-        Returns
-        -------
-        tensor of shape ()
-            Nats a caption.
+        A word is projected once for all the places where it stands; dropout therefore drops the
+        same entries of its vector in all of them.
         """
-        order, sizes, inputs, targets = pack_captions(captions, self.null)
-        words, places = np.unique(inputs, return_inverse=True)
-        order, words, places, targets = (
-            torch.from_numpy(numbers.astype(np.int64)).to(features.device)
-            for numbers in (order, words, places, targets)
+        words, places = (
+            torch.from_numpy(numbers.astype(np.int64)).to(regions.device)
+            for numbers in np.unique(inputs, return_inverse=True)
         )
-        weights = (targets != self.null) / len(captions)
-        if factors is not None:
-            packed = np.concatenate([np.arange(size) for size in sizes])
-            by_caption = torch.from_numpy(factors).to(weights)[order]
-            weights *= by_caption[torch.from_numpy(packed).to(by_caption.device)]
-
-        regions = self._regions(features)[order]
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
         vectors = dropout(self.W_embed[words], self.dropout, self.training)
         a = LookUp.apply(self._affine(vectors, self.Wx, self.b), places)
@@ -170,18 +134,15 @@ class Captioner(nn.Module):
         h = recurrence.apply(a, h0, self.Wh.to(a.dtype), sizes.tolist())
         if self.attention:
             h = h + self._look(h, regions.to(h.dtype), sizes)
-        h = dropout(h, self.dropout, self.training)
-        W, b = self.W_vocab.to(h.dtype), self.b_vocab.to(h.dtype)
-        if banned_tokens:
-            b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), -math.inf)
-        return VocabularyLoss.apply(h, W, b, targets, weights)
+        return dropout(h, self.dropout, self.training)
+
+    def vocabulary(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the weights (H, V) and the bias (V,) of the scores."""
+        return self.W_vocab, self.b_vocab
 
     def _affine(self, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         precision = self.precision or W.dtype
         return torch.addmm(b.to(precision), x.to(precision), W.to(precision))
-
-    def _regions(self, features: torch.Tensor) -> torch.Tensor:
-        return features.view(len(features), -1, len(self.W_proj))
 
     def _look(self, h: torch.Tensor, regions: torch.Tensor, sizes: np.ndarray) -> torch.Tensor:
         """Return what attention adds to packed hidden states (P, H); regions are (N, K, F)."""
@@ -202,7 +163,7 @@ class Captioner(nn.Module):
             The hidden state (N, H), for the LSTM the cell state (N, H), zero, and with attention
             the regions (N, K, F).
         """
-        regions = self._regions(features)
+        regions = self.regions(features)
         hidden = regions.mean(1) @ self.W_proj + self.b_proj
         state = (hidden, torch.zeros_like(hidden)) if self.cell_type == "lstm" else (hidden,)
         return (*state, regions) if self.attention else state
@@ -254,22 +215,3 @@ class Captioner(nn.Module):
         tensor of shape (N, K)
         """
         return attention_weights((state[0] @ self.W_query)[:, None], state[-1])[:, 0]
-
-    def course_parameters(self) -> dict[str, np.ndarray]:
-        """Return a copy of the parameters under CS231n's names and layouts."""
-        return {
-            name: parameter.detach().cpu().numpy().copy()
-            for name, parameter in self.named_parameters()
-        }
-
-    @torch.no_grad()
-    def load_course_parameters(self, parameters: dict[str, np.ndarray]) -> None:
-        """Take over parameters under CS231n's names and layouts.
-
-        Parameters
-        ----------
-        parameters : dict of arrays
-            As `course_parameters` returns them.
-        """
-        for name, parameter in self.named_parameters():
-            parameter.copy_(torch.from_numpy(parameters[name]))

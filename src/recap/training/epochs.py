@@ -59,7 +59,7 @@ def run_epochs(
     def take(wanted: np.ndarray, rate: float) -> float:
         return trainer.step(*train.batch(wanted, null), rate)
 
-    with progress(desc=recipe.cell, total=total, initial=done, unit="caption") as bar:
+    with progress(desc=recipe.architecture, total=total, initial=done, unit="caption") as bar:
         while state.rewarded_from is None and state.epoch < recipe.epochs:
             generator.bit_generator.state = state.order
             batches = draw_batches(train, recipe.batch_size, null, generator)

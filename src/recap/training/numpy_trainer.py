@@ -17,7 +17,7 @@ class NumpyTrainer:
             input_dim=feature_dim,
             wordvec_dim=recipe.wordvec_dim,
             hidden_dim=recipe.hidden_dim,
-            cell_type=recipe.cell,
+            cell_type=recipe.architecture,
         )
         self._recipe = recipe
         self._adam: dict[str, dict] = {name: {} for name in self.captioner.params}

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from recap.captioners.architectures import make_captioner
 from recap.captioners.decoding import AllowedWords, banned_tokens, decode
 from recap.captioners.recipe import Recipe
-from recap.captioners.torch import Captioner
 from recap.captions.words import NULL
 
 
 class TorchTrainer:
-    """Trains `recap.captioners.torch.Captioner`; parameters as in `trainer.make_trainer`."""
+    """Trains a captioner in PyTorch; parameters as in `trainer.make_trainer`."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class TorchTrainer:
         torch.utils.deterministic.fill_uninitialized_memory = False
         null = idx_to_word.index(NULL)
         self._idx_to_word = idx_to_word
-        self.captioner = Captioner(recipe, feature_dim, len(idx_to_word), null, precision)
+        self.captioner = make_captioner(recipe, feature_dim, len(idx_to_word), null, precision)
         self.captioner.to(device)
         self._device = device
         self._precision = precision
@@ -113,7 +113,7 @@ class TorchTrainer:
         """
         if not self._region_dropout:
             return features
-        regions = features.reshape(len(features), -1, len(self.captioner.W_proj))
+        regions = features.reshape(len(features), -1, self.captioner.feature_dim)
         kept = max(1, round(regions.shape[1] * (1 - self._region_dropout)))
         # PyTorch's generator is part of the checkpoint.
         chosen = torch.rand(regions.shape[:2]).argsort(dim=1)[:, :kept].numpy()

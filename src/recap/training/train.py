@@ -41,7 +41,7 @@ CHECKPOINT = "checkpoint.safetensors"
 NOTABLE_RISE = 1.01
 MEGABYTE = 10**6
 FEW_CAPTIONS = 50  # to choose an epoch on
-MEETS_FEATURES = {"W_proj", "W_query", "W_context"}
+MEETS_FEATURES = {"W_proj", "W_query", "W_context", "visual_projection.weight"}
 
 
 def train_captioner(

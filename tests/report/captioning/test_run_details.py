@@ -47,11 +47,11 @@ def test_recipes_side_by_side_tell_what_differs(fake):
     config["recipe"]["dropout"] = 0.5
     path.write_text(json.dumps(config))
     rows = {row.name: row for row in recipe_rows(fake.compared())}
-    assert rows["cell"].values == ["lstm", "rnn"]
+    assert rows["architecture"].values == ["lstm", "rnn"]
     assert rows["learning_rate"].values == ["0.005", "0.001"]
     assert rows["dropout"].values == ["–", "0.5"]
     assert {name for name, row in rows.items() if row.differs} == {
-        "cell",
+        "architecture",
         "learning_rate",
         "dropout",
     }
@@ -75,7 +75,7 @@ def test_a_configuration_of_the_least(fake):
         path.write_text(json.dumps({"recipe": {}, "feature_dim": 1, "idx_to_word": SPECIAL_WORDS}))
     rows = {row.name: row.values for row in recipe_rows(fake.compared())}
     assert rows == {
-        "cell": ["–", "–"],
+        "architecture": ["–", "–"],
         "feature dimensions": ["1", "1"],
         "vocabulary words": ["4", "4"],
     }

@@ -35,7 +35,7 @@ COMPONENTS = 6
 def study(tmp_path_factory):
     """Return a study's folder with an untrained captioner, a PCA and photos."""
     folder = tmp_path_factory.mktemp("study")
-    recipe = Recipe(cell="rnn", wordvec_dim=5, hidden_dim=7)
+    recipe = Recipe(architecture="rnn", wordvec_dim=5, hidden_dim=7)
     generator = np.random.default_rng(0)
     parameters = {
         name: generator.standard_normal(shape).astype(np.float32)
@@ -363,7 +363,7 @@ def test_a_page_of_an_ensemble_has_no_maps(study, tmp_path):
 
 
 def test_the_page_shows_the_attention_of_a_captioner_that_has_it(study, tmp_path, monkeypatch):
-    recipe = Recipe(cell="lstm", wordvec_dim=5, hidden_dim=7, attention=True)
+    recipe = Recipe(architecture="lstm", wordvec_dim=5, hidden_dim=7, attention=True)
     generator = np.random.default_rng(1)
     parameters = {
         name: generator.standard_normal(shape).astype(np.float32)

@@ -161,7 +161,7 @@ def seconds_on_coco(stages: list[Stage], study: Study) -> dict[str, float]:
 def _recipe(runs: list[Run]) -> dict[str, str]:
     """Return the recipe of a model, which all its seeds share, and what it was given."""
     config = runs[0].config
-    settings = {"cell": config.get("cell", "–"), **config.get("recipe", {})}
+    settings = {"architecture": config.get("architecture", "–"), **config.get("recipe", {})}
     for name, key in [("feature dimensions", "feature_dim"), ("validation", "validation")]:
         if key in config:
             settings[name] = config[key]

@@ -1,0 +1,131 @@
+"""What the captioners in PyTorch share: the loss over packed captions, and their parameters."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from recap.captioners.packing import pack_captions
+from recap.captioners.recipe import Recipe
+from recap.captioners.recurrences import VocabularyLoss
+
+
+class TrainableCaptioner(nn.Module):
+    """A captioner whose loss is computed for all words of a minibatch at once, without padding.
+
+    Of an architecture, `hidden_states` gives a vector for each word, and `vocabulary` what makes
+    scores of it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Architecture, sizes, attention and dropout.
+    feature_dim : int
+        Numbers an image, or a region of it, F.
+    null : int
+        The number of `<NULL>`, which is no target.
+    precision : torch.dtype, optional
+        Number format of the matrix products in `forward`; that of the parameters by default.
+    """
+
+    def __init__(
+        self, recipe: Recipe, feature_dim: int, null: int, precision: torch.dtype | None = None
+    ):
+        super().__init__()
+        self.attention = recipe.attention
+        self.dropout = recipe.dropout
+        self.feature_dim = feature_dim
+        self.null = null
+        self.precision = precision
+
+    def hidden_states(
+        self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
+    ) -> torch.Tensor:
+        """Return what the scores of the words after each input are made of.
+
+        Parameters
+        ----------
+        regions : tensor of shape (N, K, F)
+            Of each image, in the captions' packed order.
+        inputs : integer array of shape (P,)
+            Words, packed (see `recap.captioners.packing`).
+        sizes : integer array of shape (T,)
+            How many captions are running at each step.
+
+        Returns
+        -------
+        tensor of shape (P, H)
+        """
+        raise NotImplementedError
+
+    def vocabulary(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the weights (H, V) and the bias (V,) of the scores."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        features: torch.Tensor,
+        captions: np.ndarray,
+        factors: np.ndarray | None = None,
+        banned_tokens: Sequence[int] = (),
+    ) -> torch.Tensor:
+        """Compute the loss: cross-entropy summed over words, averaged over captions.
+
+        Nothing is computed for what follows a caption's last real target.
+
+        Parameters
+        ----------
+        features : tensor of shape (N, K F)
+            Of K regions, one after another.
+        captions : integer array of shape (N, T)
+            Each `<START>`, words, `<END>`, `<NULL>`s.
+        factors : array of shape (N,), optional
+            What each caption's loss is multiplied by.
+        banned_tokens : sequence of int
+            Words whose probability is zero, whatever their scores.
+
+        Returns
+        -------
+        tensor of shape ()
+            Nats a caption.
+        """
+        order, sizes, inputs, targets = pack_captions(captions, self.null)
+        order, targets = (
+            torch.from_numpy(numbers.astype(np.int64)).to(features.device)
+            for numbers in (order, targets)
+        )
+        weights = (targets != self.null) / len(captions)
+        if factors is not None:
+            packed = np.concatenate([np.arange(size) for size in sizes])
+            by_caption = torch.from_numpy(factors).to(weights)[order]
+            weights *= by_caption[torch.from_numpy(packed).to(by_caption.device)]
+        h = self.hidden_states(self.regions(features)[order], inputs, sizes)
+        W, b = (part.to(h.dtype) for part in self.vocabulary())
+        if banned_tokens:
+            b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), -math.inf)
+        return VocabularyLoss.apply(h, W, b, targets, weights)
+
+    def regions(self, features: torch.Tensor) -> torch.Tensor:
+        """Return features (N, K F) by region, (N, K, F)."""
+        return features.view(len(features), -1, self.feature_dim)
+
+    def course_parameters(self) -> dict[str, np.ndarray]:
+        """Return a copy of the parameters under CS231n's names and layouts."""
+        return {
+            name: parameter.detach().cpu().numpy().copy()
+            for name, parameter in self.named_parameters()
+        }
+
+    @torch.no_grad()
+    def load_course_parameters(self, parameters: dict[str, np.ndarray]) -> None:
+        """Take over parameters under CS231n's names and layouts.
+
+        Parameters
+        ----------
+        parameters : dict of arrays
+            As `course_parameters` returns them.
+        """
+        for name, parameter in self.named_parameters():
+            parameter.copy_(torch.from_numpy(parameters[name]))
