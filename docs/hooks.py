@@ -45,6 +45,11 @@ def on_page_markdown(markdown, page, config, files):
     )
 
 
+def on_page_content(html, page, config, files):
+    """Let a column without a name have no header, which a screen reader would announce."""
+    return html.replace("<th></th>", "<td></td>")
+
+
 def on_post_page(output, page, config):
     """Refuse a page that would load something from the network."""
     if found := FETCHED.search(output):
