@@ -9,8 +9,8 @@ def test_a_sweep_is_called_by_what_tells_its_models_apart():
     called = short_names(["rnn", *SWEEP, f"{SWEEP[0]} ensemble"])
     assert list(called.values()) == [
         "rnn",
-        *("lstm 64, 0.01", "lstm 64, 1e-05", "lstm 128, 0.01", "lstm 128, 1e-05"),
-        "lstm 64, 0.01 ensemble",
+        *("lstm 64/0.01", "lstm 64/1e-05", "lstm 128/0.01", "lstm 128/1e-05"),
+        "lstm 64/0.01 ensemble",
     ]
 
 

@@ -12,7 +12,7 @@ def short_names(models: list[str]) -> dict[str, str]:
     """Return what models are called: short where a sweep made long names.
 
     Of `lstm-hidden_dim=64-learning_rate=0.01` remain the options that tell it from the others of
-    its sweep, by their values: `lstm 64, 0.01`.
+    its sweep, by their values: `lstm 64/0.01`.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def short_names(models: list[str]) -> dict[str, str]:
     for name, (base, options, ending) in parts.items():
         sweep = [others for other, others, _ in parts.values() if other == base]
         told = [option for option in options if not all(option in others for others in sweep)]
-        values = ", ".join(_value(option) for option in told)
+        values = "/".join(_value(option) for option in told)
         called[name] = " ".join(filter(None, [base, values])) + ending
     if max(map(len, models)) <= LONGEST_NAME or len(set(called.values())) < len(models):
         return {name: name for name in models}

@@ -95,10 +95,12 @@ def feature_rows(study: Study) -> list[SettingRow]:
 
 def recipe_rows(comparison: Comparison) -> list[SettingRow]:
     """Return the recipes of the models side by side."""
+    names = comparison.full_names
+    shortened = any(full != model for model, full in names.items())
     return side_by_side(
         [
-            ({"model": full} if full != model else {}) | _recipe(comparison.models[model])
-            for model, full in comparison.full_names.items()
+            ({"model": full} if shortened else {}) | _recipe(comparison.models[model])
+            for model, full in names.items()
         ]
     )
 
