@@ -171,8 +171,8 @@ def search_in_words(rows: list[ScoreRow], verdict: Verdict) -> str:
     if not lowered or decoder.beam_width == 1:
         return ""
     return (
-        f"Against greedy decoding, {decoder.in_words} lowers the CIDEr-D of {', '.join(lowered)}: it"
-        " finds captions that are likelier to the model, which need not be better ones."
+        f"Against greedy decoding, {decoder.in_words} lowers the CIDEr-D of {', '.join(lowered)}:"
+        " it finds captions that are likelier to the model, which need not be better ones."
     )
 
 
