@@ -1,4 +1,5 @@
 import csv
+import html
 import io
 import json
 import math
@@ -25,7 +26,7 @@ from recap.evaluation import caption as module
 from recap.evaluation.export import export_captioner
 from recap.features.extract import extract_features
 from recap.features.pca import PCA
-from recap.report.photos.caption import caption
+from recap.report.photos.caption import PRETRAINED, caption
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "dog", "cat", "runs"]
 COMPONENTS = 6
@@ -230,6 +231,18 @@ def test_an_exported_captioner_needs_nothing_beside_it(study, tmp_path, capsys):
         caption(study / "0.png", **chosen)
 
 
+def test_without_a_model_the_captioner_that_comes_with_recap(study, tmp_path, capsys):
+    page = tmp_path / "captions.html"
+    caption(study / "0.png", page=page, device="cpu", threads=1)
+    out, err = capsys.readouterr()
+    assert len(out.split()) >= 3
+    assert set(out.split()) <= set(load_captioner(PRETRAINED).idx_to_word[4:])
+    terms = "captions by recap's own captioner, which learnt from Flickr8k"
+    assert err.startswith(f"note: {terms}")
+    assert terms in html.unescape(page.read_text())
+    assert sum(file.stat().st_size for file in PRETRAINED.iterdir()) < 10_000_000
+
+
 @pytest.mark.parametrize("attributes", [{"backbone": 5}, {"layer": ["fc7", "fc7"]}])
 def test_a_pca_whose_attributes_are_no_text(study, tmp_path, attributes):
     pca = changed_pca(study, tmp_path / "pca.h5", **attributes)
@@ -344,12 +357,21 @@ def test_a_page_shows_photos_captions_and_maps(study, tmp_path, capsys):
         first, *others = entry["captions"]
         assert f"<h2>{first['caption']}</h2>" in text
         assert len(others) == 2
+    # The map of the rarest word is shown, which has the highest number.
+    for entry, (label, shown) in zip(told, chosen_words(text), strict=True):
+        assert label == shown == max(entry["captions"][0]["words"], key=WORDS.index)
     shades = re.findall(r'<span class="lit"><img src="([^"]+)"', text)
     assert len(shades) == sum(len(entry["captions"][0]["words"]) for entry in told)
     assert len(set(shades)) > 1
     assert all(shade.startswith("data:image/png;base64,") for shade in shades)
     assert not re.search(r'(src|href)="(?!data:|#)', text)
     assert "by the gradient of its" in text
+
+
+def chosen_words(text):
+    """Return of each photo the word that is chosen, and that whose map is large."""
+    chosen = re.findall(r' checked>.*?class="said">(\w+)<', text, re.S)
+    return zip(chosen, re.findall(r"<figcaption><b>(\w+)</b>", text), strict=True)
 
 
 def test_a_page_of_an_ensemble_has_no_maps(study, tmp_path):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from PIL import Image
 
+import recap
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners
 from recap.core.checks import require
@@ -28,10 +29,17 @@ from recap.report.thumbnails import thumbnail
 
 HERE = Path(__file__).parent
 
+# The captioner that comes with recap; its card is the README.md there.
+PRETRAINED = Path(recap.__file__).parent / "pretrained/flickr8k"
+TERMS = (
+    "captions by recap's own captioner, which learnt from Flickr8k: for research and education"
+    " only; it names what Flickr8k's photos show, people and dogs above all, and is often wrong"
+)
+
 
 def caption(
     *photos: Path,
-    model: list[Path],
+    model: list[Path] | None = None,
     pca: Path | None = None,
     weights: str = "",
     decoder: str = "beam3",
@@ -45,16 +53,17 @@ def caption(
 
     A photo of the study gets the same features as in the study, if those were made on the same kind
     of device: the number format is kept, and batches are filled up to their usual size. A captioner
-    that was trained on drawn scenes alone says so on standard error.
+    that was trained on drawn scenes alone says so on standard error, and so does the one that comes
+    with recap, of the terms and limits of its data.
 
     Parameters
     ----------
     photos : Path
         Picture files.
-    model : list of Path
+    model : list of Path, optional
         Folder of a trained captioner, such as `results/shapes/models/lstm/seed0`, or of one that
         `export_captioner` wrote; several caption as an ensemble, by the mean of their
-        probabilities.
+        probabilities. By default the one that comes with recap, which learnt from Flickr8k.
     pca : Path, optional
         What `fit_pca` wrote in the captioner's study; found beside the captioner by default.
     weights : str
@@ -91,10 +100,14 @@ def caption(
     require(best >= 1, "best", "at least 1", best)
     use_threads(threads)
     chosen = read_decoder(decoder)
+    note = "" if model else TERMS
+    model = model or [PRETRAINED]
     captioners = load_captioners(model)
     warnings = warnings_of(captioners)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     captioned = caption_photos(
         photos,
         captioners,
@@ -107,7 +120,7 @@ def caption(
     )
     print(FORMATS[format](captioned, len(photos) > 1), end="")
     if page is not None:
-        content = render_page(captioned, captioners, chosen, warnings)
+        content = render_page(captioned, captioners, chosen, warnings, note)
         with atomic_path(page) as scratch:
             scratch.write_text(content, encoding="utf-8", newline="\n")
         print(f"{len(captioned)} photos with their captions: {page}", file=sys.stderr)
@@ -172,21 +185,23 @@ def render_page(
     captioners: list[TrainedCaptioner],
     decoder: Decoder,
     warnings: list[str],
+    note: str,
 ) -> str:
     """Return the page that shows captioned photos, as HTML."""
     return render(
         HERE / "photos.html",
         scripts=[KIT / "maps.js"],
         title=f"{len(captioned)} photo{'s' * (len(captioned) != 1)} with captions",
-        photos=[_shown(photo) for photo in captioned],
+        photos=[_shown(photo, captioners[0].idx_to_word) for photo in captioned],
         by="attention" if captioners[0].recipe.attention else "gradient",
         members=len(captioners),
         decoder=decoder.in_words,
         warnings=warnings,
+        note=note,
     )
 
 
-def _shown(photo: CaptionedPhoto) -> dict:
+def _shown(photo: CaptionedPhoto, idx_to_word: list[str]) -> dict:
     """Return what the page shows of a photo: of its folder, nothing."""
     whole, width, height = thumbnail(decode_image(read_photo(photo.file), str(photo.file)))
     seen, *_ = thumbnail(Image.fromarray(photo.seen), SIDE)
@@ -206,4 +221,8 @@ def _shown(photo: CaptionedPhoto) -> dict:
         "first": first,
         "others": others,
         "words": words,
+        # Words are numbered by falling frequency: the map of the rarest is the one to begin with.
+        "rarest": max(
+            range(len(first.words)), key=lambda place: idx_to_word.index(first.words[place])
+        ),
     }
