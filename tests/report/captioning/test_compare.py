@@ -69,6 +69,11 @@ def test_writes_four_files_and_prints_the_summary(fake, tmp_path, capsys):
     assert capsys.readouterr().out == (tmp_path / "report/summary.txt").read_text(encoding="utf-8")
 
 
+def test_the_folder_of_pictures_is_there_also_where_all_lie_in_the_page(fake, tmp_path):
+    compare(fake, tmp_path / "report", gallery="all")
+    assert list((tmp_path / "report/photos").iterdir()) == []
+
+
 def test_same_inputs_same_bytes(fake, tmp_path):
     for name in ("one", "two"):
         compare(fake, tmp_path / name)

@@ -66,6 +66,9 @@ def compare_captioners(
     selection = Selection(models, seeds, decoders, ensembles)
     read = [read_study(study, selection) for study in studies]
     comparisons = build_comparisons(read)
+    if gallery == "all":
+        # The rule's output, also where all photos lie in the page.
+        (output / "photos").mkdir(parents=True, exist_ok=True)
     chapters = [
         write_chapter(
             comparison, number=number, seed=seed, beside=output if gallery == "all" else None
