@@ -109,12 +109,13 @@ def compare(folder: Path, megabytes: int, pairs: int) -> list[float]:
     """Return the rates of learning from the file over those from memory."""
     ratios = []
     for _ in range(pairs):
-        seconds = []
-        for held in (megabytes + 1, megabytes // 4):
-            log = run(*training(folder, held))[3]
+        seconds, words = [], []
+        for place, held in (("memory", megabytes + 1), ("the file", megabytes // 4)):
+            _, computed, _, log = run(*training(folder, held))
             seconds.append(seconds_of_work(log))
+            words.append(f"from {place} {seconds[-1]:.1f} s, computed in all {computed:.1f} s")
         ratios.append(round(seconds[0] / seconds[1], 3))
-        print(f"from memory {seconds[0]:.1f} s, from the file {seconds[1]:.1f} s", flush=True)
+        print("; ".join(words), flush=True)
     return ratios
 
 
