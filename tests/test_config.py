@@ -208,6 +208,7 @@ NO_SETTINGS = {
     ("caption", "best"),
     ("caption", "format"),
     ("caption", "weights"),  # empty for those of the components' file
+    ("export_captioner", "weights"),
     ("verify", "course"),
     ("check", "seconds"),
 }
