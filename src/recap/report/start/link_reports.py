@@ -57,12 +57,14 @@ def _shown(report: Path) -> dict[str, Any]:
     if heading is None:
         raise InputError(f"{report} is no report of recap's: make it again.")
     kind = KIND.search(page)
+    pictures: dict[str, str] = {}
+    for source, alt in PICTURE.findall(page):
+        pictures.setdefault(source, html.unescape(alt))
     return {
         "kind": html.unescape(kind[1]) if kind else report.parents[1].name,
         "title": html.unescape(heading[1]),
         "pictures": [
-            {"source": source, "alt": html.unescape(alt)}
-            for source, alt in PICTURE.findall(page)[:MOST_PICTURES]
+            {"source": source, "alt": alt} for source, alt in list(pictures.items())[:MOST_PICTURES]
         ],
     }
 
