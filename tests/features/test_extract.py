@@ -484,10 +484,18 @@ CONTEXT.set_forkserver_preload(["recap.features.extract"])
 def start_extraction(images, annotations, output):
     options = {"backbone": "squeezenet1_0", "device": "cpu", "threads": 1}
     process = CONTEXT.Process(
-        target=extract_features, args=(images, annotations), kwargs={"output": output, **options}
+        target=extract_like_a_command,
+        args=(images, annotations),
+        kwargs={"output": output, **options},
     )
     process.start()
     return process
+
+
+def extract_like_a_command(*arguments, **options):
+    """Extract with readers that are forked from this process, and end when it is killed."""
+    multiprocessing.set_start_method("fork", force=True)
+    extract_features(*arguments, **options)
 
 
 def extract_with_kills(images, annotations, output, kills, generator):
