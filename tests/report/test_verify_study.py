@@ -106,7 +106,7 @@ def test_one_bit_of_any_file_of_a_finished_study(finished, capsys):
         for path in finished.rglob("*")
         if path.is_file() and not path.name.startswith(".") and "tensorboard" not in path.parts
     )
-    assert len(names) == 20
+    assert len(names) == 21
     for name in names:
         path = finished / name
         whole = path.read_bytes()
