@@ -350,10 +350,10 @@ def settings_to_tell():
 
 def opening_words():
     """Return how long the jobs will take, where earlier runs tell it of this machine's cores."""
-    # None on a cluster.
-    cores = workflow.resource_settings.cores
-    if not cores:
-        return ""
+    try:
+        cores = workflow.cores
+    except WorkflowError:
+        return ""  # on a cluster
     jobs = [job for job in workflow.dag.needrun_jobs() if job.benchmark]
     return expected_time([(Path(job.benchmark), job.threads) for job in jobs], cores)
 
