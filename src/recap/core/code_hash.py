@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -28,21 +29,20 @@ def code_hash(*modules: str) -> str:
     str
         Sixteen hexadecimal digits, equal as long as no byte of that code changes.
     """
-    files = sorted({path for module in modules for path in _sources(module)})
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return _digest({path for module in modules for path in _sources(module)})
 
 
 def package_hash() -> str:
     """Return a digest of all files of recap that are code or data of it, sixteen digits."""
+    files = PACKAGE.rglob("*.*")
+    return _digest(path for path in files if path.is_file() and path.suffix != ".pyc")
+
+
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes() + b"\0")
+    for path in sorted(files):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

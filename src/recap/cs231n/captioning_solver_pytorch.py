@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recap.captioners.numpy import sample_coco_minibatch
 from recap.cs231n.classifiers.rnn_pytorch import CaptioningRNN
@@ -60,7 +61,7 @@ class CaptioningSolverPytorch:
         self.num_epochs = num_epochs
         self.print_every = print_every
         self.verbose = verbose
-        self.optim = torch.optim.Adam(list(model.params.values()), learning_rate)
+        self.optim = torch.optim.Adam(self._parameters(), learning_rate)
         self._reset()
 
     def _reset(self) -> None:
@@ -69,22 +70,31 @@ class CaptioningSolverPytorch:
 
     def train(self) -> None:
         """Train for `num_epochs` epochs; the parameters ask for gradients only meanwhile."""
+        for parameter in self._parameters():
+            parameter.requires_grad_()
+        self._take_steps()
+        for parameter in self._parameters():
+            parameter.requires_grad_(False)
+
+    def _take_steps(self) -> None:
         steps_per_epoch = max(len(self.data["train_captions"]) // self.batch_size, 1)
         n_steps = self.num_epochs * steps_per_epoch
-        for parameter in self.model.params.values():
-            parameter.requires_grad_()
         for step in range(n_steps):
             self._step()
             if self.verbose and step % self.print_every == 0:
                 print(f"(Iteration {step + 1} / {n_steps}) loss: {self.loss_history[-1]:f}")
             self.epoch += (step + 1) % steps_per_epoch == 0
-        for parameter in self.model.params.values():
-            parameter.requires_grad_(False)
 
     def _step(self) -> None:
         captions, features, _ = sample_coco_minibatch(self.data, self.batch_size, "train")
-        loss = self.model.loss(torch.from_numpy(features), torch.from_numpy(captions).long())
+        loss = self._loss(torch.from_numpy(features), torch.from_numpy(captions).long())
         self.optim.zero_grad()
         loss.backward()
         self.optim.step()
         self.loss_history.append(loss.detach().numpy())
+
+    def _parameters(self) -> list[Tensor]:
+        return list(self.model.params.values())
+
+    def _loss(self, features: Tensor, captions: Tensor) -> Tensor:
+        return self.model.loss(features, captions)

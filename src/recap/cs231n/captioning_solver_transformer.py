@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.numpy import sample_coco_minibatch
+from recap.cs231n.captioning_solver_pytorch import CaptioningSolverPytorch
 from recap.cs231n.classifiers.transformer import CaptioningTransformer
 
 __all__ = ["CaptioningSolverTransformer"]
 
 
-class CaptioningSolverTransformer:
+class CaptioningSolverTransformer(CaptioningSolverPytorch):
     """Trains a `CaptioningTransformer` with PyTorch's Adam.
 
     Parameters
@@ -53,43 +52,23 @@ class CaptioningSolverTransformer:
         verbose: bool = True,
         **unknown: Any,
     ):
-        if unknown:
-            raise ValueError(f"Unrecognized arguments {', '.join(map(repr, unknown))}.")
-        self.model = model
-        self.data = data
+        super().__init__(
+            model, data, learning_rate, batch_size, num_epochs, print_every, verbose, **unknown
+        )
         self.idx_to_word = idx_to_word
-        self.batch_size = batch_size
-        self.num_epochs = num_epochs
-        self.print_every = print_every
-        self.verbose = verbose
-        self.optim = torch.optim.Adam(model.parameters(), learning_rate)
-        self._reset()
-
-    def _reset(self) -> None:
-        self.epoch = 0
-        self.loss_history = []
 
     def train(self) -> None:
         """Train for `num_epochs` epochs."""
-        steps_per_epoch = max(len(self.data["train_captions"]) // self.batch_size, 1)
-        n_steps = self.num_epochs * steps_per_epoch
-        for step in range(n_steps):
-            self._step()
-            if self.verbose and step % self.print_every == 0:
-                print(f"(Iteration {step + 1} / {n_steps}) loss: {self.loss_history[-1]:f}")
-            self.epoch += (step + 1) % steps_per_epoch == 0
+        self._take_steps()
 
-    def _step(self) -> None:
-        captions, features, _ = sample_coco_minibatch(self.data, self.batch_size, "train")
-        captions = torch.from_numpy(captions).long()
+    def _parameters(self) -> list[Tensor]:
+        return list(self.model.parameters())
+
+    def _loss(self, features: Tensor, captions: Tensor) -> Tensor:
         inputs, targets = captions[:, :-1], captions[:, 1:]
-        scores = self.model(torch.from_numpy(features).float(), inputs)
+        scores = self.model(features.float(), inputs)
         mask = targets != self.model._null
-        loss = self.transformer_temporal_softmax_loss(scores, targets, mask)
-        self.optim.zero_grad()
-        loss.backward()
-        self.optim.step()
-        self.loss_history.append(loss.detach().numpy())
+        return self.transformer_temporal_softmax_loss(scores, targets, mask)
 
     def transformer_temporal_softmax_loss(self, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
         """Return the cross-entropy of scores (N, T, V), a mean over all steps, padding too."""

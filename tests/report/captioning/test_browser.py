@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from recap.report.captioning import gallery
+from recap.report.captioning import choose_images
 from recap.report.captioning.compare import compare_captioners
 
 STYLE = Path(importlib.resources.files("recap.report") / "style.css")
@@ -279,8 +279,8 @@ def test_a_view_is_in_the_address(opened, report_page):
 
 def test_photos_beside_the_page_are_found_and_shown(browser, with_words, tmp_path, monkeypatch):
     """Of 20 photos 8 lie in the page; the cards of the others are made when they are looked for."""
-    monkeypatch.setattr(gallery, "MOST_IMAGES", 8)
-    monkeypatch.setattr(gallery, "PER_GROUP", 2)
+    monkeypatch.setattr(choose_images, "MOST_IMAGES", 8)
+    monkeypatch.setattr(choose_images, "PER_GROUP", 2)
     compare_captioners(with_words.folder, output=tmp_path / "one", gallery="all")
     compare_captioners(with_words.folder, output=tmp_path / "few")
     page = browser.new_page()

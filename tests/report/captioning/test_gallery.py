@@ -10,13 +10,8 @@ import pytest
 from PIL import Image
 
 from recap.core.errors import InputError
-from recap.report.captioning.gallery import (
-    MOST_IMAGES,
-    build_gallery,
-    choose_images,
-    overconfidence,
-    shown_models,
-)
+from recap.report.captioning.choose_images import MOST_IMAGES, choose_images, overconfidence
+from recap.report.captioning.gallery import build_gallery, shown_models
 from recap.report.captioning.judge import judge
 
 

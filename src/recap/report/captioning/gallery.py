@@ -1,19 +1,19 @@
 """A choice of photos with what people and the models say of them."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.images import ImageStore
 from recap.core.json_files import read_json
 from recap.core.progress import progress
+from recap.report.captioning.choose_images import choose_images, overconfidence
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import TIE
 from recap.report.captioning.study import Decoding
@@ -21,8 +21,6 @@ from recap.report.captioning.verdict import Verdict
 from recap.report.numbers import percent
 from recap.report.thumbnails import as_data, small_webp
 
-MOST_IMAGES = 240
-PER_GROUP = 48
 MOST_MODELS = 6
 
 
@@ -215,76 +213,6 @@ class Gallery:
         middle = np.median([card.highest for card in there])
         good = [card for card in there if card.highest >= middle]
         return max(good, key=lambda card: (card.gap, card.highest))
-
-
-def overconfidence(confidence: np.ndarray, cider: np.ndarray) -> np.ndarray:
-    """Return how sure models were of wrong captions.
-
-    Parameters
-    ----------
-    confidence : ndarray of shape (M, N), float64
-        Of the M models in their captions of N images.
-    cider : ndarray of shape (M, N), float64
-        CIDEr-D of these captions.
-
-    Returns
-    -------
-    ndarray of shape (N,), float64
-        The place of a caption among its model's by confidence, less that by CIDEr-D, both from 0 to
-        1; the largest over the models.
-    """
-    difference = rankdata(confidence, axis=1) - rankdata(cider, axis=1)
-    return (difference / cider.shape[1]).max(axis=0)
-
-
-def choose_images(
-    cider: np.ndarray,
-    overconfident: np.ndarray | None = None,
-    *,
-    explained: Sequence[int] = (),
-    seed: int,
-) -> dict[str, list[int]]:
-    """Choose the photos to show, by the reason for which they are shown.
-
-    Parameters
-    ----------
-    cider : ndarray of shape (M, N), float64
-        CIDEr-D of the M models on the N images.
-    overconfident : ndarray of shape (N,), float64, optional
-        From `overconfidence`.
-    explained : sequence of int
-        Columns of the images with maps of words.
-    seed : int
-        Seed of what is drawn, and of the order among equals.
-
-    Returns
-    -------
-    dict of str to list of int
-        Under `best`, `worst`, `disagree` (left out for a single model) and `sure` (the most
-        overconfident; left out where that is not known) up to 48 columns of `cider` each, or a
-        quarter of few; one may be in several. Under `explained` what was given, if anything. Under
-        `drawn` so many others that all together are
-        240, or all there are.
-    """
-    models, images = cider.shape
-    order = np.random.default_rng(seed).permutation(images)
-    mean = cider.mean(axis=0)
-    keys = {"best": -mean, "worst": mean}
-    if models > 1:
-        keys["disagree"] = cider.min(axis=0) - cider.max(axis=0)
-    if overconfident is not None:
-        keys["sure"] = -overconfident
-    size = min(PER_GROUP, -(-images // 4))
-    chosen = {
-        name: order[np.argsort(key[order], kind="stable")][:size].tolist()
-        for name, key in keys.items()
-    }
-    if explained:
-        chosen["explained"] = list(explained)
-    taken = set().union(*chosen.values())
-    others = [index for index in order.tolist() if index not in taken]
-    chosen["drawn"] = others[: max(0, MOST_IMAGES - len(taken))]
-    return chosen
 
 
 def shown_models(verdict: Verdict) -> list[str]:
