@@ -117,7 +117,7 @@ def _painting_schema() -> dict:
 def _check_recipe(name: str, options: dict) -> dict:
     """Return a recipe's options if a captioner can be trained with them."""
     try:
-        return asdict(Recipe(**options))
+        return Recipe(**options).settings()
     except InputError as error:
         raise InputError(f"`models.{name}`: {error}") from None
 

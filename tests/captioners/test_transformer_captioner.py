@@ -171,6 +171,16 @@ def test_what_cannot_be_is_refused(options, message):
         Recipe(**{"architecture": "transformer", "wordvec_dim": 8} | options)
 
 
+@pytest.mark.parametrize("architecture", ["gru", "transformer"])
+def test_only_of_a_transformer_layers_and_heads_are_told(architecture, make_captioner, tmp_path):
+    captioner = make_captioner(architecture=architecture, wordvec_dim=8)
+    save_captioner(tmp_path, captioner)
+    told = json.loads((tmp_path / "config.json").read_text())["recipe"]
+    assert Recipe(**told) == captioner.recipe
+    transformer = architecture == "transformer"
+    assert ("layers" in told, "heads" in told) == (transformer, transformer)
+
+
 def test_a_captioner_of_an_older_version_is_read(make_captioner, tmp_path):
     save_captioner(tmp_path, make_captioner(architecture="gru"))
     config = json.loads((tmp_path / "config.json").read_text())

@@ -1,6 +1,6 @@
 """A trained captioner's folder: `model.safetensors` and `config.json`."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def save_captioner(folder: Path, captioner: TrainedCaptioner) -> None:
     """
     config = {
         "architecture": captioner.recipe.architecture,
-        "recipe": asdict(captioner.recipe),
+        "recipe": captioner.recipe.settings(),
         "feature_dim": captioner.feature_dim,
         **captioner.facts,
         "idx_to_word": captioner.idx_to_word,

@@ -1,7 +1,7 @@
 """What a captioner is made of and how it is trained."""
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 from recap.core.checks import bounded, require_options
 from recap.core.errors import InputError
@@ -128,6 +128,15 @@ class Recipe:
                     f"`{field.name}` means something only with `architecture: transformer`: give"
                     " both or neither."
                 )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options by name, without those that mean nothing to the architecture."""
+        recurrent = self.architecture != "transformer"
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if not (recurrent and name in TRANSFORMER_ONLY)
+        }
 
     def require_regions(self, regions: int) -> None:
         """Refuse features that a captioner cannot be trained on.
