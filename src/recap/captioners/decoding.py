@@ -119,5 +119,5 @@ def decode(
         found[running, length] = log_probabilities.gather(1, words[:, None])[:, 0].float()
         on = (words != allowed.end).nonzero()[:, 0]
         running, words = running[on], words[on]
-        state = tuple(part[on] for part in state)
+        state = tuple(part.index_select(0, on) for part in state)
     return captions, found

@@ -292,7 +292,7 @@ class LookUp(torch.autograd.Function):
     def forward(ctx, table: Tensor, places: Tensor) -> Tensor:
         """Copy the rows."""
         ctx.save_for_backward(places)
-        return table[places]
+        return table.index_select(0, places)
 
     @staticmethod
     def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
@@ -323,7 +323,8 @@ class VocabularyLoss(torch.autograd.Function):
             *(part.split(LOSS_ROWS) for part in (h, targets, weights, dscores)), strict=True
         )
         for states, words, factors, gradient in blocks:
-            scores = torch.addmm(b, states, W).to(exact)
+            # Of one number format, scores and gradient share their memory.
+            scores = torch.addmm(b, states, W, out=gradient).to(exact)
             scores -= scores.amax(1, keepdim=True)
             true_scores = scores.gather(1, words[:, None])[:, 0]
             totals = scores.exp_().sum(1)
@@ -339,4 +340,4 @@ class VocabularyLoss(torch.autograd.Function):
         """Pass the gradient of the scores on."""
         h, W, dscores = ctx.saved_tensors
         dh, dW, db = dscores @ W.T, h.T @ dscores, dscores.sum(0)
-        return *(gradient * dloss.to(h.dtype) for gradient in (dh, dW, db)), None, None
+        return *(gradient.mul_(dloss.to(h.dtype)) for gradient in (dh, dW, db)), None, None

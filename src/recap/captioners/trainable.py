@@ -101,7 +101,7 @@ class TrainableCaptioner(nn.Module):
             packed = np.concatenate([np.arange(size) for size in sizes])
             by_caption = torch.from_numpy(factors).to(weights)[order]
             weights *= by_caption[torch.from_numpy(packed).to(by_caption.device)]
-        h = self.hidden_states(self.regions(features)[order], inputs, sizes)
+        h = self.hidden_states(self.regions(features).index_select(0, order), inputs, sizes)
         W, b = (part.to(h.dtype) for part in self.vocabulary())
         if banned_tokens:
             b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), -math.inf)

@@ -211,7 +211,7 @@ def _beam_search(
         rows = left[:, None] * before.shape[1] + beams
         before = torch.cat([before.flatten(0, 1)[rows], words[..., None]], dim=2)
         before_values = torch.cat([before_values.flatten(0, 1)[rows], values[..., None]], dim=2)
-        state = tuple(part[rows.flatten()] for part in state)
+        state = tuple(part.index_select(0, rows.flatten()) for part in state)
         words = words.flatten()
 
     return best_captions, best_log_probabilities
