@@ -9,12 +9,17 @@ autocast  the same within torch.autocast in bfloat16
 bfloat16  the same with weights and pixels in bfloat16
 engine    recap's extract_features, from the archive to the feature file
 network   the engine's network alone, on pixels that are in memory
+int8      the engine in int8, and its network alone; not on a GPU
+int8 network
 
 The first four are `usual_extraction.py`, in a process of their own, so that they gain nothing by
 what the engine sets for its own. The engine is held against the fastest of them, and against the
 fastest that computes in its number format. Where the processor has no instructions for bfloat16,
 PyTorch may take many times as long: what takes over 5 times as long as the plain loop is told and
 left out.
+
+int8 is held against the engine, whose own choice is bfloat16 or else float32, against the usual
+loops in these, and against its own network.
 
 The machine's matrix-product rate is measured in the engine's precision. Features are compared image
 by image with those of the plain loop.
@@ -43,14 +48,16 @@ from PIL import Image
 from torch import nn
 from usual_extraction import USUAL, make_vgg16, run_usual
 
-from recap.backbones.load import load_backbone
+from recap.backbones.load import Backbone, load_backbone
 from recap.core.devices import choose_device, use_threads
 from recap.features import extract as engine
+from recap.features.calibrate import calibrate_extraction, read_scales
 from recap.features.extractor import FeatureExtractor
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 96
 ROUNDS = 2
 FAR_BEHIND = 5  # times as long as the plain loop
+COMPARED = ("plain", "engine", "int8")
 
 
 def write_photos(path: Path, count: int) -> float:
@@ -85,11 +92,19 @@ def save_weights(network: nn.Sequential, path: Path) -> None:
     torch.save(state, path)
 
 
-def run_engine(archive: Path, weights: Path, output: Path, names: list[str]) -> np.ndarray:
-    annotations = output.with_suffix(".json")
+def write_list(path: Path, names: list[str]) -> Path:
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
-    annotations.write_text(json.dumps({"images": images, "annotations": []}))
-    engine.extract_features(archive, annotations, output=output, weights=str(weights))
+    path.write_text(json.dumps({"images": images, "annotations": []}))
+    return path
+
+
+def run_engine(
+    backbone: Backbone, archive: Path, output: Path, options: dict, names: list[str]
+) -> np.ndarray:
+    # Loaded beforehand, as for the others.
+    engine.load_backbone = lambda *_: backbone
+    annotations = write_list(output.with_suffix(".json"), names)
+    engine.extract_features(archive, annotations, output=output, **options)
     with h5py.File(output) as file:
         return file["features"][:]
 
@@ -134,7 +149,7 @@ def operations(network: nn.Sequential) -> float:
 
 
 def race(contenders: dict[str, Callable], names: list[str], batch: int) -> tuple[dict, dict]:
-    """Return the images a second of each contender, and the features of plain and engine."""
+    """Return the images a second of each contender, and the features of those in `COMPARED`."""
     seconds, first = {}, {}
     for name, contender in contenders.items():
         # Once through, which is not counted: memory is taken, caches fill.
@@ -155,7 +170,15 @@ def race(contenders: dict[str, Callable], names: list[str], batch: int) -> tuple
             rows[name].append(found)
             seconds[name] += taken
     rates = {name: len(names) / taken for name, taken in seconds.items()}
-    return rates, {name: np.concatenate(rows[name]) for name in ("plain", "engine")}
+    return rates, {name: np.concatenate(rows[name]) for name in COMPARED if name in rows}
+
+
+def int8_figures(rates: dict[str, float]) -> dict[str, float]:
+    others = [name for name in ("engine", "float32", "bfloat16", "int8 network") if name in rates]
+    return {
+        f"int8_over_{name.replace(' ', '_')}": round(rates["int8"] / rates[name], 3)
+        for name in others
+    }
 
 
 def timed(contender: Callable, names: list[str]) -> tuple[np.ndarray | None, float]:
@@ -180,7 +203,6 @@ def main() -> None:
         plain = make_vgg16()
         save_weights(plain, weights)
         backbone = load_backbone("vgg16", str(weights), ["fc7"])
-        engine.load_backbone = lambda *_: backbone
         extractor = FeatureExtractor(backbone, "fc7", device)
         peak = matrix_product_rate(device, extractor.precision)
         precision = extractor.attributes["precision"]
@@ -195,22 +217,40 @@ def main() -> None:
             return process.submit(run_usual, name, archive, names, device.type).result()
 
         contenders = {name: partial(usual, name) for name in USUAL} | {
-            "engine": partial(run_engine, archive, weights, Path(folder) / "features.h5"),
+            "engine": partial(run_engine, backbone, archive, Path(folder) / "features.h5", {}),
             "network": partial(run_network, extractor),
         }
+        if device.type == "cpu":
+            calibration = Path(folder) / "calibration.json"
+            listed = write_list(Path(folder) / "photos.json", names)
+            calibrate_extraction(archive, listed, output=calibration, weights=str(weights))
+            # The engine's own is no longer in float32.
+            exact = load_backbone("vgg16", str(weights), ["fc7"])
+            scales = read_scales(calibration, exact, "fc7")
+            in_int8 = FeatureExtractor(exact, "fc7", device, "int8", scales=scales)
+            options = {"precision": "int8", "calibration": calibration}
+            contenders |= {
+                "int8": partial(run_engine, exact, archive, Path(folder) / "int8.h5", options),
+                "int8 network": partial(run_network, in_int8),
+            }
         rates, features = race(contenders, names, extractor.batch)
     best = max(USUAL.keys() & rates, key=rates.get)
     equals = [name for name in USUAL if name in rates and USUAL[name][3] == extractor.precision]
     equal = max(equals, key=rates.get, default=None)
     over_equal = round(rates["engine"] / rates[equal], 2) if equal else None
-    print(f"{'contender':12}{'images/s':>10}{'engine over it':>16}{'GFLOP/s':>10}")
+    print(f"{'contender':14}{'images/s':>10}{'engine over it':>16}{'GFLOP/s':>10}")
     work = operations(plain)
     for name, rate in rates.items():
-        print(f"{name:12}{rate:10.2f}{rates['engine'] / rate:16.2f}{rate * work / 1e9:10.0f}")
+        print(f"{name:14}{rate:10.2f}{rates['engine'] / rate:16.2f}{rate * work / 1e9:10.0f}")
     print(f"best: {best}; best in {precision}: {equal}")
-    norms = np.prod([np.linalg.norm(rows, axis=1) for rows in features.values()], axis=0)
-    cosines = (features["plain"] * features["engine"]).sum(axis=1) / norms
-    print(f"cosine to float32: {cosines.min():.6f} at least, {cosines.mean():.6f} on average")
+    unit = {
+        name: rows / np.linalg.norm(rows, axis=1, keepdims=True) for name, rows in features.items()
+    }
+    least = {}
+    for name in [name for name in COMPARED[1:] if name in unit]:
+        cosines = (unit["plain"] * unit[name]).sum(axis=1)
+        least[name] = round(float(cosines.min()), 6)
+        print(f"{name}: cosine to float32 {least[name]} at least, {cosines.mean():.6f} on average")
     print(
         json.dumps(
             {
@@ -218,8 +258,13 @@ def main() -> None:
                 "engine_over_equal": over_equal,
                 "engine_over_plain": round(rates["engine"] / rates["plain"], 2),
                 "engine_over_network": round(rates["engine"] / rates["network"], 3),
-                "cosine_min": round(float(cosines.min()), 6),
+                "cosine_min": least["engine"],
                 "share_of_peak": round(rates["engine"] * work / peak, 3),
+                **(
+                    int8_figures(rates) | {"int8_cosine_min": least["int8"]}
+                    if "int8" in least
+                    else {}
+                ),
             }
         )
     )

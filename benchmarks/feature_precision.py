@@ -1,13 +1,15 @@
-"""Hold captions from features in bfloat16 against those from features in float32.
+"""Hold captions from features in bfloat16, or in int8, against those from features in float32.
 
     python benchmarks/feature_precision.py STUDY IMAGES ANNOTATIONS [--weights FILE]
+        [--calibration FILE]
 
 STUDY is a folder such as results/shapes whose captioners are trained; IMAGES and ANNOTATIONS are
 the photos and the captions of its scored split, such as val2014.zip and
 annotations/official/captions_val.json in the scenes' folder in resources/shapes. recap extracts the
-features twice, in float32 and in bfloat16; both are projected by the study's PCA and captioned by
-each of its captioners. The difference of the scores has the interval of the paired bootstrap over
-the images.
+features twice, in float32 and in bfloat16, or in int8 if a calibration is named: what
+`recap calibrate-extraction` found on the training photos. Both are projected by the study's PCA and
+captioned by each of its captioners. The difference of the scores has the interval of the paired
+bootstrap over the images.
 """
 
 import argparse
@@ -36,7 +38,6 @@ from recap.features.files import open_usable_features
 from recap.features.pca import apply_pca
 from recap.report.statistics import interval, resampled_means
 
-PRECISIONS = ("float32", "bfloat16")
 SCORES = ("CIDEr-D", "BLEU-4")
 
 
@@ -50,6 +51,9 @@ def main() -> None:
     parser.add_argument("--more-images", type=Path, nargs="*", help="further archives of them")
     parser.add_argument(
         "--weights", default="random", help="file of the backbone's weights, if they are not random"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, help="for int8: of `recap calibrate-extraction`"
     )
     parser.add_argument("--decoder", default="beam3")
     try:
@@ -66,7 +70,8 @@ def measure(arguments: argparse.Namespace) -> None:
     threads, device = use_threads(None), choose_device("auto")
     split = read_annotations(arguments.annotations)
     features, coordinates = {}, {}
-    for precision in PRECISIONS:
+    other = "int8" if arguments.calibration else "bfloat16"
+    for precision in ("float32", other):
         features[precision], coordinates[precision], usable = extract(arguments, precision, split)
     images = [split.images[row]["id"] for row in usable]
     references = split.captions_by_image()
@@ -76,7 +81,7 @@ def measure(arguments: argparse.Namespace) -> None:
         f"{platform.processor() or platform.machine()}, {device.type}, {threads} threads, PyTorch"
         f" {torch.__version__}; {len(images)} images, {arguments.decoder}"
     )
-    if choose_precision(device) != torch.bfloat16:
+    if other == "bfloat16" and choose_precision(device) != torch.bfloat16:
         print(
             "There are no instructions for bfloat16 here: it is emulated, and recap takes float32."
         )
@@ -86,7 +91,7 @@ def measure(arguments: argparse.Namespace) -> None:
         print(f"cosine of {name}: {found.min():.6f} at least, {found.mean():.6f} on average")
         figures[f"{name}_cosine_min"] = round(float(found.min()), 6)
     print(f"\n{'captioner':<25}{'the same':>9}{'score':>9}", end="")
-    print(f"{'float32':>9}{'bfloat16':>9}{'difference and its 95% interval':>34}")
+    print(f"{'float32':>9}{other:>9}{'difference and its 95% interval':>34}")
     compared = {}
     for folder in folders:
         name = "/".join(folder.parts[-2:])
@@ -132,6 +137,7 @@ def extract(
             layer=origin["layer"],
             broken_images="skip",
             precision=precision,
+            calibration=arguments.calibration if precision == "int8" else None,
         )
         apply_pca(whole, pca=pca, output=reduced)
         with (

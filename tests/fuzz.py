@@ -53,6 +53,7 @@ from recap.datasets.digits.idx import Digits, read_images, write_digits
 from recap.datasets.list_images import list_images
 from recap.evaluation.scoring.results import read_results
 from recap.evaluation.scoring.score import score_captions
+from recap.features.calibrate import read_scales
 from recap.features.files import FEATURES, open_features, skipped_rows
 from recap.features.gather import gather_features
 from recap.features.pca import fit_pca, read_pca, sum_features
@@ -279,6 +280,9 @@ def make_inputs(folder: Path) -> dict[str, tuple[bytes, Reader, Callable]]:
         read_results(path)
         score_captions(path, folder / "val.json", meteor=False)
 
+    squeezenet = load_backbone("squeezenet1_0", "random", ["conv1"])
+    scales = {"layer": "conv1", "scales": {"features.0": 0.5}}
+
     def weights(path: Path) -> None:
         load_backbone("squeezenet1_0", str(path))
 
@@ -291,6 +295,10 @@ def make_inputs(folder: Path) -> dict[str, tuple[bytes, Reader, Callable]]:
         )
     }  # fmt: skip
     inputs |= {
+        "calibration.json": (
+            json.dumps(squeezenet.attributes | scales).encode(),
+            lambda path: read_scales(path, squeezenet, "conv1"),
+        ),
         "photos.zip": (photos(zipfile.ZIP_STORED), read_photos),
         "deflated.zip": (photos(zipfile.ZIP_DEFLATED), read_photos),
         "coco.zip": (archive(members, zipfile.ZIP_DEFLATED), consume(coco.read_split, "val")),

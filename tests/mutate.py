@@ -35,6 +35,7 @@ TESTS = {
     "features/pooling": ["features/test_layers.py"],
     "features/rows_in_file": ["features/test_rows_in_file.py"],
     "core/sole_owner": ["core/test_sole_owner.py"],
+    "backbones/int8": ["backbones/test_int8.py", "features/test_calibrate.py"],
     "datasets/list_shards": ["datasets/test_list_shards.py"],
     "datasets/shards": ["datasets/test_list_shards.py", "features/test_extract.py"],
     "datasets/choose_captions": ["datasets/test_choose_captions.py"],

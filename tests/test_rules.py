@@ -67,6 +67,23 @@ def test_rules_use_public_interfaces_alone():
     assert re.findall(r"workflow\.(\w*_settings)", rules) == ["config_settings"]
 
 
+def test_in_int8_every_extraction_takes_the_scales_of_the_training_photos():
+    words = ["--dry-run", "--forceall", "--cores", "2", "--printshellcmds"]
+    planned = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--config", "feature_precision=int8"],
+        cwd=RULES[0].parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    plan = planned.stdout + planned.stderr
+    (scales,) = re.findall(r"recap calibrate-extraction .*--output=(\S+)", plan)
+    taken = re.findall(r"recap extract-features .*--precision=int8 +--calibration=(\S+)", plan)
+    assert taken == [scales, scales]
+    (train,) = re.findall(r"--output=(resources/\S+)/train/1-of-1\.h5", plan)
+    assert scales == f"{train}/calibration.json"
+
+
 def test_snakemake_alone_reads_the_workflow(tmp_path):
     """With `--sdm conda`, only the jobs have recap's packages."""
     lacking = modules_lacking("snakemake")

@@ -28,6 +28,7 @@ COMMANDS = {
     "recap.datasets.categories:prepare_categories": "Write which objects a split's images show.",
     "recap.datasets.list_images:list_images": "List a split's images in row order.",
     "recap.datasets.list_shards:list_shards": "List the images of each shard of a split.",
+    "recap.features.calibrate:calibrate_extraction": "Find what extraction in int8 needs.",
     "recap.features.extract:extract_features": "Compute the features of a split's images.",
     "recap.features.take:take_features": "Take features that others computed.",
     "recap.features.gather:gather_features": "Put the shards of a split's features together.",

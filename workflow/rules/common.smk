@@ -287,11 +287,21 @@ def features_of(split):
     It tells the settings and the places of the inputs. What lies there, and the code, are compared
     by Snakemake.
     """
-    inputs = [*images_of(split), annotations_of(split), *weights_of_backbone()]
+    # In int8 the features of every split depend on training photos, too.
+    splits = [split, "train"] if config["feature_precision"] == "int8" else [split]
+    inputs = [path for each in splits for path in [*images_of(each), annotations_of(each)]]
+    inputs += weights_of_backbone()
     settings = [config[key] for key in ("backbone", "device", "feature_precision", "feature_batch")]
     decides = json.dumps([LAYER, *settings, *map(str, inputs)])
     digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
     return f"{config['dataset']}-{config['backbone']}-{LAYER}-{digest}"
+
+
+def calibration():
+    """Return the file that int8 needs in a list; an empty one for other precisions."""
+    if config["feature_precision"] != "int8":
+        return []
+    return [f"resources/features/{features_of('train')}/calibration.json"]
 
 
 def shards_of(split, pattern):

@@ -1,7 +1,8 @@
 # Turn photos into features, and reduce them by PCA.
 #
 # Needs: the photos and captions of each split, and the backbone's weights (datasets.smk)
-# Makes: resources/features/{features}/{split}/{scatteritem}.json and .h5: lists and features of shards
+# Makes: resources/features/{features}/calibration.json, for int8
+#        resources/features/{features}/{split}/{scatteritem}.json and .h5: lists and features of shards
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7.h5, unless whole_features is false
 #        results/{study}/coco_captioning/{split}2014_vgg16_fc7_pca.h5
 #        results/{study}/features/pca.h5
@@ -67,6 +68,46 @@ rule list_shards:
         """
 
 
+rule calibrate_extraction:
+    """Find on training photos what extraction in int8 needs, for the shards of all splits."""
+    input:
+        images=images_of("train"),
+        annotations=annotations_of("train"),
+        weights=weights_of_backbone(),
+    output:
+        "resources/features/{features}/calibration.json",
+    log:
+        "resources/logs/calibrate_extraction/{features}.log",
+    benchmark:
+        "resources/benchmarks/calibrate_extraction/{features}.tsv"
+    conda:
+        "../envs/recap.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=memory(4000),
+    params:
+        package=package,
+        more_images=lambda wildcards, input: options(more_images=input.images[1:]),
+        backbone=config["backbone"],
+        weights=lambda wildcards, input: str(input.weights) or "random",
+        layer=LAYER,
+        photos=lambda wildcards: photos_of("train"),
+        code=code_hash("recap.features.calibrate"),
+    shell:
+        """
+        PYTHONPATH={params.package:q} python -m recap calibrate-extraction \
+            --images={input.images[0]:q} \
+            --annotations={input.annotations:q} \
+            {params.more_images:q} \
+            --output={output:q} \
+            --backbone={params.backbone:q} \
+            --weights={params.weights:q} \
+            --layer={params.layer:q} \
+            --threads={threads:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 # Studies share the shards, and each gathers files of its own: those of one study stay as they are when
 # another is extracted anew, when somebody writes into them, or when resources/ is removed.
 rule extract_features:
@@ -75,6 +116,7 @@ rule extract_features:
         images=lambda wildcards: images_of(wildcards.split),
         list="resources/features/{features}/{split}/{scatteritem}.json",
         weights=weights_of_backbone(),
+        calibration=calibration(),
     output:
         "resources/features/{features}/{split}/{scatteritem}.h5",
     log:
@@ -94,6 +136,7 @@ rule extract_features:
         layer=LAYER,
         device=config["device"],
         precision=config["feature_precision"],
+        calibration=lambda wildcards, input: options(calibration=input.calibration),
         batch=config["feature_batch"],
         photos=lambda wildcards: photos_of(wildcards.split),
         # No property of the features: it takes the output, and is not compared (see `package`).
@@ -112,6 +155,7 @@ rule extract_features:
             --broken-images={params.broken_images:q} \
             --device={params.device:q} \
             --precision={params.precision:q} \
+            {params.calibration:q} \
             --batch={params.batch:q} \
             --threads={threads:q} \
             2>&1 | tee {log:q}

@@ -48,6 +48,7 @@ SHARED_JOBS = expand(
         rules.prepare_annotations.benchmark,
         rules.prepare_categories.benchmark,
         rules.list_shards.benchmark,
+        rules.calibrate_extraction.benchmark,
         str(Path(rules.extract_features.benchmark).parents[1]),  # of all shards
     ],
     drawn=DRAWN,

@@ -84,6 +84,21 @@ class Preprocessing:
         # Of a margin's odd pixel, the half is rounded to even.
         return np.array(_cut_middle(self.scale(image, self.resize), [self.crop, self.crop]))
 
+    def arrange(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Put pixels and their channels into torch's order and that of the weights.
+
+        Parameters
+        ----------
+        pixels : tensor of shape (N, height, width, 3)
+            In RGB.
+
+        Returns
+        -------
+        tensor of shape (N, 3, height, width)
+            Channels last in memory, as they are already: a view in torch's order costs nothing.
+        """
+        return self._swap(pixels.permute(0, 3, 1, 2))
+
     def preprocess(self, pixels: torch.Tensor) -> torch.Tensor:
         """Put the channels into the order of the weights, subtract their means and scale them.
 
@@ -96,8 +111,7 @@ class Preprocessing:
         -------
         tensor of shape (N, 3, height, width), float32
         """
-        # The channels are last in memory already; the view in torch's order costs nothing.
-        images = self._swap(pixels.permute(0, 3, 1, 2)).float()
+        images = self.arrange(pixels).float()
         mean, std = _on_device((self.mean, self.std), pixels.device)
         return torch.addcmul(-mean / std, images, 1 / (255 * std))
 

@@ -4,3 +4,4 @@ from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
+FeaturePrecision = Literal["auto", "float32", "bfloat16", "int8"]  # int8 has no gradients

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from recap.core.device_names import Device, Precision
+from recap.core.device_names import Device, FeaturePrecision, Precision
 from recap.core.errors import InputError
 from recap.core.threads import limit_threads
 
@@ -69,7 +69,9 @@ def _take_gpu() -> int:
     return 0
 
 
-def choose_precision(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+def choose_precision(
+    device: torch.device, precision: Precision | FeaturePrecision = "auto"
+) -> torch.dtype:
     """Return the number format that is asked for, or the fastest in which a network still works.
 
     bfloat16 on GPUs, and on processors with instructions for it, where it runs a convolution two
@@ -79,11 +81,25 @@ def choose_precision(device: torch.device, precision: Precision = "auto") -> tor
     ----------
     device : torch.device
         Where to compute.
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
         What is asked for.
+
+    Raises
+    ------
+    InputError
+        If int8 is asked for where it cannot be computed.
     """
+    if precision == "int8" and device.type != "cpu":
+        raise InputError(
+            f"The precision int8 is for processors, not for {device.type}: set `device` to cpu, or"
+            " choose another precision."
+        )
+    if precision == "int8" and "onednn" not in torch.backends.quantized.supported_engines:
+        raise InputError(
+            "This PyTorch has no oneDNN, which the precision int8 takes: choose another precision."
+        )
     if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+        return getattr(torch, precision)
     if device.type == "cpu":
         has = torch.cpu.get_capabilities()
         fast = has.get("avx512_bf16") or has.get("amx_bf16")

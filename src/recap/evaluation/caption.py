@@ -10,8 +10,9 @@ from typing import get_args
 import numpy as np
 import torch
 
+from recap.backbones.int8 import parse_scales
 from recap.captioners.folder import TrainedCaptioner
-from recap.core.devices import Device, Precision, choose_device
+from recap.core.devices import Device, FeaturePrecision, choose_device
 from recap.core.errors import InputError
 from recap.core.images import decode_image
 from recap.core.photo_store import BrokenImageError, read_photo
@@ -24,6 +25,7 @@ from recap.evaluation.origin import read_origin
 from recap.evaluation.search import FoundCaption
 from recap.evaluation.word_maps import Explainer
 from recap.features.extractor import FeatureExtractor
+from recap.features.files import SCALES
 from recap.features.pca import read_pca
 
 
@@ -140,12 +142,15 @@ def caption_photos(
     backbone = origin.backbone
     chosen_device = choose_device(device)
     precision = str(origin.attributes.get("precision", "auto"))
-    if precision not in get_args(Precision):
+    if precision not in get_args(FeaturePrecision):
         raise InputError(
             f"{pca} is damaged: its features have the precision {precision!r}; fit it again on what"
             " extract-features writes."
         )
-    extractor = FeatureExtractor(backbone, origin.layer, chosen_device, precision)
+    scales = None
+    if precision == "int8":
+        scales = parse_scales(origin.attributes.get(SCALES), backbone.network, pca)
+    extractor = FeatureExtractor(backbone, origin.layer, chosen_device, precision, scales=scales)
     pixels = {}
     for photo in photos:
         try:

@@ -12,7 +12,13 @@ import torch
 
 from recap.backbones.load import load_backbone
 from recap.core.code_hash import code_hash
-from recap.core.devices import Device, Precision, choose_device, keep_freed_memory, use_threads
+from recap.core.devices import (
+    Device,
+    FeaturePrecision,
+    choose_device,
+    keep_freed_memory,
+    use_threads,
+)
 from recap.core.errors import InputError
 from recap.core.images import ImageStore
 from recap.core.outputs import OutputFile
@@ -21,6 +27,7 @@ from recap.core.progress import progress
 from recap.core.sole_owner import sole_owner
 from recap.core.workers import tell_of_dead_loader
 from recap.datasets.shards import ALL_ROWS, FIRST_ROW, ShardList, read_list
+from recap.features.calibrate import read_scales
 from recap.features.extractor import FeatureExtractor
 from recap.features.files import PHOTO, create_features, describe_read, refuse_all_skipped
 from recap.features.layers import LAYERS, choose_layer
@@ -42,7 +49,8 @@ def extract_features(
     layer: str = "default",
     broken_images: Literal["stop", "skip"] = "stop",
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: FeaturePrecision = "auto",
+    calibration: Path | None = None,
     batch: int | Literal["auto"] = "auto",
     threads: int | None = None,
 ) -> None:
@@ -80,8 +88,11 @@ def extract_features(
         and is listed in the attribute `skipped`, and no later stage uses it.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
-    precision : {"auto", "float32", "bfloat16"}
-        Number format of the network; `auto` takes bfloat16 where the device has units for it.
+    precision : {"auto", "float32", "bfloat16", "int8"}
+        Number format of the network; `auto` takes bfloat16 where the device has units for it. int8
+        is faster and less exact, and for processors only.
+    calibration : Path, optional
+        For int8: what `calibrate_extraction` wrote.
     batch : int or "auto"
         Images that are computed together, a multiple of 16. A row's last bits depend on it; `auto`
         is 16 on a processor and 32 or 128 on a GPU. Shards that are made on different machines fit
@@ -93,7 +104,8 @@ def extract_features(
     ------
     InputError
         If images, annotations or weights are missing or damaged, no image could be read, there is
-        no such layer or batch, or the shard is not of whole batches.
+        no such layer or batch, the shard is not of whole batches, or int8 is asked for on another
+        device than a processor or with a calibration of another network.
     """
     if batch != "auto" and not (UNIT <= batch <= MOST_IMAGES and batch % UNIT == 0):
         raise InputError(
@@ -107,7 +119,13 @@ def extract_features(
         states = np.frombuffer(b"".join(store.states(names)), np.uint8).reshape(-1, STATE_BYTES)
     layer = choose_layer(backbone, layer)
     network = load_backbone(backbone, weights, LAYERS[backbone][layer])
-    extractor = FeatureExtractor(network, layer, choose_device(device), precision, batch)
+    if (precision == "int8") != (calibration is not None):
+        raise InputError(
+            "The precision int8, and no other, takes what calibrate-extraction writes: name that"
+            " file with --calibration."
+        )
+    scales = calibration and read_scales(calibration, network, layer)
+    extractor = FeatureExtractor(network, layer, choose_device(device), precision, batch, scales)
     place = {}
     if not listed.is_whole:
         _require_whole_batches(annotations, listed, extractor.batch)

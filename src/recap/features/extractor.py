@@ -1,13 +1,16 @@
 """Compute features with a backbone on a device."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 
+from recap.backbones.int8 import Int8Network
 from recap.backbones.load import Backbone
-from recap.core.devices import Precision, choose_batch, choose_precision
+from recap.core.devices import FeaturePrecision, choose_batch, choose_precision
+from recap.features.files import REGIONS, SCALES
 from recap.features.layers import LAYERS, numbers_in, regions_in
 from recap.features.pooling import pool
 
@@ -23,10 +26,13 @@ class FeatureExtractor:
         A name of `recap.features.layers.LAYERS`.
     device : torch.device
         Where to compute.
-    precision : {"auto", "float32", "bfloat16"}
-        Number format of the network; by default the one that is fastest there.
+    precision : {"auto", "float32", "bfloat16", "int8"}
+        Number format of the network; by default the fastest there of those that lose next to
+        nothing, which int8 is not one of.
     batch : int or "auto"
         Images that are computed together.
+    scales : mapping of str to float, optional
+        For int8: what `recap.backbones.int8.find_scales` found.
 
     Attributes
     ----------
@@ -43,8 +49,9 @@ class FeatureExtractor:
         backbone: Backbone,
         layer: str,
         device: torch.device,
-        precision: Precision = "auto",
+        precision: FeaturePrecision = "auto",
         batch: int | Literal["auto"] = "auto",
+        scales: Mapping[str, float] | None = None,
     ):
         self.backbone = backbone
         self.device = device
@@ -59,11 +66,14 @@ class FeatureExtractor:
             "batch": self.batch,
         }
         if regions > 1:
-            self.attributes["regions"] = str(regions)
+            self.attributes[REGIONS] = str(regions)
         self._layer = LAYERS[name][layer]
-        self._network = backbone.network.to(
-            device, self.precision, memory_format=torch.channels_last
-        )
+        if self.precision == torch.int8:
+            self.attributes[SCALES] = json.dumps(scales)
+            self._maps = Int8Network(backbone, scales).maps
+        else:
+            backbone.network.to(device, self.precision, memory_format=torch.channels_last)
+            self._maps = self._maps_of_floats
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Compute the features of a batch.
@@ -113,7 +123,10 @@ class FeatureExtractor:
 
         return wait
 
+    def _maps_of_floats(self, pixels: torch.Tensor, names: Iterable[str]) -> dict:
+        images = self.backbone.preprocessing.preprocess(pixels).to(self.precision)
+        return self.backbone.network.maps(images, names)
+
     @torch.inference_mode()
     def _compute(self, pixels: torch.Tensor) -> torch.Tensor:
-        images = self.backbone.preprocessing.preprocess(pixels).to(self.precision)
-        return pool(self._network.maps(images, self._layer), self._layer).float()
+        return pool(self._maps(pixels, self._layer), self._layer).float()

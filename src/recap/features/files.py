@@ -16,6 +16,7 @@ from recap.datasets.annotations import Annotations
 FEATURES = "features"
 SKIPPED = "skipped"
 REGIONS = "regions"
+SCALES = "scales"  # of a network in int8, as JSON
 
 # What was read of a photo: its bytes' sha256 and number; zeros for one that is not there.
 PHOTO = np.dtype([("sha256", np.uint8, 32), ("bytes", np.uint64)])

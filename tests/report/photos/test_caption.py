@@ -24,6 +24,7 @@ from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.evaluation import caption as module
 from recap.evaluation.export import export_captioner
+from recap.features.calibrate import calibrate_extraction
 from recap.features.extract import extract_features
 from recap.features.pca import PCA
 from recap.report.photos.caption import PRETRAINED, caption
@@ -258,7 +259,13 @@ def test_a_pca_of_a_precision_that_there_is_not(study, tmp_path, precision):
         caption(study / "0.png", **options(study), pca=pca)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_pca_of_int8_without_its_scales(study, tmp_path):
+    pca = changed_pca(study, tmp_path / "pca.h5", precision="int8")
+    with pytest.raises(InputError, match=r"pca\.h5 is damaged: its scales of int8 do not fit"):
+        caption(study / "0.png", **options(study), pca=pca)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_a_photo_of_the_study_gets_the_features_that_it_has_there(
     study, tmp_path, monkeypatch, precision
 ):
@@ -268,13 +275,19 @@ def test_a_photo_of_the_study_gets_the_features_that_it_has_there(
         "annotations": [],
     }
     write_json(tmp_path / "photos.json", listed)
-    features = tmp_path / "features.h5"
+    features, calibration = tmp_path / "features.h5", None
+    if precision == "int8":
+        calibration = tmp_path / "calibration.json"
+        calibrate_extraction(
+            study, tmp_path / "photos.json", output=calibration, backbone="squeezenet1_0", threads=1
+        )
     extract_features(
         study,
         tmp_path / "photos.json",
         output=features,
         backbone="squeezenet1_0",
         precision=precision,
+        calibration=calibration,
         device="cpu",
         threads=1,
     )
