@@ -147,6 +147,19 @@ def test_a_handful_of_captions_to_choose_an_epoch_on_is_told(study, capsys, monk
     assert "is chosen on" not in capsys.readouterr().out
 
 
+def test_training_images_that_could_not_be_read_are_told(study, monkeypatch, capsys):
+    monkeypatch.setattr("recap.training.train.FEW_CAPTIONS", 3)
+    with h5py.File(study / "train_features.h5", "r+") as file:
+        file["features"].attrs["skipped"] = [4, 7]
+    facts = load_captioner(train(study)).facts
+    assert facts["warnings"] == [
+        "2 of the 30 training images could not be read and were left out; the log of"
+        " extract_features names them"
+    ]
+    assert f"warning: {facts['warnings'][0]}" in capsys.readouterr().out
+    assert facts["validation"] == "3 of the 28 training images, drawn by seed: 3 captions"
+
+
 def test_the_history_has_a_validation_loss_at_the_end_of_each_epoch(study):
     rows = history(train(study, epochs=3))
     assert [int(row["step"]) for row in rows] == sorted({int(row["step"]) for row in rows})

@@ -28,6 +28,7 @@ from recap.core.errors import InputError
 from recap.core.files import file_hash
 from recap.core.outputs import OutputFolder
 from recap.core.sole_owner import sole_owner
+from recap.features.files import FEATURES, open_features, skipped_rows
 from recap.training.batches import CaptionedImages, hold_out, read_captioned_images
 from recap.training.epochs import run_epochs
 from recap.training.self_critical import train_self_critically
@@ -167,8 +168,9 @@ def _read_splits(
             files["dev features"], files["dev captions"], "dev", vocabulary_size, most_bytes
         )
         return train, dev.in_memory(), f"the dev split: {len(dev)} captions"
+    images = len(np.unique(train.image_idxs))
     train, dev = hold_out(train, dev_share, generator)
-    share = f"{dev_share:.0%} of the training images, drawn by seed"
+    share = f"{len(np.unique(dev.image_idxs)):,} of the {images:,} training images, drawn by seed"
     return train, dev.in_memory(), f"{share}: {len(dev)} captions"
 
 
@@ -182,7 +184,15 @@ def _check_splits(
             f"the epoch to keep is chosen on {len(dev)} captions, hardly better than by chance:"
             " raise `dev_share`, or give a dev split"
         )
-        print(f"warning: {warnings[0]}")
+    with open_features(features) as file:
+        skipped, images = len(skipped_rows(file[FEATURES])), len(file[FEATURES])
+    if skipped:
+        warnings.append(
+            f"{skipped:,} of the {images:,} training images could not be read and were left out;"
+            " the log of extract_features names them"
+        )
+    for warning in warnings:
+        print(f"warning: {warning}")
     try:
         recipe.require_regions(train.regions)
     except InputError as error:
