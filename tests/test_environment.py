@@ -152,6 +152,6 @@ def test_a_missing_extra_is_told_with_what_brings_it(without_extras):
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         r"error: \w+ is missing, with which this command works: pip install"
-        r" 'recap-captioning\[train\]'\n",
+        r" '\.\[train\]' in a clone of recap\n",
         done.stderr,
     )

@@ -181,7 +181,7 @@ def _run() -> int | str | None:
             raise
         print(
             f"error: {name} is missing, with which this command works: pip install"
-            " 'recap-captioning[train]'",
+            " '.[train]' in a clone of recap",
             file=sys.stderr,
         )
         return 1
