@@ -286,6 +286,18 @@ class CaptioningRNN(CaptioningRNN):
     assert lines["CaptioningRNN.sample, lstm"] == ("not implemented", "")
 
 
+def test_what_not_every_year_has_is_passed_over(judge):
+    """2017's `optim.py` has these two rules alone; what its file has empty is not implemented."""
+    text = "from recap.captioners.optim import adam, sgd\n"
+    assert judge({"optim.py": text}).keys() == {"sgd", "adam"}
+    empty = "def rmsprop(w, dw, config=None):\n    pass\n"
+    assert judge({"optim.py": text + empty})["rmsprop"] == ("not implemented", "")
+    assert judge({"optim.py": "from recap.captioners.optim import sgd\n"})["adam"] == (
+        "not implemented",
+        "",
+    )
+
+
 def test_words_after_the_end_do_not_count(judge):
     code = """
 class CaptioningRNN(CaptioningRNN):

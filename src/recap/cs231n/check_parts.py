@@ -100,11 +100,14 @@ class Function(NamedTuple):
         The functions that it builds on.
     forward : str
         The function that makes its `cache`.
+    of_every_year : bool
+        Whether each year's file has it; one that not all have is passed over where it is not there.
     """
 
     check: Callable[[Student], Iterator[tuple[str, Any, Any]]]
     needs: tuple[str, ...] = ()
     forward: str = ""
+    of_every_year: bool = True
 
 
 class Layer(NamedTuple):
@@ -378,7 +381,7 @@ PARTS = {
         "softmax_loss": Function(_check_softmax_loss),
     },
     "optim.py": {
-        rule: Function(partial(_check_update, rule))
+        rule: Function(partial(_check_update, rule), of_every_year=rule in ("sgd", "adam"))
         for rule in ("sgd", "sgd_momentum", "rmsprop", "adam")
     },
     "rnn_layers.py": _RNN_FUNCTIONS,
