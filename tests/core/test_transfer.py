@@ -67,6 +67,8 @@ def test_a_file_that_is_not_there_is_not_tried_again(server, output, pauses):
         fetch(remote(server), output)
     assert len(server.requests) == 1
     assert pauses == []
+    with pytest.raises(InputError, match=r"Check the network, or put it there\.$"):
+        fetch(remote(server), output, remedy="put it there")
 
 
 @pytest.mark.parametrize("failure", ["cuts", "stalls"])

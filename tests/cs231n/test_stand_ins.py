@@ -99,3 +99,8 @@ def test_mnist(tmp_path, monkeypatch):
         (tmp_path / "MNIST_other").mkdir()
         monkeypatch.setattr(datasets, "find_resource", lambda pattern: None)
         datasets.MNIST("./MNIST_other")
+    remedies = []
+    monkeypatch.setattr(datasets, "fetch", lambda file, path, remedy: remedies.append(remedy))
+    with pytest.raises(InputError, match="does not exist"):
+        datasets.MNIST("./MNIST_other", download=True)
+    assert remedies == ["put it into MNIST_other"] * 2

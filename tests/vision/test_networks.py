@@ -76,8 +76,11 @@ def test_weights_by_name_are_downloaded_once(squeezenet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fetched = []
 
-    def fetch(file, output):
+    def fetch(file, output, remedy):
         assert isinstance(file, RemoteFile)
+        assert remedy.endswith(
+            "`weights` to the file if you have it, or put it into resources/weights"
+        )
         fetched.append(file.name)
         output.parent.mkdir(parents=True)
         torch.save(squeezenet.network.state_dict(), output)

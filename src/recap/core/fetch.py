@@ -27,6 +27,7 @@ def fetch(
     urls: dict[str, str] | None = None,
     checksums: dict[str, str] | None = None,
     patience: Patience = PATIENCE,
+    remedy: str = "set `mirror` to a folder or URL that has it",
 ) -> None:
     """Bring a file to `output`, from a mirror if it has it, and verify it.
 
@@ -53,6 +54,8 @@ def fetch(
         `unknown`.
     patience : Patience
         How long to wait for a server, and how often to try.
+    remedy : str
+        What a reader does who has the file, where nothing can be downloaded.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def fetch(
         failures[-1] += "; if your mirror has other bytes on purpose, set `checksums`"
     raise InputError(
         f"{file.name} could not be downloaded{where}; {'; '.join(failures)}. Check the network, or"
-        f" set `mirror` to a folder or URL that has it{_doubt(output)}."
+        f" {remedy}{_doubt(output)}."
     )
 
 

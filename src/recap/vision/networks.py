@@ -242,7 +242,8 @@ def load_network(
     if isinstance(source, RemoteFile):
         weights = str(WEIGHTS_FOLDER / source.name)
         if not Path(weights).exists():
-            fetch(source, Path(weights))
+            remedy = f"set `weights` to the file if you have it, or put it into {WEIGHTS_FOLDER}"
+            fetch(source, Path(weights), remedy=remedy)
     backbone = load_backbone(network, weights)
     return Classifier(
         backbone.network.to(device, memory_format=torch.channels_last),

@@ -65,5 +65,5 @@ def _find(root: Path, name: str, download: bool) -> Path:
     found = next(root.rglob(name), None) or find_resource(f"mnist/{name}")
     if found is None and download:
         root.mkdir(parents=True, exist_ok=True)
-        fetch(DIGIT_FILES[f"mnist/{name}"], root / name)
+        fetch(DIGIT_FILES[f"mnist/{name}"], root / name, remedy=f"put it into {root}")
     return found or root / name
