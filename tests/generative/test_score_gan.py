@@ -172,7 +172,7 @@ def test_the_samples_of_a_training_are_those_of_its_generator(gan):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda folder: (folder / "config.json").unlink(), "config.json does not exist"),
+        (lambda folder: (folder / "config.json").unlink(), "holds no trained GAN"),
         (lambda folder: (folder / "config.json").write_text("[]"), "lacks recipe, seed"),
         (
             lambda folder: (folder / "config.json").write_text('{"recipe": {"x": 1}, "seed": 0}'),

@@ -36,6 +36,11 @@ def load_generator(folder: Path) -> tuple[nn.Module, GAN, int]:
     InputError
         If a file is missing, damaged or of another kind.
     """
+    if not (folder / CONFIG).exists():
+        raise InputError(
+            f"{folder} holds no trained GAN ({CONFIG} is missing): `snakemake generative` trains"
+            " some."
+        )
     config = read_config(folder, ("recipe", "seed"))
     given, seed = config["recipe"], config["seed"]
     known = {entry.name for entry in fields(GAN)}
