@@ -46,8 +46,11 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """Let a column without a name have no header, which a screen reader would announce."""
-    return html.replace("<th></th>", "<td></td>")
+    """Let a column without a name have no header, which a screen reader would announce.
+
+    A table can have the focus, so that the arrow keys move one that is wider than the page.
+    """
+    return html.replace("<th></th>", "<td></td>").replace("<table>", '<table tabindex="0">')
 
 
 def on_post_page(output, page, config):

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import math
+import re
 from copy import deepcopy
 from dataclasses import fields
 from datetime import date
@@ -77,6 +78,13 @@ def photos(course):
         (course.parent / "photos" / split).mkdir(parents=True)
         write_captions(course.parent / f"photos/{split}.json", images)
     return course.parent / "photos"
+
+
+def test_all_missing_keys_are_told_at_once_with_where_they_are():
+    told = "Configuration: the file lacks `models`, `train`; start from a copy of recap's config"
+    with pytest.raises(InputError, match=re.escape(told)) as raised:
+        check_config({"dataset": "shapes"}, SCHEMA)
+    assert str(raised.value).count("lacks") == 1
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)

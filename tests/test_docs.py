@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from documents import PAGES, ROOT, all_blocks, blocks, spans
+from documents import BLOCK, PAGES, ROOT, all_blocks, blocks, spans
 
 from recap.backbones.weights import WEIGHTS
 from recap.cli import make_app
@@ -17,6 +17,13 @@ def test_links_within_the_repository_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#\s]+)\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_row_belongs_to_a_table(page):
+    text = BLOCK.sub("", page.read_text())
+    alone = re.findall(r"^[^|\n].*\n(\|.*)\n(?!\|[-: |]+\n)", text, re.MULTILINE)
+    assert alone == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

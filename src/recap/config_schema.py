@@ -114,7 +114,9 @@ def fill_in(config: dict, rules: dict, typed: Sequence[str] = ()) -> dict:
             _read_value(config, mistake)
     mistakes = sorted(validator.iter_errors(config), key=lambda mistake: list(mistake.path))
     if mistakes:
-        raise InputError(" ".join(f"Configuration: {_in_words(mistake)}." for mistake in mistakes))
+        # Of keys that are missing at one place each is a mistake, and one sentence tells all.
+        sentences = dict.fromkeys(f"Configuration: {_in_words(mistake)}." for mistake in mistakes)
+        raise InputError(" ".join(sentences))
     return config
 
 
@@ -233,8 +235,9 @@ def _in_words(mistake: ValidationError) -> str:
         case "multipleOf":
             return f"{key} must be a multiple of {value}, not {mistake.instance!r}"
         case "required":
-            missing = [name for name in value if name not in mistake.instance]
-            return f"{key} lacks `{missing[0]}`"
+            missing = ", ".join(f"`{name}`" for name in value if name not in mistake.instance)
+            remedy = "" if place else "; start from a copy of recap's config/config.yaml"
+            return f"{key} lacks {missing}{remedy}"
         case "minLength":
             return f"{key} is empty; leave it out or give a text"
         case "maxLength":
