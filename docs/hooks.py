@@ -48,9 +48,11 @@ def on_page_markdown(markdown, page, config, files):
 def on_page_content(html, page, config, files):
     """Let a column without a name have no header, which a screen reader would announce.
 
-    A table can have the focus, so that the arrow keys move one that is wider than the page.
+    A table's head can have the focus, so that the arrow keys move a table that is wider than the
+    page. (The table itself would lose its looks, which the theme gives to tables without a class: a
+    script of the theme gives a class to what has the focus.)
     """
-    return html.replace("<th></th>", "<td></td>").replace("<table>", '<table tabindex="0">')
+    return html.replace("<th></th>", "<td></td>").replace("<thead>", '<thead tabindex="0">')
 
 
 def on_post_page(output, page, config):
