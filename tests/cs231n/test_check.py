@@ -59,6 +59,56 @@ class CaptioningRNN:
 """
 
 
+TRANSFORMER = {
+    "transformer_layers.py": """
+import math, torch
+from torch import nn
+
+class PositionalEncoding(nn.Module):
+    def __init__(self, embed_dim, dropout=0.1, max_len=5000):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        pe = torch.zeros(1, max_len, embed_dim)
+        for place in range(10):
+            for k in range(0, embed_dim, 2):
+                pe[0, place, k] = math.sin(place * 10000 ** (-k / embed_dim))
+                pe[0, place, k + 1] = math.cos(place * 10000 ** (-k / embed_dim))
+        self.register_buffer("pe", pe)
+
+    def forward(self, x):
+        return self.dropout(x + self.pe[:, :x.shape[1]])
+
+class MultiHeadAttention(nn.Module):
+    def __init__(self, embed_dim, num_heads, dropout=0.1):
+        super().__init__()
+        self.key, self.query, self.value, self.proj = (
+            nn.Linear(embed_dim, embed_dim) for _ in range(4)
+        )
+        self.attn_drop = nn.Dropout(dropout)
+        self.n_head = num_heads
+
+    def forward(self, query, key, value, attn_mask=None):
+        N, S, E = query.shape
+        T = key.shape[1]
+        q = self.query(query).view(N, S, self.n_head, -1).permute(0, 2, 1, 3)
+        k = self.key(key).view(N, T, self.n_head, -1).permute(0, 2, 3, 1)
+        v = self.value(value).view(N, T, self.n_head, -1).permute(0, 2, 1, 3)
+        scores = torch.matmul(q, k) / math.sqrt(E / self.n_head)
+        if attn_mask is not None:
+            scores = scores.masked_fill(attn_mask == 0, -math.inf)
+        seen = torch.matmul(self.attn_drop(scores.softmax(dim=-1)), v)
+        return self.proj(seen.permute(0, 2, 1, 3).reshape(N, S, E))
+""",
+    "classifiers/transformer.py": """
+import torch
+from recap.cs231n.classifiers import transformer
+
+class CaptioningTransformer(transformer.CaptioningTransformer):
+    pass
+""",
+}
+
+
 @pytest.fixture
 def judge(tmp_path, capsys, monkeypatch):
     """Return a function that checks files and returns their lines by the functions' names."""
@@ -104,8 +154,25 @@ def others(lines, *names):
 @pytest.mark.parametrize("folder", ["assignment3/cs231n", "somebody's files"])
 def test_right_files_are_right(judge, folder):
     lines = judge(RIGHT, folder=folder)
-    assert len(lines) == 13 + 4 + 4
+    assert len(lines) == 17 + 4 + 4
     assert others(lines) == {"right"}
+
+
+def test_a_gru_is_checked_where_there_is_one(judge):
+    code = "del gru_forward, gru_backward, gru_step_backward\n"
+    lines = judge(broken("right = gru_step_forward\n" + code))
+    assert [name for name in lines if name.startswith("gru")] == ["gru_step_forward"]
+    code += """
+def gru_step_forward(x, prev_h, Wx, Wh, b):
+    next_h, cache = right(x, prev_h, Wx, Wh, b)
+    return prev_h - next_h, cache
+def gru_step_backward(dnext_h, cache):
+    raise NotImplementedError
+"""
+    lines = judge(broken("right = gru_step_forward\n" + code))
+    assert lines["gru_step_forward"][0] == "wrong"
+    assert lines["gru_step_backward"][0] == "not implemented"
+    assert others(lines, "gru_step_forward", "gru_step_backward") == {"right"}
 
 
 def test_a_wrong_gradient_is_told_by_how_much(judge):
@@ -336,6 +403,73 @@ def test_files_of_later_years_take_tensors(judge):
     assert lines["CaptioningRNN.loss, rnn"][1].startswith("db_vocab is None")
     assert lines["CaptioningRNN.loss, lstm"][0] == "crashed"
     assert lines["CaptioningRNN.sample, rnn"][0] == "not implemented"
+
+
+def test_a_right_transformer_is_right(judge):
+    lines = judge(TRANSFORMER)
+    assert list(lines) == [
+        "PositionalEncoding",
+        "MultiHeadAttention",
+        "CaptioningTransformer",
+    ]
+    assert others(lines) == {"right"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("return self.dropout(x + self.pe[:, :x.shape[1]])", "return self.dropout(x)", "out"),
+        ("return self.dropout(x +", "return nn.functional.dropout(x +", "out"),
+        (" / math.sqrt(E / self.n_head)", " / math.sqrt(E)", "self"),
+        ("attn_mask == 0", "attn_mask != 0", "masked"),
+        ("self.key(key).view(N, T,", "self.query(key).view(N, T,", "self"),
+        ("T = key.shape[1]", "T = S", "other"),
+    ],
+)
+def test_a_wrong_layer_of_a_transformer_is_told(judge, right, wrong, told):
+    text = TRANSFORMER["transformer_layers.py"].replace(right, wrong)
+    assert text != TRANSFORMER["transformer_layers.py"]
+    lines = judge({"transformer_layers.py": text})
+    name = "PositionalEncoding" if told == "out" else "MultiHeadAttention"
+    if told == "other":
+        assert lines[name][0] == "crashed"
+    else:
+        assert lines[name][0] == "wrong"
+        assert lines[name][1].startswith(f"{told} ")
+    assert others(lines, name) == {"right"}
+
+
+def test_layers_of_a_transformer_that_are_not_filled_in(judge):
+    """The course's files return empty tensors of the right shapes."""
+    layers = TRANSFORMER["transformer_layers.py"]
+    layers = layers.replace("return self.dropout(x +", "return torch.empty_like(x) #")
+    layers = layers.replace("self.n_head = num_heads", "self.scale = nn.Linear(1, 1)")
+    captioner = TRANSFORMER["classifiers/transformer.py"].replace(
+        "pass",
+        "def forward(self, features, captions):\n"
+        "        return torch.empty(*captions.shape, self.vocab_size)",
+    )
+    lines = judge({"transformer_layers.py": layers, "classifiers/transformer.py": captioner})
+    first = "first mend PositionalEncoding"
+    assert lines["PositionalEncoding"] == ("not implemented", "")
+    assert lines["MultiHeadAttention"] == (
+        "wrong",
+        "its parameters are not the course's: see scale.bias, scale.weight",
+    )
+    assert lines["CaptioningTransformer"] == ("not implemented", first)
+
+
+def test_a_captioner_that_looks_ahead_is_wrong(judge):
+    code = """
+    def forward(self, features, captions):
+        words = self.positional_encoding(self.embedding(captions))
+        memory = self.visual_projection(features)[:, None]
+        return self.output(self.transformer(words, memory))
+"""
+    files = TRANSFORMER | {
+        "classifiers/transformer.py": TRANSFORMER["classifiers/transformer.py"] + code
+    }
+    assert judge(files)["CaptioningTransformer"][0] == "wrong"
 
 
 def test_the_arrays_are_those_of_the_notebooks():

@@ -16,7 +16,7 @@ import numpy as np
 from recap.core.checks import require
 from recap.core.errors import InputError
 from recap.core.workers import hold_ctrl_c
-from recap.cs231n.check_parts import PARTS, Student, WrongError
+from recap.cs231n.check_parts import PARTS, Student, WrongError, takes_tensors
 
 TOLERANCE = 1e-5  # largest relative error of what is right
 MEMORY = 4 << 30  # bytes that a function may ask for
@@ -42,8 +42,9 @@ def check(folder: Path, *, seconds: float = 20) -> None:
     ----------
     folder : Path
         The assignment's folder, or `cs231n` in it: `rnn_layers.py`, `classifiers/rnn.py`,
-        `layers.py` and `optim.py` are checked if they are there, and `rnn_layers_pytorch.py` and
-        `classifiers/rnn_pytorch.py` of later years.
+        `layers.py` and `optim.py` are checked if they are there, and `rnn_layers_pytorch.py`,
+        `classifiers/rnn_pytorch.py`, `transformer_layers.py` and `classifiers/transformer.py` of
+        later years.
     seconds : float
         How long each function may take.
 
@@ -60,7 +61,7 @@ def check(folder: Path, *, seconds: float = 20) -> None:
             f"{folder} has none of {', '.join(PARTS)}: give the assignment's folder, or the folder"
             " cs231n in it."
         )
-    if any(file.endswith("_pytorch.py") for file in files):
+    if any(map(takes_tensors, files)):
         # The processes that start now have it already.
         importlib.import_module("torch")
     tally: list[str] = []
@@ -152,7 +153,7 @@ def _limit_memory() -> None:
 
 def _judge(package: Path, file: str, name: str | None) -> tuple[str, str]:
     """Return a function's status and errors; of no function, that the file can be imported."""
-    student = Student(_import(package, file), tensors=file.endswith("_pytorch.py"))
+    student = Student(_import(package, file), tensors=takes_tensors(file))
     if name is None:
         return RIGHT, ""
     function = PARTS[file][name]

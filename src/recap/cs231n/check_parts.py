@@ -121,11 +121,14 @@ class Layer(NamedTuple):
         As the course's notebooks fill them. Those of real numbers have gradients.
     step : str
         The layer that it repeats at each step.
+    of_every_year : bool
+        As of `Function`.
     """
 
     outputs: tuple[str, ...]
     inputs: dict[str, np.ndarray]
     step: str = ""
+    of_every_year: bool = True
 
 
 # Both captioners that are drawn with it write several words and then <END>.
@@ -191,6 +194,29 @@ RNN_LAYERS = {
             "b": _spaced(0.2, 0.7, 16),
         },
         step="lstm_step",
+    ),
+    "gru_step": Layer(
+        ("next_h",),
+        {
+            "x": _spaced(-0.4, 1.2, 3, 4),
+            "prev_h": _spaced(-0.3, 0.7, 3, 5),
+            "Wx": _spaced(-2.1, 1.3, 4, 15),
+            "Wh": _spaced(-0.7, 2.2, 5, 15),
+            "b": _spaced(0.3, 0.7, 15),
+        },
+        of_every_year=False,
+    ),
+    "gru": Layer(
+        ("h",),
+        {
+            "x": _spaced(-0.4, 0.6, 2, 3, 5),
+            "h0": _spaced(-0.4, 0.8, 2, 4),
+            "Wx": _spaced(-0.2, 0.9, 5, 12),
+            "Wh": _spaced(-0.3, 0.6, 4, 12),
+            "b": _spaced(0.2, 0.7, 12),
+        },
+        step="gru_step",
+        of_every_year=False,
     ),
     "temporal_affine": Layer(
         ("out",),
@@ -324,17 +350,47 @@ def _check_sample(cell: str, student: Student) -> Iterator[tuple[str, Any, Any]]
     yield "captions", words, wanted
 
 
+def _check_module(
+    name: str, made_of: str, sizes: tuple, calls: dict[str, tuple], student: Student
+) -> Iterator[tuple[str, Any, Any]]:
+    """Compare the outputs of a PyTorch module and of the right one, of equal weights.
+
+    Nothing is dropped. Calls are inputs by the name of an output; `made_of` has the right module.
+    """
+    torch = importlib.import_module("torch")
+    # What the course's files return until they are filled in, an empty tensor, is then all NaN.
+    torch.set_deterministic_debug_mode("warn")
+    right = getattr(importlib.import_module(made_of), name)(*sizes)
+    given = student.find(name)(*sizes)
+    weights = _drawn({key: np.zeros(value.shape) for key, value in right.named_parameters()})
+    if other := weights.keys() ^ dict(given.named_parameters()).keys():
+        raise WrongError(f"its parameters are not the course's: see {', '.join(sorted(other))}")
+    for module in (given, right):
+        for key, parameter in module.eval().named_parameters():
+            parameter.data = student.copy(weights[key])
+    for output, inputs in calls.items():
+        with torch.no_grad():
+            (value,) = outputs_of(given(*map(student.copy, inputs)), 1)
+            wanted = right(*map(student.copy, inputs)).numpy()
+        if np.isnan(np.asarray(value)).all():
+            raise NotImplementedError
+        yield output, value, wanted
+
+
 def _functions_of(table: dict[str, Layer]) -> dict[str, Function]:
     functions = {}
     for name, layer in table.items():
         forward, steps = f"{name}_forward", [layer.step] if layer.step else []
         functions[forward] = Function(
-            partial(_check_forward, name, layer), tuple(f"{step}_forward" for step in steps)
+            partial(_check_forward, name, layer),
+            tuple(f"{step}_forward" for step in steps),
+            of_every_year=layer.of_every_year,
         )
         functions[f"{name}_backward"] = Function(
             partial(_check_backward, name, layer),
             (forward, *(f"{step}_backward" for step in steps)),
             forward,
+            layer.of_every_year,
         )
     return functions
 
@@ -373,8 +429,31 @@ _RNN_FUNCTIONS = {
     "temporal_softmax_loss": Function(_check_temporal_softmax_loss),
 }
 
-# By file, and by a function's name in it; files that end in `_pytorch.py` take tensors. A later
-# part of the assignment is an entry more.
+_QUERIES, _KEYS = (_drawn({"x": np.zeros((2, places, 8))})["x"] for places in (3, 4))
+_MASK = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1]], dtype=bool)
+_TRANSFORMER_LAYERS = {
+    "PositionalEncoding": ((8,), {"out": (_QUERIES,)}),
+    "MultiHeadAttention": (
+        (8, 2),
+        {
+            "self": (_QUERIES, _QUERIES, _QUERIES),
+            "masked": (_QUERIES, _QUERIES, _QUERIES, _MASK),
+            "other": (_QUERIES, _KEYS, _KEYS),
+        },
+    ),
+}
+_CAPTIONING_TRANSFORMER = Function(
+    partial(
+        _check_module,
+        "CaptioningTransformer",
+        "recap.cs231n.classifiers.transformer",
+        (WORDS, SIZES["input_dim"], 8, 2),
+        {"scores": (_drawn({"x": np.zeros((3, SIZES["input_dim"]))})["x"], CAPTIONS[:, :-1])},
+    ),
+    tuple(_TRANSFORMER_LAYERS),
+)
+
+# By file, and by a function's name in it. A later part of the assignment is an entry more.
 PARTS = {
     "layers.py": {
         **_functions_of({"affine": AFFINE}),
@@ -388,4 +467,14 @@ PARTS = {
     "classifiers/rnn.py": _captioner_functions(),
     "rnn_layers_pytorch.py": _forward_alone(_RNN_FUNCTIONS),
     "classifiers/rnn_pytorch.py": _forward_alone(_captioner_functions()),
+    "transformer_layers.py": {
+        name: Function(partial(_check_module, name, "recap.captioners.transformer_layers", *how))
+        for name, how in _TRANSFORMER_LAYERS.items()
+    },
+    "classifiers/transformer.py": {"CaptioningTransformer": _CAPTIONING_TRANSFORMER},
 }
+
+
+def takes_tensors(file: str) -> bool:
+    """Tell whether what a file of `PARTS` holds takes PyTorch's tensors."""
+    return file.endswith(("_pytorch.py", "transformer_layers.py", "transformer.py"))
