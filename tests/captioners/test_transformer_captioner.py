@@ -11,6 +11,7 @@ from recap.captioners.architectures import make_captioner as make_module
 from recap.captioners.folder import expected_shapes, load_captioner, save_captioner
 from recap.captioners.recipe import Recipe
 from recap.captioners.stepwise import make_stepwise
+from recap.captioners.transformer import Dropout
 from recap.captions.words import SPECIAL_WORDS
 from recap.core.errors import InputError
 from recap.cs231n.classifiers.transformer import CaptioningTransformer
@@ -55,6 +56,16 @@ def test_parameters_have_the_shapes_that_are_told():
     assert shapes == expected_shapes(Recipe(architecture="transformer", layers=3, **SIZES), 6, 8)
 
 
+def test_initial_weights_are_those_of_the_course():
+    words = {word: number for number, word in enumerate(WORDS)}
+    torch.manual_seed(0)
+    course = dict(CaptioningTransformer(words, FEATURES, WIDTH, num_heads=2).named_parameters())
+    torch.manual_seed(0)
+    recipe = Recipe(architecture="transformer", **SIZES)
+    for name, value in make_module(recipe, FEATURES, len(WORDS), 0).named_parameters():
+        torch.testing.assert_close(value, course[name], rtol=0, atol=0, msg=name)
+
+
 def test_loss_and_gradients_are_those_of_the_course():
     module = made_module().double().eval()
     course = of_the_course(module.named_parameters()).double()
@@ -84,8 +95,9 @@ def test_padding_is_not_computed():
 
 def test_entries_are_dropped_in_training_alone():
     module, (features, captions) = made_module(dropout=0.3), minibatch()
-    drops = [part.p for part in module.modules() if isinstance(part, torch.nn.Dropout)]
-    assert drops == [0.3] * (1 + 2 * 6)
+    drops = [part for part in module.modules() if isinstance(part, torch.nn.Dropout)]
+    assert [part.p for part in drops] == [0.3] * (1 + 2 * 6)
+    assert {type(part) for part in drops} == {Dropout}
     losses = {module(features, captions).item() for _ in range(3)}
     assert len(losses) == 3
     module.eval()
@@ -95,10 +107,14 @@ def test_entries_are_dropped_in_training_alone():
 def test_bfloat16_products_stay_near_float32():
     features, captions = minibatch()
     exact, rounded = (made_module(p).eval() for p in (torch.float32, torch.bfloat16))
-    assert rounded.transformer.layers[0].linear1(torch.zeros(1, WIDTH)).dtype == torch.float32
+    product = rounded.transformer.layers[0].linear1
+    assert product(torch.zeros(1, WIDTH)).dtype == torch.float32
+    formats = []
+    product.register_forward_hook(lambda _, __, given: formats.append(given.dtype))
     losses = [module(features, captions).item() for module in (exact, rounded)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert losses[1] != losses[0]
+    assert formats == [torch.bfloat16]
 
 
 @pytest.fixture
