@@ -1,20 +1,23 @@
 """Time the training of a captioner: the usual PyTorch loops, and recap's.
 
 Each contender takes the same captions once, in batches of 256, and does all that a training loop
-does: batches, forward and backward pass, a step of Adam. They take turns, and the medians of their
+does: batches, forward and backward pass, a step of AdamW. They take turns, and the medians of their
 captions a second are compared.
 
-    plain            nn.LSTM or nn.RNN over padded captions, float32
-    packed           the same over packed sequences, as captioning tutorials do
-    ... fused        with the fused step of Adam
+    plain            nn.RNN, nn.GRU, nn.LSTM or nn.TransformerDecoder over padded captions, float32
+    packed           the same over packed sequences, as captioning tutorials do; of the Transformer,
+                     scores of the real words alone
+    ... fused        with the fused step of AdamW
     ... bfloat16     and within torch.autocast
     recap            this package, in the number format that it chooses for the processor
+    products         the matrix products that recap's training takes, and nothing else
 
-recap is held against the fastest of the others, and against the fastest that computes in its number
-format. Where the processor has no instructions for bfloat16, PyTorch may refuse it or take many
-times as long: what fails, or takes over 5 times as long as the plain loop, is told and left out.
+recap is held against the fastest of the usual loops, the fastest that computes in its number
+format, and its own products. Where the processor has no instructions for bfloat16, PyTorch may
+refuse it or take many times as long: what fails, or takes over 5 times as long as the plain loop,
+is told and left out.
 
-Usage: python benchmarks/train.py [--quick]
+Usage: python benchmarks/train.py [--quick] [--only rnn gru lstm transformer]
 """
 
 import argparse
@@ -29,16 +32,22 @@ import numpy as np
 import torch
 from numpy_layers import FEATURES, HIDDEN, N_CAPTIONS, NULL, VOCABULARY, WORD_VECTOR
 from numpy_layers import coco_like_captions as captions_of_a_batch
-from usual_training import NETWORKS, UsualCaptioner, usual_epoch
+from torch.utils._python_dispatch import TorchDispatchMode
+from usual_training import HEADS, LAYERS, usual_captioner, usual_epoch
 
-from recap.captioners.recipe import Recipe
+from recap.captioners.recipe import GATES, Recipe
 from recap.core.devices import choose_device, choose_precision, keep_freed_memory
 from recap.training.batches import CaptionedImages, draw_batches
 from recap.training.trainer import make_trainer
 
 BATCHES = 8
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", *(f"word{n}" for n in range(VOCABULARY - 4))]
-GATES = {"rnn": 1, "lstm": 4}
+ARCHITECTURES = ("rnn", "gru", "lstm", "transformer")
+PRODUCTS = [
+    getattr(getattr(torch.ops.aten, product), form)
+    for product in ("mm", "addmm", "bmm", "baddbmm")
+    for form in ("default", "out")
+]
 FAR_BEHIND = 5  # times as long as the plain loop
 # Of each usual loop: packed, fused, and the format of its products.
 USUAL = {
@@ -62,10 +71,16 @@ def made_images(batches: int) -> CaptionedImages:
 
 
 def recap_epoch(
-    cell: str, images: CaptionedImages, device: torch.device, precision: torch.dtype
+    architecture: str, images: CaptionedImages, device: torch.device, precision: torch.dtype
 ) -> Callable[[], None]:
     """Return what trains recap's captioner on all captions once."""
-    recipe = Recipe(architecture=cell, wordvec_dim=WORD_VECTOR, hidden_dim=HIDDEN)
+    recipe = Recipe(
+        architecture=architecture,
+        wordvec_dim=WORD_VECTOR,
+        hidden_dim=HIDDEN,
+        layers=LAYERS,
+        heads=HEADS,
+    )
     trainer = make_trainer(recipe, FEATURES, WORDS, 0, device, precision)
     generator = np.random.default_rng(0)
 
@@ -74,6 +89,33 @@ def recap_epoch(
             trainer.step(*images.batch(wanted, NULL), 1e-3)
 
     return epoch
+
+
+class Recorder(TorchDispatchMode):
+    """Keeps the matrix products that are computed meanwhile, forward and backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.products = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        """Compute, and keep what is a product."""
+        if operation in PRODUCTS:
+            self.products.append((operation, args, kwargs or {}))
+        return operation(*args, **(kwargs or {}))
+
+
+def products_of(epoch: Callable[[], None]) -> Callable[[], None]:
+    """Return what computes the matrix products of an epoch alone, with the same operands."""
+    with Recorder() as recorder:
+        epoch()
+
+    @torch.no_grad()
+    def multiply() -> None:
+        for operation, args, kwargs in recorder.products:
+            operation(*args, **kwargs)
+
+    return multiply
 
 
 def peak_rate(device: torch.device, precision: torch.dtype) -> float:
@@ -88,12 +130,21 @@ def peak_rate(device: torch.device, precision: torch.dtype) -> float:
     return 2 * size**3 / min(seconds)
 
 
-def flops(cell: str, images: CaptionedImages) -> float:
-    """Return the operations of a training step on the real targets alone, for all captions."""
+def flops(architecture: str, images: CaptionedImages) -> float:
+    """Return the operations of a training step on the real targets alone, for all captions.
+
+    Of a Transformer's attention those of its weights are left out, which are few.
+    """
     targets = (images.captions[:, 1:] != NULL).sum()
-    gates = GATES[cell] * HIDDEN
-    word = WORD_VECTOR * gates + HIDDEN * gates + HIDDEN * VOCABULARY
-    return 3 * 2 * (targets * word + len(images) * FEATURES * HIDDEN)
+    if architecture == "transformer":
+        layer = 6 * WORD_VECTOR**2 + 2 * WORD_VECTOR * HIDDEN
+        word = LAYERS * layer + WORD_VECTOR * VOCABULARY
+        image = FEATURES * WORD_VECTOR + LAYERS * 2 * WORD_VECTOR**2
+    else:
+        gates = GATES[architecture] * HIDDEN
+        word = WORD_VECTOR * gates + HIDDEN * gates + HIDDEN * VOCABULARY
+        image = FEATURES * HIDDEN
+    return 3 * 2 * (targets * word + len(images) * image)
 
 
 def timed(function: Callable[[], None]) -> float:
@@ -128,7 +179,9 @@ def race(epochs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="3 rounds instead of 9")
-    rounds = 3 if parser.parse_args().quick else 9
+    parser.add_argument("--only", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
+    options = parser.parse_args()
+    rounds = 3 if options.quick else 9
 
     keep_freed_memory()
     device = choose_device("auto")
@@ -146,28 +199,38 @@ def main() -> None:
         f" {peak / 1e9:.0f} GFLOP/s; {len(captions)} captions, {rounds} rounds"
     )
     figures = {}
-    for cell in NETWORKS:
+    for architecture in options.only:
         epochs = {}
         for name, (packed, fused, product) in USUAL.items():
             torch.manual_seed(0)
-            captioner = UsualCaptioner(cell, packed, FEATURES, VOCABULARY, WORD_VECTOR, HIDDEN)
+            captioner = usual_captioner(
+                architecture, packed, FEATURES, VOCABULARY, WORD_VECTOR, HIDDEN
+            )
             epochs[name] = usual_epoch(captioner.to(device), *data, N_CAPTIONS, fused, product)
-        seconds = race(epochs | {"recap": recap_epoch(cell, images, device, precision)}, rounds)
+        epochs["recap"] = recap_epoch(architecture, images, device, precision)
+        epochs["products"] = products_of(epochs["recap"])
+        seconds = race(epochs, rounds)
         rates = {name: len(captions) / taken for name, taken in seconds.items()}
         best = max(USUAL.keys() & rates, key=rates.get)
         equals = [name for name in USUAL if name in rates and USUAL[name][2] == precision]
         equal = max(equals, key=rates.get, default=None)
-        share = flops(cell, images) / len(captions) * rates["recap"] / peak
-        print(f"{'cell':6}{'contender':18}{'captions/s':>12}{'recap over it':>15}")
+        share = flops(architecture, images) / len(captions) * rates["recap"] / peak
+        print(f"{'':12}{'contender':18}{'captions/s':>12}{'recap over it':>15}")
         for name, rate in rates.items():
-            print(f"{cell:6}{name:18}{rate:12.0f}{rates['recap'] / rate:15.2f}")
-        print(f"{cell}: best: {best}; best in {precision}: {equal}; share of the peak: {share:.2f}")
+            print(f"{architecture:12}{name:18}{rate:12.0f}{rates['recap'] / rate:15.2f}")
+        print(
+            f"{architecture}: best: {best}; best in {precision}: {equal}; share of the peak:"
+            f" {share:.2f}"
+        )
+        held_against = {"best": best, "equal": equal, "plain": "plain", "packed": "packed"}
         figures |= {
-            f"{cell}_over_best": round(rates["recap"] / rates[best], 3),
-            f"{cell}_over_equal": round(rates["recap"] / rates[equal], 3) if equal else None,
-            f"{cell}_over_plain": round(rates["recap"] / rates["plain"], 3),
-            f"{cell}_over_packed": round(rates["recap"] / rates["packed"], 3),
-            f"{cell}_share_of_peak": round(float(share), 3),
+            f"{architecture}_over_{name}": round(rates["recap"] / rates[other], 3)
+            for name, other in held_against.items()
+            if other
+        }
+        figures |= {
+            f"{architecture}_share_of_peak": round(float(share), 3),
+            f"{architecture}_share_of_products": round(rates["recap"] / rates["products"], 3),
         }
     print(json.dumps(figures))
 

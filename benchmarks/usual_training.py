@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-NETWORKS = {"rnn": nn.RNN, "lstm": nn.LSTM}
+NETWORKS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 NULL = 0
+LAYERS, HEADS, LONGEST = 2, 4, 64  # of the Transformer; words of a caption
 
 
 class UsualCaptioner(nn.Module):
@@ -46,8 +47,42 @@ class UsualCaptioner(nn.Module):
         return nn.functional.cross_entropy(scores, targets.flatten(), ignore_index=NULL)
 
 
+class UsualTransformer(nn.Module):
+    """A captioner of PyTorch's decoder, over padded captions; `packed` scores real words alone."""
+
+    def __init__(self, packed: bool, features: int, words: int, width: int, feed_forward: int):
+        super().__init__()
+        self.packed = packed
+        self.projection = nn.Linear(features, width)
+        self.embedding = nn.Embedding(words, width)
+        self.places = nn.Embedding(LONGEST, width)
+        layer = nn.TransformerDecoderLayer(width, HEADS, feed_forward, dropout=0, batch_first=True)
+        self.network = nn.TransformerDecoder(layer, LAYERS)
+        self.vocabulary = nn.Linear(width, words)
+
+    def forward(self, features: torch.Tensor, captions: torch.Tensor) -> torch.Tensor:
+        """Return the loss."""
+        inputs, targets = captions[:, :-1], captions[:, 1:]
+        length = inputs.shape[1]
+        words = self.embedding(inputs) + self.places.weight[:length]
+        causal = nn.Transformer.generate_square_subsequent_mask(length, features.device)
+        memory = self.projection(features)[:, None]
+        hidden = self.network(words, memory, causal, tgt_is_causal=True)
+        if self.packed:
+            hidden, targets = hidden[targets != NULL], targets[targets != NULL]
+        scores = self.vocabulary(hidden).flatten(0, -2)
+        return nn.functional.cross_entropy(scores, targets.flatten(), ignore_index=NULL)
+
+
+def usual_captioner(architecture: str, packed: bool, *sizes: int) -> nn.Module:
+    """Return a captioner for features, words, word vectors and hidden states of these sizes."""
+    if architecture == "transformer":
+        return UsualTransformer(packed, *sizes)
+    return UsualCaptioner(architecture, packed, *sizes)
+
+
 def usual_epoch(
-    captioner: UsualCaptioner,
+    captioner: nn.Module,
     features: torch.Tensor,
     captions: torch.Tensor,
     batch_size: int,
@@ -58,7 +93,7 @@ def usual_epoch(
 
     `product` is the number format of matrix products; weights are in float32.
     """
-    optimizer = torch.optim.Adam(captioner.parameters(), lr=1e-3, fused=fused)
+    optimizer = torch.optim.AdamW(captioner.parameters(), lr=1e-3, fused=fused)
     device = features.device
 
     def epoch() -> None:

@@ -67,6 +67,7 @@ TESTS = {
     "report/statistics": ["report/test_statistics.py"],
     "captioners/optim": ["captioners/test_optim.py"],
     "captioners/layers/gru": ["captioners/layers/test_gru.py"],
+    "captioners/recurrences": ["captioners/test_recurrences.py"],
     "captioners/transformer": ["captioners/test_transformer_captioner.py"],
     "captioners/transformer_layers": [
         "captioners/test_transformer_captioner.py",
@@ -76,6 +77,7 @@ TESTS = {
         "captioners/test_transformer_captioner.py",
         "captioners/test_attention.py",
     ],
+    "cs231n/classifiers/transformer": ["cs231n/test_transformer.py"],
     "captions/course": ["captions/test_course.py"],
     "cs231n/check_parts": ["cs231n/test_check.py"],
     "cs231n/coco_utils": ["cs231n/test_coco_utils.py"],
