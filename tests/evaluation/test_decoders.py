@@ -17,6 +17,11 @@ from recap.evaluation.decoders import Decoder, read_decoder
             "beam search of width 5 (length penalty 0.7, block ngrams 3)",
         ),
         ("greedy-block_ngrams=2", Decoder(block_ngrams=2), "greedy decoding (block ngrams 2)"),
+        (
+            "mbr20-length_penalty=0.7",
+            Decoder(beam_width=20, mbr=True, length_penalty=0.7),
+            "minimum Bayes risk by beam search of width 20 (length penalty 0.7)",
+        ),
         ("sample", Decoder(sample=True), "sampling"),
         (
             "sample-temperature=0.8-nucleus=0.9-seed=4",

@@ -29,7 +29,7 @@ from recap.datasets.describe_photos import describe_photos
 from recap.datasets.shards import FORM
 from recap.core.remote_file import RemoteFile
 from recap.downloads import CATALOGUE
-from recap.evaluation.decoders import decoder_order
+from recap.evaluation.decoders import decoder_order, read_decoder
 
 try:
     config.update(
@@ -96,7 +96,7 @@ wildcard_constraints:
     model=one_of(config["models"]),
     seed=r"\d+",
     run=r"seed\d+|ensemble",
-    decoder=r"(greedy|sample|beam\d+)(-[a-z_]+=[^/]+)*",
+    decoder=r"(greedy|sample|(beam|mbr)\d+)(-[a-z_]+=[^/]+)*",
 
 
 def images_of(split):

@@ -32,6 +32,11 @@ rule generate_captions:
         configs=trained("config.json"),
         features="results/{study}/coco_captioning/val2014_vgg16_fc7_pca.h5",
         annotations=annotations_of("val"),
+        captions=branch(
+            lambda wildcards: read_decoder(wildcards.decoder).mbr,
+            then="results/{study}/coco_captioning/coco2014_captions.h5",
+            otherwise=[],
+        ),
     output:
         captions="results/{study}/captions/{model}/{run}/{decoder}.json",
         words="results/{study}/captions/{model}/{run}/{decoder}.words.json",
@@ -46,7 +51,9 @@ rule generate_captions:
         mem_mb=memory(4000),
     params:
         package=package,
-        folders=lambda wildcards, input: options(model=[Path(path).parent for path in input.models]),
+        given=lambda wildcards, input: options(
+            model=[Path(path).parent for path in input.models], captions=input.captions
+        ),
         device=config["device"],
         code=code_hash("recap.evaluation.generate"),
     shell:
@@ -54,7 +61,7 @@ rule generate_captions:
         PYTHONPATH={params.package:q} python -m recap generate-captions \
             --features={input.features:q} \
             --annotations={input.annotations:q} \
-            {params.folders:q} \
+            {params.given:q} \
             --output={output.captions:q} \
             --words-output={output.words:q} \
             --decoder={wildcards.decoder:q} \

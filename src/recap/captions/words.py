@@ -104,3 +104,45 @@ def _decode_caption(caption: Iterable[int], idx_to_word: Sequence[str]) -> str:
         if word == END:
             break
     return " ".join(words)
+
+
+def without_padding(captions: np.ndarray, idx_to_word: Sequence[str]) -> list[list[int]]:
+    """Return the words of captions in numbers, with their `<END>`.
+
+    Parameters
+    ----------
+    captions : array of shape (N, T), int
+        Each `<START>`, words, `<END>`, `<NULL>`s.
+    idx_to_word : sequence of str
+        Words by number.
+    """
+    kept = ~np.isin(captions, [idx_to_word.index(word) for word in (NULL, START)])
+    return [row[words].tolist() for row, words in zip(captions, kept, strict=True)]
+
+
+def captions_by_image(
+    captions: np.ndarray, image_idxs: np.ndarray, idx_to_word: Sequence[str]
+) -> tuple[np.ndarray, list[list[list[int]]]]:
+    """Gather the captions of each image.
+
+    Parameters
+    ----------
+    captions : array of shape (M, T), int
+        Each `<START>`, words, `<END>`, `<NULL>`s.
+    image_idxs : array of shape (M,), int
+        For each caption its image's row.
+    idx_to_word : sequence of str
+        Words by number.
+
+    Returns
+    -------
+    images : array of shape (I,), int
+        Rows of the images that have a caption, rising.
+    by_image : list of I lists
+        Each image's captions as `without_padding` returns them.
+    """
+    images, places = np.unique(image_idxs, return_inverse=True)
+    by_image: list[list[list[int]]] = [[] for _ in images]
+    for place, words in zip(places, without_padding(captions, idx_to_word), strict=True):
+        by_image[place].append(words)
+    return images, by_image

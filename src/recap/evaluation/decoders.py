@@ -10,7 +10,10 @@ from recap.core.errors import InputError
 WIDEST = 1000
 COLDEST = 1e-6
 
-BEAM_ONLY = ("length_penalty",)
+# What the first part of a name tells.
+IN_KIND = ("beam_width", "mbr", "sample")
+
+BEAM_ONLY = ("length_penalty", "mbr")
 SAMPLING_ONLY = ("temperature", "nucleus", "seed")
 
 
@@ -27,6 +30,9 @@ class Decoder:
         favours short ones, 1 ranks by the mean log-probability a word.
     block_ngrams : int
         Length in words of the phrases that a caption may not repeat; 0 blocks none.
+    mbr : bool
+        Take, of the captions that a beam search finds, as many as it is wide, the one that is most
+        like the others (minimum Bayes risk).
     sample : bool
         Draw each word by its probability instead of taking the likeliest.
     temperature : float
@@ -46,6 +52,7 @@ class Decoder:
     beam_width: int = bounded(1, minimum=1, maximum=WIDEST)
     length_penalty: float = bounded(0.8, minimum=0, maximum=10)
     block_ngrams: int = bounded(0, minimum=0)
+    mbr: bool = False
     sample: bool = False
     temperature: float = bounded(1.0, minimum=COLDEST)
     nucleus: float = bounded(1.0, exclusiveMinimum=0, maximum=1)
@@ -68,8 +75,9 @@ class Decoder:
 
     @property
     def name(self) -> str:
-        """The name: `greedy`, `beam3` or `sample`, and each option that is not the default."""
-        kind = "greedy" if self.beam_width == 1 else f"beam{self.beam_width}"
+        """The name: `greedy`, `beam3`, `mbr20` or `sample`, and each option not the default."""
+        search = "mbr" if self.mbr else "beam"
+        kind = "greedy" if self.beam_width == 1 else f"{search}{self.beam_width}"
         name = "sample" if self.sample else kind
         return "-".join([name, *(f"{option}={text}" for option, text in self._given())])
 
@@ -79,6 +87,7 @@ class Decoder:
         words = "greedy decoding"
         if self.beam_width > 1:
             words = f"beam search of width {self.beam_width}"
+            words = f"minimum Bayes risk by {words}" if self.mbr else words
         elif self.sample:
             words = "sampling"
         details = [f"{option.replace('_', ' ')} {text}" for option, text in self._given()]
@@ -103,8 +112,7 @@ class Decoder:
         return [
             (field.name, str(getattr(self, field.name)).removesuffix(".0"))
             for field in fields(self)
-            if field.name not in ("beam_width", "sample")
-            and getattr(self, field.name) != field.default
+            if field.name not in IN_KIND and getattr(self, field.name) != field.default
         ]
 
 
@@ -114,7 +122,7 @@ def read_decoder(name: str) -> Decoder:
     Parameters
     ----------
     name : str
-        `greedy`, `sample`, or `beam` and a width; then options, such as
+        `greedy`, `sample`, or `beam` or `mbr` and a width; then options, such as
         `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9`.
 
     Raises
@@ -123,14 +131,13 @@ def read_decoder(name: str) -> Decoder:
         If there is no such decoder, or no such option of it.
     """
     kind, *options = re.split(r"-(?=[a-z_]+=)", name)
-    match = re.fullmatch(r"greedy|sample|beam([1-9]\d{0,9})", kind)
+    match = re.fullmatch(r"greedy|sample|(?:beam|mbr)([1-9]\d{0,9})", kind)
     if match is None:
         raise InputError(
-            f"There is no decoder {name!r}: give greedy, beam3 and the like, or sample; options"
-            " follow as in beam5-length_penalty=0.7."
+            f"There is no decoder {name!r}: give greedy, beam3 or mbr20 and the like, or sample;"
+            " options follow as in beam5-length_penalty=0.7."
         )
-    known = {field.name: field.type for field in fields(Decoder)}
-    del known["beam_width"], known["sample"]
+    known = {field.name: field.type for field in fields(Decoder) if field.name not in IN_KIND}
     given = {}
     for option in options:
         key, _, value = option.partition("=")
@@ -146,7 +153,12 @@ def read_decoder(name: str) -> Decoder:
             raise InputError(
                 f"The decoder {name!r} gives {value!r} as `{key}`, which must be a number."
             ) from None
-    return Decoder(beam_width=int(match[1] or 1), sample=kind == "sample", **given)
+    return Decoder(
+        beam_width=int(match[1] or 1),
+        mbr=kind.startswith("mbr"),
+        sample=kind == "sample",
+        **given,
+    )
 
 
 def decoder_order(name: str) -> tuple[int, str]:

@@ -9,12 +9,16 @@ import torch
 
 from recap.captioners.folder import TrainedCaptioner
 from recap.captioners.stepwise import load_captioners, make_stepwise
+from recap.captions.files import read_captions
+from recap.captions.words import END, captions_by_image
 from recap.core.devices import Device, choose_device, use_threads
+from recap.core.errors import InputError
 from recap.core.files import check_different
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
 from recap.datasets.annotations import read_annotations
+from recap.evaluation.consensus import rank_by_consensus
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.search import FoundCaption, search_captions
 from recap.features.files import open_usable_features
@@ -29,6 +33,7 @@ def generate_captions(
     model: list[Path],
     output: OutputFile,
     words_output: OutputFile | None = None,
+    captions: Path | None = None,
     decoder: str = "beam3",
     device: Device = "auto",
     threads: int | None = None,
@@ -51,8 +56,11 @@ def generate_captions(
         JSON file to write with how sure the captioner was, in nats: `[{"image_id": 1, "words":
         ["a", …], "log_probabilities": [-0.7, …], "log_probability": -9.3}, …]`, of each word after
         those before it, and of the whole caption with its end.
+    captions : Path, optional
+        HDF5 file with the captions that the captioner learnt from, which tell an `mbr` decoder how
+        rare phrases are; others do not read it.
     decoder : str
-        `greedy`, `sample`, or `beam` and a width, such as `beam3`; then options, such as
+        `greedy`, `sample`, or `beam` or `mbr` and a width, such as `beam3`; then options, such as
         `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9-seed=1`.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
@@ -68,11 +76,26 @@ def generate_captions(
     check_different(output, words_output)
     use_threads(threads)
     chosen = read_decoder(decoder)
+    if chosen.mbr and captions is None:
+        raise InputError(
+            f"The decoder {decoder} needs the captions that the captioner learnt from: give"
+            " --captions, such as results/…/coco_captioning/coco2014_captions.h5."
+        )
     captioners = load_captioners(model)
+    idx_to_word = captioners[0].idx_to_word
+    spoken = _read_spoken(captions, idx_to_word) if chosen.mbr else []
     split = read_annotations(annotations)
     with open_usable_features(features, annotations, split) as (table, usable):
-        found = caption_features(captioners, table, chosen, choose_device(device), rows=usable)
-    idx_to_word = captioners[0].idx_to_word
+        found = caption_features(
+            captioners,
+            table,
+            chosen,
+            choose_device(device),
+            rows=usable,
+            best=chosen.beam_width if chosen.mbr else 1,
+        )
+    if chosen.mbr:
+        found = rank_by_consensus(found, spoken, idx_to_word.index(END))
     results, confidence = [], []
     for row, caption in zip(usable, found, strict=True):
         image_id = split.images[row]["id"]
@@ -97,6 +120,17 @@ def generate_captions(
         f" log-probability {np.mean([caption.log_probability for caption in found]):.2f} nats:"
         f" {output}"
     )
+
+
+def _read_spoken(path: Path, idx_to_word: list[str]) -> list[list[list[int]]]:
+    """Return the training captions of each image in the numbers of their words."""
+    captions, image_idxs = read_captions(path, "train")
+    if captions.max(initial=0) >= len(idx_to_word):
+        raise InputError(
+            f"{path} has words that the captioner does not know: give the captions that it learnt"
+            " from."
+        )
+    return captions_by_image(captions, image_idxs, idx_to_word)[1]
 
 
 def caption_features(

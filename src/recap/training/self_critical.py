@@ -17,7 +17,7 @@ import numpy as np
 from recap.captioners.recipe import Recipe
 from recap.captions.metrics.cider import CiderD
 from recap.captions.metrics.ngrams import References
-from recap.captions.words import NULL, START
+from recap.captions.words import NULL, captions_by_image, without_padding
 from recap.core.checkpoint import throttled
 from recap.core.progress import progress
 from recap.training.batches import CaptionedImages
@@ -44,11 +44,8 @@ class Critic:
     """
 
     def __init__(self, train: CaptionedImages, idx_to_word: list[str]):
-        self._padding = [idx_to_word.index(word) for word in (NULL, START)]
-        self._images, rows = np.unique(train.image_idxs, return_inverse=True)
-        references: list[list[list[int]]] = [[] for _ in self._images]
-        for row, words in zip(rows, self._words(train.captions), strict=True):
-            references[row].append(words)
+        self._idx_to_word = idx_to_word
+        self._images, references = captions_by_image(train.captions, train.image_idxs, idx_to_word)
         self._cider = CiderD(References(references))
 
     def __call__(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
@@ -66,11 +63,8 @@ class Critic:
         array of shape (N,), float64
             From 0 to 10.
         """
-        return self._cider(np.searchsorted(self._images, images), self._words(captions))
-
-    def _words(self, captions: np.ndarray) -> list[list[int]]:
-        words = ~np.isin(captions, self._padding)
-        return [row[kept].tolist() for row, kept in zip(captions, words, strict=True)]
+        words = without_padding(captions, self._idx_to_word)
+        return self._cider(np.searchsorted(self._images, images), words)
 
 
 def advantages(rewards: np.ndarray) -> np.ndarray:

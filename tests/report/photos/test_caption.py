@@ -164,6 +164,8 @@ def test_what_is_no_captioner(study, tmp_path):
         caption(study / "0.png", model=[tmp_path])
     with pytest.raises(InputError, match="no decoder 'best'"):
         caption(study / "0.png", **options(study), decoder="best")
+    with pytest.raises(InputError, match="give beam20"):
+        caption(study / "0.png", **options(study), decoder="mbr20")
 
 
 def changed_pca(study, path, **attributes):

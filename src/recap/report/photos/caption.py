@@ -100,6 +100,11 @@ def caption(
     require(best >= 1, "best", "at least 1", best)
     use_threads(threads)
     chosen = read_decoder(decoder)
+    if chosen.mbr:
+        raise InputError(
+            f"The decoder {decoder} needs the captions that the captioner learnt from, which are"
+            f" not there with a photo alone: give beam{chosen.beam_width}."
+        )
     note = "" if model else TERMS
     model = model or [PRETRAINED]
     captioners = load_captioners(model)

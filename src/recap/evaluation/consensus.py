@@ -1,0 +1,77 @@
+"""Minimum Bayes risk: of several captions of an image, take the one that is most like the others.
+
+S. Kumar and W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL
+2004; for captions J. Devlin et al., "Exploring nearest neighbor approaches for image captioning",
+2015. A caption's score is its expected CIDEr-D if the captioner, and not a person, says what is
+true.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from recap.captions.metrics.cider import CiderD
+from recap.captions.metrics.ngrams import Caption, References
+from recap.evaluation.search import FoundCaption
+
+# What log-probabilities are divided by, nats: at 1 the likeliest caption counts for nearly all.
+TEMPERATURE = 5.0
+
+# Images whose captions are compared at once, which bounds the memory.
+BLOCK = 1000
+
+
+def rank_by_consensus(
+    found: Sequence[FoundCaption], spoken: Sequence[Sequence[Caption]], end: int
+) -> list[FoundCaption]:
+    """Put the captions that a search found of each image in the order of their expected CIDEr-D.
+
+    Parameters
+    ----------
+    found : sequence of N FoundCaption
+        A search's best caption of each image, with the `others`.
+    spoken : sequence of sequences of captions
+        Training captions of each image in the numbers of their words, `<END>` last. They tell how
+        rare phrases are, and so how much they weigh.
+    end : int
+        The number of `<END>`, which counts as a word.
+
+    Returns
+    -------
+    list of N FoundCaption
+        The same captions; the first of each image has the highest mean CIDEr-D against all of that
+        image, weighted by their probabilities to the power of 1 / TEMPERATURE. Of equal ones the
+        first stays first.
+    """
+    ranked = []
+    for start in range(0, len(found), BLOCK):
+        ranked += _rank_block(found[start : start + BLOCK], spoken, end)
+    return ranked
+
+
+def _rank_block(
+    found: Sequence[FoundCaption], spoken: Sequence[Sequence[Caption]], end: int
+) -> list[FoundCaption]:
+    groups = [[replace(best, others=()), *best.others] for best in found]
+    captions = [[[*one.words, end] for one in group] for group in groups]
+    # Each caption is the only reference of an image of its own, after those that people captioned.
+    alone = [[caption] for group in captions for caption in group]
+    cider = CiderD(References([*spoken, *alone]), range(len(spoken)))
+    first, rows, candidates = len(spoken), [], []
+    for group in captions:
+        rows += [first + number for number in range(len(group)) for _ in group]
+        candidates += group * len(group)
+        first += len(group)
+    likeness = cider(rows, candidates)
+    ranked, done = [], 0
+    for group in groups:
+        size = len(group)
+        against = likeness[done : done + size**2].reshape(size, size)
+        done += size**2
+        weights = np.array([one.log_probability for one in group]) / TEMPERATURE
+        weights = np.exp(weights - weights.max())
+        order = np.argsort(-(weights @ against), kind="stable")
+        best, *others = [group[number] for number in order]
+        ranked.append(replace(best, others=tuple(others)))
+    return ranked
