@@ -339,7 +339,7 @@ def test_decoders_are_named_or_described():
         ({"checksums": {"a.zip": "md5:1"}}, "`checksums.a.zip` is 'md5:1'; give md5:… or sha256:…"),
         ({"train": []}, "`train` is empty; give at least 1"),
         ({"seeds": [1, 1]}, "`seeds` names something twice"),
-        ({"decoders": ["best"]}, "give greedy, beam3 and the like, or sample"),
+        ({"decoders": ["best"]}, "give greedy, beam3 or mbr20 and the like, or sample"),
         (
             {"models": {"lstm": {"hidden_dim": [256, "wide"]}}},
             "`models.lstm.hidden_dim.1` must be a whole number, not 'wide'",
