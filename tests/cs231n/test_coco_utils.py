@@ -157,20 +157,20 @@ def test_a_minibatch_is_drawn_by_numpys_global_seed(folder):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "remedy"),
     [
-        "coco2014_captions.h5",
-        "coco2014_vocab.json",
-        "train2014_vgg16_fc7_pca.h5",
-        "val2014_urls.txt",
+        ("coco2014_captions.h5", ""),
+        ("coco2014_vocab.json", ""),
+        ("train2014_vgg16_fc7_pca.h5", ": `snakemake features` makes it"),
+        ("val2014_urls.txt", ": `snakemake captions` makes it"),
     ],
 )
-def test_a_missing_file_is_named(folder, name):
+def test_a_missing_file_is_named(folder, name, remedy):
     path = folder / name
     content = path.read_bytes()
     path.unlink()
     try:
-        with pytest.raises(InputError, match=f"{name} does not exist"):
+        with pytest.raises(InputError, match=f"{name} does not exist{remedy}"):
             load_coco_data(folder)
     finally:
         path.write_bytes(content)

@@ -61,6 +61,7 @@ def load_coco_data(
         }
         for split in ("train", "val"):
             path = folder / f"{split}2014_vgg16_fc7{suffix}.h5"
+            _require_made(path, "features")
             features = files.enter_context(open_features(path))[FEATURES]
             tables[f"{split}_features"] = features, path
         size = sum(table.nbytes for table, _ in tables.values())
@@ -71,14 +72,19 @@ def load_coco_data(
     data.update(read_json(folder / "coco2014_vocab.json"))
     for split in ("train", "val"):
         urls = folder / f"{split}2014_urls.txt"
-        if not urls.exists():
-            raise InputError(f"{urls} does not exist: `snakemake captions` makes it.")
+        _require_made(urls, "captions")
         data[f"{split}_urls"] = np.array(urls.read_text(encoding="utf-8").split("\n")[:-1])
     if max_train is not None:
         mask = np.random.randint(len(data["train_captions"]), size=max_train)  # noqa: NPY002
         data["train_captions"] = data["train_captions"][mask]
         data["train_image_idxs"] = data["train_image_idxs"][mask]
     return data
+
+
+def _require_made(path: Path, target: str) -> None:
+    """Refuse the folder of a study that is not finished."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist: `snakemake {target}` makes it.")
 
 
 def _load(table: h5py.Dataset, path: Path) -> np.ndarray:
