@@ -104,6 +104,16 @@ def test_entries_are_dropped_in_training_alone():
     assert module(features, captions) == module(features, captions)
 
 
+def test_each_dropout_changes_the_loss():
+    module, (features, captions) = made_module(dropout=0.3).eval(), minibatch()
+    loss = module(features, captions)
+    for name, part in module.named_modules():
+        if isinstance(part, Dropout):
+            part.train()
+            assert module(features, captions) != loss, name
+            part.eval()
+
+
 def test_bfloat16_products_stay_near_float32():
     features, captions = minibatch()
     exact, rounded = (made_module(p).eval() for p in (torch.float32, torch.bfloat16))
@@ -111,10 +121,12 @@ def test_bfloat16_products_stay_near_float32():
     assert product(torch.zeros(1, WIDTH)).dtype == torch.float32
     formats = []
     product.register_forward_hook(lambda _, __, given: formats.append(given.dtype))
+    weights = rounded.transformer.layers[0].self_attn.attn_drop
+    weights.register_forward_hook(lambda _, __, given: formats.append(given.dtype))
     losses = [module(features, captions).item() for module in (exact, rounded)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert losses[1] != losses[0]
-    assert formats == [torch.bfloat16]
+    assert formats == [torch.float32, torch.bfloat16]
 
 
 @pytest.fixture

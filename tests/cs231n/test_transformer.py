@@ -138,6 +138,20 @@ def test_initial_weights_are_drawn_as_in_the_course():
     assert model.transformer.layers[1].linear1.weight is not layer.linear1.weight
 
 
+@torch.no_grad()
+def test_each_dropout_changes_the_scores():
+    torch.manual_seed(0)
+    model = CaptioningTransformer(WORDS, 4, 8, num_heads=2).eval()
+    features, captions = torch.randn(3, 4), torch.from_numpy(CAPTIONS)
+    scores = model(features, captions)
+    for name, part in model.named_modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.5
+            part.train()
+            assert not torch.equal(model(features, captions), scores), name
+            part.eval()
+
+
 def test_the_solver_learns_captions_by_heart(capsys):
     data = {
         "train_captions": CAPTIONS.astype(np.int32),
