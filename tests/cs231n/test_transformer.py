@@ -152,6 +152,19 @@ def test_each_dropout_changes_the_scores():
             part.eval()
 
 
+def test_captions_of_the_longest_are_written_without_dropout():
+    torch.manual_seed(0)
+    model = CaptioningTransformer(WORDS, 4, 8, num_heads=2, max_length=20)
+    assert model.embedding.padding_idx == WORDS["<NULL>"]
+    randomise(model)
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.5
+    first, again = (model.sample(np.eye(4, dtype=np.float32), max_length=20) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(first)) > 1
+
+
 def test_the_solver_learns_captions_by_heart(capsys):
     data = {
         "train_captions": CAPTIONS.astype(np.int32),
