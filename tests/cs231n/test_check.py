@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import torch
 
 from recap.captioners import layers
 from recap.core.errors import InputError
@@ -439,8 +440,10 @@ def test_a_wrong_layer_of_a_transformer_is_told(judge, right, wrong, told):
     assert others(lines, name) == {"right"}
 
 
-def test_layers_of_a_transformer_that_are_not_filled_in(judge):
+def test_layers_of_a_transformer_that_are_not_filled_in(judge, monkeypatch):
     """The course's files return empty tensors of the right shapes."""
+    # As a training leaves it.
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)
     layers = TRANSFORMER["transformer_layers.py"]
     layers = layers.replace("return self.dropout(x +", "return torch.empty_like(x) #")
     layers = layers.replace("self.n_head = num_heads", "self.scale = nn.Linear(1, 1)")

@@ -360,6 +360,7 @@ def _check_module(
     torch = importlib.import_module("torch")
     # What the course's files return until they are filled in, an empty tensor, is then all NaN.
     torch.set_deterministic_debug_mode("warn")
+    torch.utils.deterministic.fill_uninitialized_memory = True
     right = getattr(importlib.import_module(made_of), name)(*sizes)
     given = student.find(name)(*sizes)
     weights = _drawn({key: np.zeros(value.shape) for key, value in right.named_parameters()})
