@@ -38,6 +38,10 @@ def test_a_study_is_laid_out_and_planned(tmp_path, monkeypatch):
     command = [sys.executable, "-m", "recap", "init", "studies/mine"]
     subprocess.run(command, cwd=tmp_path, env=os.environ, check=True)
     study = tmp_path / "studies/mine"
+    # Pages that are not there are named, and no links.
+    text = (study / "config/README.md").read_text(encoding="utf-8")
+    assert "docs/recipes.md of recap tells" in text
+    assert "../docs" not in text
     planned = Workflow(study).planned(config="config/flickr8k.yaml")
     assert {"download_file", "train_captioner", "compare_captioners"} <= planned
 

@@ -1,5 +1,6 @@
 """Lay out a folder for studies with the recap that is installed."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from recap.core.outputs import OutputFolder
 
 # Here lie `workflow/` and `config/`: in a wheel as copies, in the repository as links.
 PACKAGE = Path(recap.__file__).parent
+
+# A link to the documentation, which is in the repository alone.
+LINK_TO_DOCS = re.compile(r"\[([^][]*)\]\(\.\./docs/[^)]*\)")
 
 SNAKEFILE = """\
 # recap's workflow, as it is installed. Rules of your own can follow.
@@ -46,5 +50,8 @@ def init(folder: OutputFolder) -> None:
         raise InputError(f"{folder} is not empty: name another folder, which will be made.")
     for name in ("config", "workflow/profiles"):
         shutil.copytree(PACKAGE / name, folder / name, copy_function=shutil.copyfile)
+    page = folder / "config/README.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(LINK_TO_DOCS.sub(r"\1 of recap", text), encoding="utf-8")
     (folder / "workflow/Snakefile").write_text(SNAKEFILE, encoding="utf-8")
     print(f"Made {folder}. There, `snakemake --cores all` runs the study of config/config.yaml.")
