@@ -80,6 +80,8 @@ TESTS = {
     "cs231n/classifiers/transformer": ["cs231n/test_transformer.py"],
     "captions/course": ["captions/test_course.py"],
     "cs231n/check_parts": ["cs231n/test_check.py"],
+    "cs231n/check_student": ["cs231n/test_check.py"],
+    "cs231n/captioning_solver": ["captioners/test_numpy.py"],
     "cs231n/coco_utils": ["cs231n/test_coco_utils.py"],
     "cs231n/gradient_check": ["cs231n/test_gradient_check.py"],
     "cs231n/places": ["cs231n/test_coco_utils.py", "cs231n/test_image_utils.py"],

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from recap.captioners.numpy import CaptioningRNN, CaptioningSolver
+from recap.captioners.numpy import CaptioningRNN
 from recap.captioners.optim import course_adam
+from recap.cs231n.captioning_solver import CaptioningSolver
 
 VOCABULARY = {"<NULL>": 0, "<START>": 1, "<END>": 2, "<UNK>": 3, "a": 4, "cat": 5, "sat": 6}
 NULL, START, END = 0, 1, 2

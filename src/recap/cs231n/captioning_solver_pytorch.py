@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recap.captioners.numpy import sample_coco_minibatch
 from recap.cs231n.classifiers.rnn_pytorch import CaptioningRNN
+from recap.cs231n.coco_utils import sample_coco_minibatch
 
 __all__ = ["CaptioningSolverPytorch"]
 
@@ -24,7 +24,7 @@ class CaptioningSolverPytorch:
     learning_rate : float
         Of Adam.
     batch_size, num_epochs, print_every, verbose
-        As of `recap.captioners.numpy.CaptioningSolver`.
+        As of `recap.cs231n.captioning_solver.CaptioningSolver`.
     **unknown
         Refused.
 

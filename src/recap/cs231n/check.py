@@ -16,7 +16,8 @@ import numpy as np
 from recap.core.checks import require
 from recap.core.errors import InputError
 from recap.core.workers import hold_ctrl_c
-from recap.cs231n.check_parts import PARTS, Student, WrongError, takes_tensors
+from recap.cs231n.check_parts import PARTS, takes_tensors
+from recap.cs231n.check_student import Student, WrongError
 
 TOLERANCE = 1e-5  # largest relative error of what is right
 MEMORY = 4 << 30  # bytes that a function may ask for
@@ -128,6 +129,9 @@ def _send_judgement(sender: Connection, package: Path, file: str, name: str | No
         # In a notebook, and in tests, these are no files.
         sys.stdin = sys.stdout = sys.stderr = nowhere
         _limit_memory()
+        if takes_tensors(file):
+            # PyTorch's other threads, if there were any, are not in a forked process.
+            importlib.import_module("torch").set_num_threads(1)
         # The notebooks run there.
         os.chdir(package.parent)
         try:

@@ -6,7 +6,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from recap.captioners.numpy import sample_coco_minibatch
 from recap.captions.words import decode_captions
 from recap.core.errors import InputError
 from recap.core.hdf5 import open_hdf5, read_table
@@ -79,6 +78,32 @@ def load_coco_data(
         data["train_captions"] = data["train_captions"][mask]
         data["train_image_idxs"] = data["train_image_idxs"][mask]
     return data
+
+
+def sample_coco_minibatch(
+    data: dict, batch_size: int = 100, split: str = "train"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a minibatch with NumPy's global generator, with repetition, as CS231n does.
+
+    Parameters
+    ----------
+    data : dict
+        From `load_coco_data`.
+    batch_size : int
+        Captions to draw, N.
+    split : {"train", "val"}
+        Split to draw from.
+
+    Returns
+    -------
+    captions : array of shape (N, T), int32
+    image_features : array of shape (N, D), float32
+    urls : array of N str
+    """
+    captions = data[f"{split}_captions"]
+    mask = np.random.choice(len(captions), batch_size)  # noqa: NPY002
+    image_idxs = data[f"{split}_image_idxs"][mask]
+    return captions[mask], data[f"{split}_features"][image_idxs], data[f"{split}_urls"][image_idxs]
 
 
 def _require_made(path: Path, target: str) -> None:

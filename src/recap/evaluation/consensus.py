@@ -18,9 +18,6 @@ from recap.evaluation.search import FoundCaption
 # What log-probabilities are divided by, nats: at 1 the likeliest caption counts for nearly all.
 TEMPERATURE = 5.0
 
-# Images whose captions are compared at once, which bounds the memory.
-BLOCK = 1000
-
 
 def rank_by_consensus(
     found: Sequence[FoundCaption], spoken: Sequence[Sequence[Caption]], end: int
@@ -44,34 +41,21 @@ def rank_by_consensus(
         image, weighted by their probabilities to the power of 1 / TEMPERATURE. Of equal ones the
         first stays first.
     """
-    ranked = []
-    for start in range(0, len(found), BLOCK):
-        ranked += _rank_block(found[start : start + BLOCK], spoken, end)
-    return ranked
-
-
-def _rank_block(
-    found: Sequence[FoundCaption], spoken: Sequence[Sequence[Caption]], end: int
-) -> list[FoundCaption]:
     groups = [[replace(best, others=()), *best.others] for best in found]
     captions = [[[*one.words, end] for one in group] for group in groups]
     # Each caption is the only reference of an image of its own, after those that people captioned.
     alone = [[caption] for group in captions for caption in group]
     cider = CiderD(References([*spoken, *alone]), range(len(spoken)))
-    first, rows, candidates = len(spoken), [], []
-    for group in captions:
-        rows += [first + number for number in range(len(group)) for _ in group]
-        candidates += group * len(group)
-        first += len(group)
-    likeness = cider(rows, candidates)
-    ranked, done = [], 0
-    for group in groups:
+    ranked, first = [], len(spoken)
+    for group, said in zip(groups, captions, strict=True):
         size = len(group)
-        against = likeness[done : done + size**2].reshape(size, size)
-        done += size**2
+        # A photo at a time: pairs grow with the square of the beam's width.
+        rows = np.repeat(np.arange(first, first + size), size)
+        likeness = cider(rows, said * size).reshape(size, size)
+        first += size
         weights = np.array([one.log_probability for one in group]) / TEMPERATURE
         weights = np.exp(weights - weights.max())
-        order = np.argsort(-(weights @ against), kind="stable")
+        order = np.argsort(-(weights @ likeness), kind="stable")
         best, *others = [group[number] for number in order]
         ranked.append(replace(best, others=tuple(others)))
     return ranked
