@@ -170,3 +170,12 @@ def test_int8_where_pytorch_has_no_kernels_for_it(monkeypatch):
     monkeypatch.setattr(torch._C, "_supported_qengines", list)
     with pytest.raises(InputError, match="^This PyTorch has no oneDNN"):
         choose_precision(torch.device("cpu"), "int8")
+
+
+@pytest.mark.parametrize("name", ["images.zip", "list.json"])
+def test_a_file_that_is_not_there_is_named(study, tmp_path, name):
+    images, annotations, _ = study
+    files = {"images.zip": images, "list.json": annotations, name: tmp_path / name}
+    with pytest.raises(InputError, match=rf"^\S*{name} does not exist: check the path\.$"):
+        calibrate(*files.values(), tmp_path / "scales.json", threads=2)
+    assert not (tmp_path / "scales.json").exists()

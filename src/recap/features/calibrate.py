@@ -10,8 +10,10 @@ from recap.backbones.int8 import find_scales, parse_scales
 from recap.backbones.load import Backbone, load_backbone
 from recap.core.devices import use_threads
 from recap.core.errors import InputError
+from recap.core.images import ImageStore
 from recap.core.json_files import read_json, write_json
 from recap.core.outputs import OutputFile
+from recap.core.workers import tell_of_dead_loader
 from recap.datasets.shards import read_list
 from recap.features.files import SCALES
 from recap.features.layers import LAYERS, choose_layer
@@ -72,12 +74,14 @@ def calibrate_extraction(
     maps = LAYERS[backbone][layer]
     network = load_backbone(backbone, weights, maps)
     sources = [images, *(more_images or [])]
-    units = read_units(sources, names, network.preprocessing, torch.device("cpu"), threads)
     readable, broken = [], []
-    for number, (pixels, messages, _) in enumerate(units):
-        count = min(len(pixels), len(names) - number * len(pixels))
-        readable.append(pixels[[place for place in range(count) if place not in messages]])
-        broken += messages.values()
+    # Each process that decodes opens the photos for itself; what is not there is told before.
+    with ImageStore(*sources), tell_of_dead_loader():
+        units = read_units(sources, names, network.preprocessing, torch.device("cpu"), threads)
+        for number, (pixels, messages, _) in enumerate(units):
+            count = min(len(pixels), len(names) - number * len(pixels))
+            readable.append(pixels[[place for place in range(count) if place not in messages]])
+            broken += messages.values()
     if len(broken) == len(names):
         raise InputError(f"None of the photos to calibrate with could be read. {broken[0]}")
     scales = find_scales(network, maps, [pixels for pixels in readable if len(pixels)])
