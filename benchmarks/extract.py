@@ -9,8 +9,7 @@ autocast  the same within torch.autocast in bfloat16
 bfloat16  the same with weights and pixels in bfloat16
 engine    recap's extract_features, from the archive to the feature file
 network   the engine's network alone, on pixels that are in memory
-int8      the engine in int8, and its network alone; not on a GPU
-int8 network
+int8      the engine in int8, and its network alone, int8-network; not on a GPU
 
 The first four are `usual_extraction.py`, in a process of their own, so that they gain nothing by
 what the engine sets for its own. The engine is held against the fastest of them, and against the
@@ -24,7 +23,7 @@ loops in these, and against its own network.
 The machine's matrix-product rate is measured in the engine's precision. Features are compared image
 by image with those of the plain loop.
 
-Usage: python benchmarks/extract.py [--quick]
+Usage: python benchmarks/extract.py [--quick] [--only NAME ...]
 """
 
 import argparse
@@ -58,6 +57,7 @@ WIDTH, HEIGHT, QUALITY = 640, 480, 96
 ROUNDS = 2
 FAR_BEHIND = 5  # times as long as the plain loop
 COMPARED = ("plain", "engine", "int8")
+CHOICES = ("float32", "autocast", "bfloat16", "network", "int8", "int8-network")
 
 
 def write_photos(path: Path, count: int) -> float:
@@ -174,9 +174,9 @@ def race(contenders: dict[str, Callable], names: list[str], batch: int) -> tuple
 
 
 def int8_figures(rates: dict[str, float]) -> dict[str, float]:
-    others = [name for name in ("engine", "float32", "bfloat16", "int8 network") if name in rates]
+    others = [name for name in ("engine", "float32", "bfloat16", "int8-network") if name in rates]
     return {
-        f"int8_over_{name.replace(' ', '_')}": round(rates["int8"] / rates[name], 3)
+        f"int8_over_{name.replace('-', '_')}": round(rates["int8"] / rates[name], 3)
         for name in others
     }
 
@@ -190,7 +190,16 @@ def timed(contender: Callable, names: list[str]) -> tuple[np.ndarray | None, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="96 photos instead of 500")
-    count = 96 if parser.parse_args().quick else 500
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=CHOICES,
+        default=CHOICES,
+        metavar="NAME",
+        help=f"contenders beside plain and the engine, of {', '.join(CHOICES)}; all by default",
+    )
+    options = parser.parse_args()
+    count = 96 if options.quick else 500
     threads = use_threads(None)
     device = choose_device("auto")
     with (
@@ -220,7 +229,7 @@ def main() -> None:
             "engine": partial(run_engine, backbone, archive, Path(folder) / "features.h5", {}),
             "network": partial(run_network, extractor),
         }
-        if device.type == "cpu":
+        if device.type == "cpu" and {"int8", "int8-network"} & {*options.only}:
             calibration = Path(folder) / "calibration.json"
             listed = write_list(Path(folder) / "photos.json", names)
             calibrate_extraction(archive, listed, output=calibration, weights=str(weights))
@@ -228,11 +237,13 @@ def main() -> None:
             exact = load_backbone("vgg16", str(weights), ["fc7"])
             scales = read_scales(calibration, exact, "fc7")
             in_int8 = FeatureExtractor(exact, "fc7", device, "int8", scales=scales)
-            options = {"precision": "int8", "calibration": calibration}
+            given = {"precision": "int8", "calibration": calibration}
             contenders |= {
-                "int8": partial(run_engine, exact, archive, Path(folder) / "int8.h5", options),
-                "int8 network": partial(run_network, in_int8),
+                "int8": partial(run_engine, exact, archive, Path(folder) / "int8.h5", given),
+                "int8-network": partial(run_network, in_int8),
             }
+        wanted = {"plain", "engine", *options.only}
+        contenders = {name: run for name, run in contenders.items() if name in wanted}
         rates, features = race(contenders, names, extractor.batch)
     best = max(USUAL.keys() & rates, key=rates.get)
     equals = [name for name in USUAL if name in rates and USUAL[name][3] == extractor.precision]
@@ -257,14 +268,14 @@ def main() -> None:
                 "engine_over_best": round(rates["engine"] / rates[best], 2),
                 "engine_over_equal": over_equal,
                 "engine_over_plain": round(rates["engine"] / rates["plain"], 2),
-                "engine_over_network": round(rates["engine"] / rates["network"], 3),
-                "cosine_min": least["engine"],
-                "share_of_peak": round(rates["engine"] * work / peak, 3),
                 **(
-                    int8_figures(rates) | {"int8_cosine_min": least["int8"]}
-                    if "int8" in least
+                    {"engine_over_network": round(rates["engine"] / rates["network"], 3)}
+                    if "network" in rates
                     else {}
                 ),
+                **{f"{name}_cosine_min": value for name, value in least.items()},
+                "share_of_peak": round(rates["engine"] * work / peak, 3),
+                **(int8_figures(rates) if "int8" in rates else {}),
             }
         )
     )

@@ -1,5 +1,6 @@
 """A small study such as the workflow leaves, with captions that mean harm."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,8 +115,13 @@ def write_categories(path: Path, keys: list[int]) -> None:
     )
 
 
-def write_words(folder: Path, model: str, seed: int, decoder: str) -> None:
-    """Write a probability of each word of the captions, 0.5 for the first, then 0.9."""
+def write_words(
+    folder: Path, model: str, seed: int, decoder: str, seen: float | None = None
+) -> None:
+    """Write a probability of each word of the captions, 0.5 for the first, then 0.9.
+
+    With `seen` also maps of attention, of which that of word w is highest in its w-th region.
+    """
     place = folder / "captions" / model / f"seed{seed}"
     captions = json.loads((place / f"{decoder}.json").read_text())
     write_json(
@@ -128,10 +134,18 @@ def write_words(folder: Path, model: str, seed: int, decoder: str) -> None:
                     float(np.log(0.9 if number else 0.5))
                     for number in range(len(entry["caption"].split()))
                 ],
+                **({} if seen is None else attention_of(len(entry["caption"].split()), seen)),
             }
             for entry in captions
         ],
     )
+
+
+def attention_of(words: int, seen: float) -> dict:
+    """Return the attention of a caption of some words, by which each looks at its own region."""
+    levels = np.full((words, 49), 60, np.uint8)
+    levels[range(words), range(words)] = 255
+    return {"attention": base64.b64encode(levels.tobytes()).decode(), "seen": seen}
 
 
 def write_explanations(folder: Path, model: str, decoder: str, attention: bool = False) -> None:
@@ -319,9 +333,9 @@ def fake(make_fake) -> FakeStudy:
 
 @pytest.fixture
 def with_words(fake) -> FakeStudy:
-    """Return the same with the probabilities of the words of one decoder."""
-    for model in ("lstm", "rnn"):
-        write_words(fake.folder, model, 0, "beam3")
+    """Return the same with the words of one decoder: probabilities, and the lstm's attention."""
+    write_words(fake.folder, "lstm", 0, "beam3", seen=0.875)
+    write_words(fake.folder, "rnn", 0, "beam3")
     return fake
 
 
@@ -343,8 +357,8 @@ def report_page(tmp_path_factory) -> Path:
     """Return a page about 30 images with all that a page can have, captions that mean harm too."""
     parent = tmp_path_factory.mktemp("report_page")
     fake = write_fake(parent, 0.2, images=30)
-    for model in ("lstm", "rnn"):
-        write_words(fake.folder, model, 0, "beam3")
+    write_words(fake.folder, "lstm", 0, "beam3", seen=0.875)
+    write_words(fake.folder, "rnn", 0, "beam3")
     write_encoding(fake)
     write_explanations(fake.folder, "lstm", "beam3", attention=True)
     write_explanations(fake.folder, "rnn", "beam3")

@@ -53,12 +53,13 @@ class Backbone:
         What the weights want.
     attributes : dict
         What a file that is made with it says of its origin: backbone, weights, their sha256 and
-        the preprocessing.
+        the preprocessing; `seen`, the share of an image's shorter side that the square about its
+        middle has which the network sees, 0 for the whole image.
     """
 
     network: Network
     preprocessing: Preprocessing
-    attributes: dict[str, str]
+    attributes: dict[str, str | float]
 
 
 def load_backbone(backbone: str, weights: str, names: Iterable[str] = ()) -> Backbone:
@@ -102,6 +103,7 @@ def load_backbone(backbone: str, weights: str, names: Iterable[str] = ()) -> Bac
         "weights": weights if weights == RANDOM else Path(weights).name,
         "weights_sha256": "" if weights == RANDOM else file_hash(Path(weights)),
         "preprocessing": str(preprocessing),
+        "seen": preprocessing.seen,
     }
     return Backbone(network.eval().requires_grad_(False), preprocessing, attributes)
 

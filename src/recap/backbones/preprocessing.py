@@ -39,6 +39,11 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    @property
+    def seen(self) -> float:
+        """The share of an image's shorter side that the square has; 0 for the whole image."""
+        return self.crop / self.resize if self.resize else 0.0
+
     def __str__(self) -> str:
         """Describe the steps in words, for the attributes of a feature file."""
         how = f"({self.resample}, antialiased)"

@@ -24,13 +24,11 @@ from recap.datasets.shapes.draw import read_scenes
 from recap.datasets.shapes.named_objects import named_objects
 from recap.datasets.shapes.pictures import mask_of
 from recap.datasets.shapes.scenes import DrawnObject, Scene
+from recap.evaluation.attention import in_levels
 from recap.evaluation.origin import read_origin
 from recap.evaluation.word_maps import SIDE, Explainer, WordMaps
 from recap.features.pca import read_pca
 from recap.vision.pointing import baseline_maps, pointing
-
-# Of a map, which is kept in 8 bits.
-LEVELS = 255
 
 
 def explain_captions(
@@ -71,7 +69,7 @@ def explain_captions(
         What `fit_pca` wrote in the captioner's study.
     output : Path
         JSON file to write: `seen`, the share of a photo's shorter side that the square about its
-        middle has which the network saw, null for the whole photo; `photos`, each with `image_id`,
+        middle has which the network saw, 0 for the whole photo; `photos`, each with `image_id`,
         `file_name`, `words`, `log_probabilities` and `nats` (of each word, how much its map has in
         all), and for drawn scenes `named`: for each such word its place `word`, and by map
         `pointing` (1 where the map is highest within the object, else 0) and `share` (of the map,
@@ -150,7 +148,7 @@ def explain_captions(
         np.savez_compressed(file, **arrays)
     summary = _summarize(described)
     content = {
-        "seen": preprocessing.resize and preprocessing.crop / preprocessing.resize,
+        "seen": preprocessing.seen,
         "seed": seed,
         "photos": described,
         "summary": summary,
@@ -240,9 +238,3 @@ def _summarize(described: list[dict[str, Any]]) -> dict[str, Any] | None:
             for measure in ("pointing", "share")
         },
     }
-
-
-def in_levels(maps: np.ndarray) -> np.ndarray:
-    """Return maps (T, side, side) as uint8, each 255 where it is highest."""
-    highest = maps.max(axis=(1, 2), keepdims=True)
-    return np.round(LEVELS * maps / np.where(highest > 0, highest, 1)).astype(np.uint8)

@@ -1,7 +1,9 @@
 """Caption the images of a split with a trained captioner, or with several as one."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,10 +20,11 @@ from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
 from recap.datasets.annotations import read_annotations
+from recap.evaluation.attention import attention_maps, in_levels
 from recap.evaluation.consensus import rank_by_consensus
 from recap.evaluation.decoders import Decoder, read_decoder
 from recap.evaluation.search import FoundCaption, search_captions
-from recap.features.files import open_usable_features
+from recap.features.files import open_usable_features, seen_of
 
 BATCH = 750  # partial captions at a time
 
@@ -55,7 +58,11 @@ def generate_captions(
     words_output : Path, optional
         JSON file to write with how sure the captioner was, in nats: `[{"image_id": 1, "words":
         ["a", …], "log_probabilities": [-0.7, …], "log_probability": -9.3}, …]`, of each word after
-        those before it, and of the whole caption with its end.
+        those before it, and of the whole caption with its end. Where one captioner with attention
+        speaks, and the features tell what the network saw, each entry also has `attention`, of each
+        word where it looked, (T, side, side), uint8, 255 where the map is highest, in base64, and
+        `seen`, the share of the photo's shorter side that the square about its middle has over
+        which the maps lie, 0 for the whole photo.
     captions : Path, optional
         HDF5 file with the captions that the captioner learnt from, which tell an `mbr` decoder how
         rare phrases are; others do not read it.
@@ -85,19 +92,23 @@ def generate_captions(
     idx_to_word = captioners[0].idx_to_word
     spoken = _read_spoken(captions, idx_to_word) if chosen.mbr else []
     split = read_annotations(annotations)
+    chosen_device = choose_device(device)
     with open_usable_features(features, annotations, split) as (table, usable):
         found = caption_features(
             captioners,
             table,
             chosen,
-            choose_device(device),
+            chosen_device,
             rows=usable,
             best=chosen.beam_width if chosen.mbr else 1,
         )
-    if chosen.mbr:
-        found = rank_by_consensus(found, spoken, idx_to_word.index(END))
+        if chosen.mbr:
+            found = rank_by_consensus(found, spoken, idx_to_word.index(END))
+        told = [{}] * len(found)
+        if words_output is not None and len(captioners) == 1:
+            told = _tell_attention(captioners[0], table, usable, found, chosen_device)
     results, confidence = [], []
-    for row, caption in zip(usable, found, strict=True):
+    for row, caption, attention in zip(usable, found, told, strict=True):
         image_id = split.images[row]["id"]
         words = [idx_to_word[number] for number in caption.words]
         results.append({"image_id": image_id, "caption": " ".join(words)})
@@ -109,6 +120,7 @@ def generate_captions(
                     round(value, 4) for value in caption.log_probabilities[: len(words)]
                 ],
                 "log_probability": round(caption.log_probability, 4),
+                **attention,
             }
         )
     if words_output is not None:
@@ -131,6 +143,24 @@ def _read_spoken(path: Path, idx_to_word: list[str]) -> list[list[list[int]]]:
             " from."
         )
     return captions_by_image(captions, image_idxs, idx_to_word)[1]
+
+
+def _tell_attention(
+    captioner: TrainedCaptioner,
+    table: h5py.Dataset,
+    rows: np.ndarray,
+    found: Sequence[FoundCaption],
+    device: torch.device,
+) -> list[dict[str, Any]]:
+    """Return what the words file says of each caption's attention; nothing where there is none."""
+    seen = seen_of(table.file)
+    if not captioner.recipe.attention or seen is None:
+        return [{}] * len(found)
+    captions = [caption.words for caption in found]
+    return [
+        {"attention": base64.b64encode(in_levels(maps).tobytes()).decode("ascii"), "seen": seen}
+        for maps in attention_maps(captioner, table, rows, captions, device)
+    ]
 
 
 def caption_features(

@@ -15,6 +15,7 @@ from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
 from recap.core.progress import progress
 from recap.datasets.annotations import read_annotations
+from recap.evaluation.given_captions import say_given
 from recap.features.files import open_usable_features
 
 BATCH = 500  # captions at a time
@@ -158,18 +159,7 @@ def _of_batch(
     captioner: StepwiseCaptioner, features: torch.Tensor, captions: list[list[int]], null: int
 ) -> np.ndarray:
     """Return the log-probabilities (N,) of captions, the longest first, of features (N, F)."""
-    lengths = np.array([len(caption) for caption in captions])
-    padded = np.full((len(captions), lengths[0]), null)
-    for row, caption in zip(padded, captions, strict=True):
-        row[: len(caption)] = caption
-    words = torch.from_numpy(padded).to(features.device)
-    state = captioner.first_state(features)
     total = torch.zeros(len(captions), dtype=torch.float64)
-    for place in range(1, words.shape[1]):
-        # Those that have ended are dropped from the end.
-        running = int((lengths > place).sum())
-        state = tuple(part[:running] for part in state)
-        log_probabilities, state = captioner.step(words[:running, place - 1], state)
-        following = words[:running, place, None]
-        total[:running] += log_probabilities.gather(1, following)[:, 0].cpu()
+    for log_probabilities, _, following in say_given(captioner, features, captions, null):
+        total[: len(following)] += log_probabilities.gather(1, following[:, None])[:, 0].cpu()
     return total.numpy()

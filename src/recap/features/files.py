@@ -17,6 +17,7 @@ FEATURES = "features"
 SKIPPED = "skipped"
 REGIONS = "regions"
 SCALES = "scales"  # of a network in int8, as JSON
+SEEN = "seen"  # share of a photo's shorter side, 0 for the whole photo
 
 # What was read of a photo: its bytes' sha256 and number; zeros for one that is not there.
 PHOTO = np.dtype([("sha256", np.uint8, 32), ("bytes", np.uint64)])
@@ -160,6 +161,36 @@ def regions_of(file: h5py.File) -> int:
             " it again."
         )
     return int(regions)
+
+
+def seen_of(file: h5py.File) -> float | None:
+    """Return which part of an image the features of a file are of.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading; its attribute `seen` tells.
+
+    Returns
+    -------
+    float or None
+        The share of the image's shorter side that the square about its middle has which the network
+        saw; 0 for the whole image; None where the file does not tell.
+
+    Raises
+    ------
+    InputError
+        If the attribute is no such share.
+    """
+    seen = read_attributes(file).get(SEEN)
+    if seen is None:
+        return None
+    if isinstance(seen, float) and 0 <= seen <= 1:
+        return float(seen)
+    raise InputError(
+        f"{file.filename} is damaged: its attributes do not fit, `{SEEN}` is {seen!r}; make it"
+        " again."
+    )
 
 
 def skipped_rows(features: h5py.Dataset) -> np.ndarray:

@@ -15,6 +15,7 @@ function startMaps(photo) {
   const rows = photo.querySelector(".rows");
   rows.addEventListener("pointerleave", () => show(rows.querySelector("input:checked")));
   rows.addEventListener("input", (event) => show(event.target));
+  show(rows.querySelector("input:checked"));
 }
 
 for (const photo of document.querySelectorAll(".explained > li")) startMaps(photo);

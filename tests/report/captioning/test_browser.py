@@ -1,6 +1,8 @@
 """The page in Chromium: filter, sort, search, open; and what a validator and axe-core find."""
 
+import base64
 import importlib.resources
+import io
 import json
 import re
 import shutil
@@ -16,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from recap.report.captioning import choose_images
 from recap.report.captioning.compare import compare_captioners
+from recap.report.maps import shade
 
 STYLE = Path(importlib.resources.files("recap.report") / "style.css")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -102,6 +105,30 @@ def test_a_words_map_is_shown_large_by_pointer_tap_and_arrow_keys(opened):
     assert large.locator("span").inner_text() == "lstm, attention"
 
 
+def opacity(image):
+    """Return the opacity of each of the pixels of a picture, of 255."""
+    return image.evaluate(
+        """async image => {
+          await image.decode();
+          const canvas = document.createElement("canvas");
+          canvas.width = image.naturalWidth;
+          canvas.height = image.naturalHeight;
+          const context = canvas.getContext("2d");
+          context.drawImage(image, 0, 0);
+          const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+          return [...data].filter((_, place) => place % 4 === 3);
+        }"""
+    )
+
+
+def attention_on(region):
+    """Return the opacity of the map of a word that looked at a region: 60 of 255 elsewhere."""
+    levels = np.full((7, 7), 60, np.uint8)
+    levels.flat[region] = 255
+    data = base64.b64decode(shade(levels).removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))[..., 3].ravel().tolist()
+
+
 def test_a_card_lights_what_a_word_depends_on(opened):
     page = opened()
     page.get_by_role("radio", name="with maps of words").check()
@@ -110,26 +137,85 @@ def test_a_card_lights_what_a_word_depends_on(opened):
     card = page.locator(f".card[data-name='{names[0]}']")
     key = card.get_attribute("data-id")
     lstm, rnn = card.locator(".captions > li").all()
-    lit = card.locator(".map")
-
-    def maps_of(speaker, kind):
-        row = page.locator(f"#c1-explained-{key} fieldset[data-speaker='{speaker}']")
-        return row.filter(has_text=kind).locator("img").evaluate_all("all => all.map(i => i.src)")
-
+    lit, photo = card.locator(".map"), card.locator(".open img").first.bounding_box()
     assert not lit.is_visible()
+    # The lstm of this page has attention, over the square that has .875 of the shorter side.
     lstm.locator("ruby").nth(1).hover()
-    # The lstm of this page has attention, which comes before the gradient.
-    assert lit.get_attribute("src") == maps_of("lstm", "attention")[1]
-    over, photo = lit.bounding_box(), card.locator(".open img").first.bounding_box()
+    assert opacity(lit) == attention_on(1)
+    over = lit.bounding_box()
+    for start, length in (("x", "width"), ("y", "height")):
+        assert abs(over[length] - 0.875 * photo[length]) < 1
+        assert abs(over[start] - photo[start] - 0.0625 * photo[length]) < 1
+    page.mouse.move(0, 0)
+    assert not lit.is_visible()
+    # The rnn has what was explained, of the whole square.
+    rnn.locator("ruby").nth(2).click()
+    page.mouse.move(0, 0)
+    explained = page.locator(f"#c1-explained-{key} fieldset[data-speaker='rnn'] img")
+    assert lit.get_attribute("src") == explained.nth(2).get_attribute("src")
+    over = lit.bounding_box()
     assert all(abs(over[side] - photo[side]) < 1 for side in over)
-    page.mouse.move(0, 0)
-    assert not lit.is_visible()
-    rnn.locator("ruby").nth(2).click()
-    page.mouse.move(0, 0)
-    assert lit.get_attribute("src") == maps_of("rnn", "rnn")[2]
     rnn.locator("ruby").nth(2).click()
     page.mouse.move(0, 0)
     assert not lit.is_visible()
+
+
+def not_explained(page):
+    """Return the cards of photos that were not explained."""
+    explained = page.locator(".explained > li").evaluate_all("all => all.map(i => i.id)")
+    keys = [name.removeprefix("c1-explained-") for name in explained]
+    return page.locator(".card:visible" + "".join(f":not([data-id='{key}'])" for key in keys))
+
+
+def test_a_model_with_attention_has_maps_of_every_photo(opened):
+    page = opened(PHONE, has_touch=True)
+    cards = not_explained(page)
+    assert cards.count() >= 20
+    for number in (0, 7):
+        card = cards.nth(number)
+        lstm, rnn = card.locator(".captions > li").all()
+        lit = card.locator(".map")
+        lstm.locator("ruby").nth(2).tap()
+        assert opacity(lit) == attention_on(2)
+        rnn.locator("ruby").first.tap()
+        assert not lit.is_visible()
+
+
+def test_an_opened_photo_has_the_attention_of_its_words(opened):
+    page = opened()
+    card = not_explained(page).first
+    said = card.locator(".captions > li").first.locator("ruby")
+    texts = said.evaluate_all("all => all.map(word => word.firstChild.data)")
+    card.locator(".open").click()
+    dialog = page.get_by_role("dialog")
+    rows, large = dialog.locator("fieldset"), dialog.locator(".looked-at")
+    assert rows.count() == 1
+    assert rows.locator("legend").inner_text() == "lstm, attention"
+    assert rows.locator(".said").all_inner_texts() == texts
+    assert [opacity(map_) for map_ in rows.locator("img").all()] == [
+        attention_on(region) for region in range(len(texts))
+    ]
+    # At first the first word; then along the words with the keys, in the same photo.
+    title = dialog.locator(".title").inner_text()
+    assert large.locator("b").inner_text() == texts[0]
+    assert opacity(large.locator("img")) == attention_on(0)
+    dialog.locator(".lit-word").first.click()
+    page.keyboard.press("ArrowRight")
+    assert large.locator("figcaption").inner_text().split("\n") == [texts[1], "lstm, attention"]
+    assert opacity(large.locator("img")) == attention_on(1)
+    assert dialog.locator(".title").inner_text() == title
+    shown = large.locator(".lit").evaluate("lit => getComputedStyle(lit).backgroundImage")
+    assert card.locator(".open img").first.get_attribute("src") in shown
+    page.keyboard.press("Escape")
+    assert page.locator(".explanations input:checked").count() == 4
+    # Below the maps lies the square about the middle, of .875 of the shorter side.
+    sizes = {"64": "114.286%", "128": "auto 114.286%"}
+    for width, size in sizes.items():
+        photo = card.locator(".open img").first
+        photo.evaluate("(image, width) => image.setAttribute('width', width)", width)
+        card.locator(".open").click()
+        assert large.locator(".lit").evaluate("l => getComputedStyle(l).backgroundSize") == size
+        page.keyboard.press("Escape")
 
 
 def test_an_opened_photo_has_its_maps(opened):
@@ -293,7 +379,7 @@ def test_photos_beside_the_page_are_found_and_shown(browser, with_words, tmp_pat
     beside = page.locator(".card:has(img[src^='photos/'])")
     assert beside.count() == 12
     widths = "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
-    assert beside.locator("img").evaluate_all(widths) == [64] * 12
+    assert beside.locator("img:not(.map)").evaluate_all(widths) == [64] * 12
     comparison = with_words.compared()
     for name in beside.evaluate_all("cards => cards.map(card => card.dataset.name)"):
         card = page.locator(f".card[data-name='{name}']")
@@ -306,6 +392,8 @@ def test_photos_beside_the_page_are_found_and_shown(browser, with_words, tmp_pat
             assert " ".join(words) == decoding.captions[index]
             assert line.locator(".score").inner_text() == f"{100 * decoding.cider[index]:.1f}"
             assert line.locator("rt").first.text_content() == "50"
+        card.locator("ruby").nth(1).hover()
+        assert opacity(card.locator(".map")) == attention_on(1)
         card.locator("summary").click()
         assert card.locator(".references li").all_inner_texts() == comparison.references[index]
         page.get_by_role("searchbox").fill("")
@@ -324,7 +412,7 @@ def test_open_an_image_and_go_on_with_the_keyboard(opened):
     dialog = page.get_by_role("dialog")
     assert dialog.is_visible()
     assert f"{names[1]}, 2 of 30" in dialog.inner_text()
-    assert dialog.locator("img").evaluate("image => image.naturalWidth") == 64
+    assert dialog.locator(".content > img").evaluate("image => image.naturalWidth") == 64
     assert "What people wrote" in dialog.inner_text()
     assert dialog.locator("rt").first.inner_text() == "50"
     page.keyboard.press("ArrowRight")

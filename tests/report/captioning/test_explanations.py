@@ -40,7 +40,7 @@ def test_a_shade_is_dark_where_the_map_is_low():
     assert (opacity(shade(np.full((7, 7), 9, np.uint8))) == 0).all()
 
 
-@pytest.mark.parametrize(("seen", "kept"), [(1.0, 100), (0.5, 50), (None, 300)])
+@pytest.mark.parametrize(("seen", "kept"), [(1.0, 100), (0.5, 50), (0.0, 300)])
 def test_a_photo_is_shown_as_the_network_saw_it(seen, kept):
     """Columns of a wide photo tell where they are; the square about the middle is seen."""
     columns = np.broadcast_to(np.arange(300) * 255 // 299, (100, 300)).astype(np.uint8)

@@ -13,6 +13,7 @@ from recap.core.errors import InputError
 from recap.report.captioning.choose_images import MOST_IMAGES, choose_images, overconfidence
 from recap.report.captioning.gallery import build_gallery, shown_models
 from recap.report.captioning.judge import judge
+from recap.report.captioning.words import SaidWords
 
 
 def test_the_groups_are_what_they_say():
@@ -101,7 +102,7 @@ def test_cards_show_the_right_photo_captions_and_scores(fake):
             decoding = comparison.decodings(item.model, "beam3")[0]
             assert item.caption == decoding.captions[index]
             assert item.cider == decoding.cider[index]
-            assert item.words == []
+            assert item.said == SaidWords()
         data = base64.b64decode(card.picture.removeprefix("data:image/webp;base64,"))
         shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
         photo = np.asarray(Image.open(fake.images / card.file_name), dtype=float)
@@ -131,12 +132,12 @@ def test_words_have_the_models_confidence(with_words):
     gallery = gallery_of(with_words)
     assert gallery.confident
     item = gallery.cards[0].captions[0]
-    assert [word for word, _ in item.words] == item.caption.split()
-    assert [share for _, share in item.words] == pytest.approx(
-        [0.5] + [0.9] * (len(item.words) - 1)
+    assert [word for word, _ in item.said.words] == item.caption.split()
+    assert [share for _, share in item.said.words] == pytest.approx(
+        [0.5] + [0.9] * (len(item.said.words) - 1)
     )
-    rest = len(item.words) - 1
-    assert item.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
+    rest = len(item.said.words) - 1
+    assert item.said.confidence == pytest.approx((0.5 * 0.9**rest) ** (1 / (rest + 1)))
 
 
 def test_the_sure_and_wrong_are_those_that_models_were_sure_of(with_words):
@@ -159,9 +160,35 @@ def test_without_probabilities_none_is_sure_and_wrong(fake):
     assert {card.overconfidence for card in gallery.cards} == {0.0}
 
 
-def test_a_broken_file_of_words_is_named(with_words):
+def test_words_have_the_models_attention(with_words):
+    gallery = gallery_of(with_words)
+    assert gallery.attentive == ["lstm"]
+    for card in gallery.cards:
+        lstm, rnn = card.captions
+        assert len(lstm.said.maps) == len(lstm.said.words)
+        # Light is the root of a map: 60 of 255 leave the eighth of sixteen shades.
+        for word, digits in enumerate(lstm.said.maps):
+            assert digits == "8" * word + "0" + "8" * (48 - word)
+        assert lstm.said.seen == 0.875
+        assert rnn.said.maps == []
+        assert card.record["captions"][0]["maps"] == lstm.said.maps
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"words": None},
+        {"log_probabilities": [-0.5]},
+        {"attention": "AAAA"},
+        {"attention": "no maps"},
+        {"seen": "all"},
+    ],
+)
+def test_a_broken_file_of_words_is_named(with_words, damage):
     path = with_words.folder / "captions/lstm/seed0/beam3.words.json"
-    path.write_text('[{"image_id": 1}]')
+    entries = json.loads(path.read_text())
+    entries[0] |= damage
+    path.write_text(json.dumps(entries))
     with pytest.raises(InputError, match=r"beam3\.words\.json does not hold"):
         gallery_of(with_words)
 

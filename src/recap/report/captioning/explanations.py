@@ -43,8 +43,8 @@ class ExplainedPhoto:
         As the annotations have it.
     picture : str
         WebP as a data URI.
-    seen : float or None
-        The share of the photo's shorter side that the picture, a square about its middle, has; None
+    seen : float
+        The share of the photo's shorter side that the picture, a square about its middle, has; 0
         where it is the whole photo.
     captions : dict of str to list of Word
         By model.
@@ -53,7 +53,7 @@ class ExplainedPhoto:
     image_id: int
     file_name: str
     picture: str
-    seen: float | None
+    seen: float
     captions: dict[str, list[Word]]
 
     @property
@@ -148,7 +148,7 @@ def read_explanations(
     InputError
         If a file is damaged, or a photo is missing or broken.
     """
-    pictures: dict[int, tuple[str, float | None]] = {}
+    pictures: dict[int, tuple[str, float]] = {}
     captions: dict[int, dict[str, list[Word]]] = {}
     scores, words = [], {}
     for model in models:
@@ -240,8 +240,8 @@ def _beside_contrast(of: dict[str, MapScore]) -> str:
     )
 
 
-def _as_seen(image: Image.Image, seen: float | None) -> Image.Image:
+def _as_seen(image: Image.Image, seen: float) -> Image.Image:
     """Return the square of a photo that the network saw."""
-    if seen is None:
+    if not seen:
         return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.LANCZOS, bleed=(1 - seen) / 2)

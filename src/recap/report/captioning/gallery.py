@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from recap.core.errors import InputError
 from recap.core.files import atomic_path
 from recap.core.images import ImageStore
-from recap.core.json_files import read_json
 from recap.core.progress import progress
 from recap.report.captioning.choose_images import choose_images, overconfidence
 from recap.report.captioning.comparison import Comparison
 from recap.report.captioning.judge import TIE
-from recap.report.captioning.study import Decoding
 from recap.report.captioning.verdict import Verdict
+from recap.report.captioning.words import SaidWords, read_words
 from recap.report.numbers import percent
 from recap.report.thumbnails import as_data, small_webp
 
@@ -36,25 +34,19 @@ class ModelCaption:
         Its caption.
     cider : float
         CIDEr-D of the caption, as a fraction.
-    words : list of tuple of (str, float)
-        Each word with the probability that the model gave it after those before; empty where it
-        was not written down.
+    said : SaidWords
+        Its words.
     """
 
     model: str
     caption: str
     cider: float
-    words: list[tuple[str, float]]
-
-    @property
-    def confidence(self) -> float:
-        """The geometric mean of the words' probabilities; 0 where they are not known."""
-        return _confidence(self.words)
+    said: SaidWords
 
     @property
     def space(self) -> str:
         """What stands between two words: nothing in a language without spaces."""
-        return "" if self.caption == "".join(word for word, _ in self.words) else " "
+        return "" if self.caption == "".join(word for word, _ in self.said.words) else " "
 
 
 @dataclass(frozen=True)
@@ -142,8 +134,8 @@ class Card:
         }
         for place, item in enumerate(self.captions):
             data[f"score-{place}"] = f"{item.cider:.4f}"
-            if item.words:
-                data[f"confidence-{place}"] = f"{item.confidence:.3f}"
+            if item.said.words:
+                data[f"confidence-{place}"] = f"{item.said.confidence:.3f}"
         if self.objects:
             data["objects"] = json.dumps(self.objects, ensure_ascii=False)
         return data
@@ -163,7 +155,9 @@ class Card:
                     "text": item.caption,
                     "score": percent(item.cider),
                     "space": item.space,
-                    "words": [[word, round(share, 2)] for word, share in item.words],
+                    "words": [[word, round(share, 2)] for word, share in item.said.words],
+                    "maps": item.said.maps,
+                    "seen": item.said.seen,
                 }
                 for item in self.captions
             ],
@@ -188,6 +182,8 @@ class Gallery:
         Every kind of object in the photos.
     confident : bool
         Whether words have probabilities.
+    attentive : list of str
+        The models whose words have maps of attention.
     without_pictures : bool
         Whether the photos are not at hand.
     """
@@ -198,6 +194,7 @@ class Gallery:
     groups: dict[str, str]
     objects: list[str]
     confident: bool
+    attentive: list[str]
     without_pictures: bool
 
     @property
@@ -255,12 +252,16 @@ def build_gallery(
         If a photo is missing or broken.
     """
     shown = {model: comparison.decodings(model, verdict.decoder)[0] for model in models}
-    words = {model: _words(decoding) for model, decoding in shown.items()}
+    words = {model: read_words(decoding) for model, decoding in shown.items()}
     cider = np.stack([decoding.cider for decoding in shown.values()])
     overconfident = None
     if all(words.values()):
-        of_images = [[of.get(key, []) for key in comparison.image_ids] for of in words.values()]
-        confidence = np.array([list(map(_confidence, captions)) for captions in of_images])
+        confidence = np.array(
+            [
+                [of.get(key, SaidWords()).confidence for key in comparison.image_ids]
+                for of in words.values()
+            ]
+        )
         overconfident = overconfidence(confidence, cider)
     columns = [
         column for column, image_id in enumerate(comparison.image_ids) if image_id in explained
@@ -284,7 +285,7 @@ def build_gallery(
                     model=model,
                     caption=decoding.captions[index],
                     cider=float(decoding.cider[index]),
-                    words=words[model].get(image_id, []),
+                    said=words[model].get(image_id, SaidWords()),
                 )
                 for model, decoding in shown.items()
             ],
@@ -325,15 +326,11 @@ def build_gallery(
         groups={name: titles[name] for name, indices in chosen.items() if indices},
         objects=sorted({name for card in [*cards, *others] for name in card.objects}),
         confident=any(words.values()),
+        attentive=[
+            model for model, of in words.items() if any(said.attention for said in of.values())
+        ],
         without_pictures=comparison.images is None,
     )
-
-
-def _confidence(words: list[tuple[str, float]]) -> float:
-    """Return the geometric mean of the words' probabilities; 0 where they are not known."""
-    if not words:
-        return 0.0
-    return float(np.exp(np.mean(np.log([max(share, 1e-12) for _, share in words]))))
 
 
 def _pictures(
@@ -352,25 +349,3 @@ def _address(record: dict) -> str:
     """Return where an image can be seen, if its record says so."""
     address = str(record.get("flickr_url"))
     return address if address.startswith(("http://", "https://")) else ""
-
-
-def _words(decoding: Decoding) -> dict[int, list[tuple[str, float]]]:
-    """Return the words of each image's caption with their probabilities, if they are known."""
-    path = decoding.file.with_suffix(".words.json")
-    if not path.exists():
-        return {}
-    try:
-        return {
-            entry["image_id"]: [
-                (str(word), float(np.exp(log_probability)))
-                for word, log_probability in zip(
-                    entry["words"], entry["log_probabilities"], strict=False
-                )
-            ]
-            for entry in read_json(path)
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} does not hold the words of captions with their log-probabilities"
-            f" ({error!r}): generate the captions again."
-        ) from None

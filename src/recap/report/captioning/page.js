@@ -2,6 +2,9 @@
 
 const AT_ONCE = 24;
 
+// How much darker a map's shade is than the one before, of 255.
+const DARKER = 15;
+
 // A letter or digit of a language with spaces between words.
 const LETTER = /(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}]/u;
 
@@ -11,6 +14,7 @@ function startGallery(gallery) {
   const status = gallery.querySelector(".status");
   const more = gallery.querySelector(".more button");
   const dialog = gallery.querySelector("dialog");
+  const template = gallery.querySelector("template.maps");
   const cards = [...list.children].map((element) => ({
     element,
     data: { ...element.dataset },
@@ -22,8 +26,7 @@ function startGallery(gallery) {
     cards.push({ record, data: record.data, texts: [...said, ...record.references] });
   }
   for (const { element, data } of cards) {
-    const explained = explanationOf(data);
-    if (element && explained) lightWords(element, explained);
+    if (element) lightWords(element, explanationOf(data));
   }
   for (const card of cards) {
     card.groups = card.data.groups.split(" ");
@@ -73,7 +76,10 @@ function startGallery(gallery) {
   }
 
   function elementOf(card) {
-    card.element ??= makeCard(sample, card.record);
+    if (!card.element) {
+      card.element = makeCard(sample, card.record);
+      lightWords(card.element, explanationOf(card.data));
+    }
     return card.element;
   }
 
@@ -108,7 +114,7 @@ function startGallery(gallery) {
       card.querySelector(".references").cloneNode(true),
     );
     const explained = explanationOf(card.dataset);
-    const maps = explained ? [copyMaps(explained)] : [];
+    const maps = explained ? copyMaps(explained) : makeMaps(template, card);
     dialog.querySelector(".content").replaceChildren(...pictures, beside, ...maps);
     dialog.querySelector(".title").textContent =
       `${card.dataset.name}, ${opened + 1} of ${chosen.length}`;
@@ -153,7 +159,8 @@ function startGallery(gallery) {
   readAddress();
 }
 
-// Lights on a card's photo what the word under the pointer depends on, or else the one that was tapped.
+// Lights on a card's photo where the model looked for the word under the pointer, or else for the one that was
+// tapped; of a model without attention, what the word depends on, if that was explained.
 function lightWords(card, explained) {
   const photo = card.querySelector(".open img");
   const captions = card.querySelector(".captions");
@@ -162,13 +169,17 @@ function lightWords(card, explained) {
   let tapped = null;
   for (const line of captions.children) {
     const model = line.querySelector(".by").textContent;
-    const rows = [...explained.querySelectorAll("fieldset")];
-    // A model's attention comes after its gradient.
-    const shades = rows.findLast((row) => row.dataset.speaker === model)?.querySelectorAll("img");
+    const rows = [...(explained?.querySelectorAll("fieldset") ?? [])];
+    const shades = rows.find((row) => row.dataset.speaker === model)?.querySelectorAll("img");
     line.querySelectorAll("ruby").forEach((word, place) => {
-      if (shades?.[place]) maps.set(word, shades[place].src);
+      const digits = word.dataset.map;
+      if (digits) maps.set(word, { draw: () => drawMap(digits), seen: line.dataset.seen });
+      else if (shades?.[place]) {
+        maps.set(word, { draw: () => shades[place].src, seen: explained.dataset.seen });
+      }
     });
   }
+  if (!photo || !maps.size) return;
   map.className = "map";
   map.alt = "";
   map.hidden = true;
@@ -179,9 +190,10 @@ function lightWords(card, explained) {
     map.hidden = !maps.has(word);
     if (map.hidden) return;
     const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = photo;
-    const side = explained.dataset.seen * Math.min(offsetWidth, offsetHeight);
+    const { draw, seen } = maps.get(word);
+    const side = seen * Math.min(offsetWidth, offsetHeight);
     const [width, height] = side ? [side, side] : [offsetWidth, offsetHeight];
-    map.src = maps.get(word);
+    map.src = draw();
     map.style.width = `${width}px`;
     map.style.height = `${height}px`;
     map.style.left = `${offsetLeft + (offsetWidth - width) / 2}px`;
@@ -197,18 +209,70 @@ function lightWords(card, explained) {
   });
 }
 
+// Draws what lies over a photo: of each region a digit tells how dark it is.
+function drawMap(digits) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = Math.sqrt(digits.length);
+  const context = canvas.getContext("2d");
+  const shade = context.createImageData(canvas.width, canvas.height);
+  [...digits].forEach((digit, place) => {
+    shade.data[4 * place + 3] = DARKER * parseInt(digit, 16);
+  });
+  context.putImageData(shade, 0, 0);
+  return canvas.toDataURL();
+}
+
 // A photo's maps once more, with a choice of their own.
 function copyMaps(explained) {
-  const form = document.createElement("form");
-  const list = document.createElement("ul");
   const copy = explained.cloneNode(true);
   copy.removeAttribute("id");
   copy.querySelector(".hidden").remove();
+  return asForm(copy);
+}
+
+// The maps of attention of a photo that was not explained, like those of one that was.
+function makeMaps(template, card) {
+  const photo = card.querySelector(".open img");
+  const lines = [...card.querySelectorAll(".captions > li[data-seen]")];
+  if (!photo || !lines.length) return [];
+  const item = template.content.firstElementChild.cloneNode(true);
+  const sample = item.querySelector("fieldset");
+  const sampleWord = sample.querySelector("label");
+  sampleWord.remove();
+  for (const line of lines) {
+    const row = sample.cloneNode(true);
+    const by = `${line.querySelector(".by").textContent}, attention`;
+    row.classList.add(...line.classList);
+    row.style.cssText = line.style.cssText;
+    row.querySelector("legend").textContent = by;
+    for (const said of line.querySelectorAll("ruby")) {
+      const word = sampleWord.cloneNode(true);
+      word.querySelector("input").dataset.by = by;
+      word.querySelector("img").src = drawMap(said.dataset.map);
+      word.querySelector(".said").textContent = said.firstChild.data;
+      row.append(word);
+    }
+    sample.before(row);
+  }
+  sample.remove();
+  const share = 100 * lines[0].dataset.seen;
+  const [width, height] = ["width", "height"].map((name) => Number(photo.getAttribute(name)));
+  const length = `${10000 / share}%`;
+  const size = width > height ? `auto ${length}` : `${length} auto`;
+  item.style.setProperty("--photo", `url("${photo.src}")`);
+  item.style.setProperty("--photo-size", share ? size : "100% 100%");
+  item.querySelector("input").checked = true;
+  return asForm(item);
+}
+
+function asForm(maps) {
+  const form = document.createElement("form");
+  const list = document.createElement("ul");
   list.className = "explained";
-  list.append(copy);
+  list.append(maps);
   form.append(list);
-  startMaps(copy);
-  return form;
+  startMaps(maps);
+  return [form];
 }
 
 // Makes the card of a photo that the page holds no card of, like a given one.
@@ -227,13 +291,16 @@ function makeCard(sample, record) {
   }
   card.querySelector(".captions").classList.remove("mapped");
   const lines = card.querySelectorAll(".captions > li");
-  for (const [number, { text, score, space, words }] of record.captions.entries()) {
+  for (const [number, { text, score, space, words, maps, seen }] of record.captions.entries()) {
+    if (maps.length) lines[number].dataset.seen = seen;
+    else delete lines[number].dataset.seen;
     lines[number].querySelector(".score").textContent = score;
-    const spoken = words.flatMap(([word, probability]) => {
+    const spoken = words.flatMap(([word, probability], place) => {
       const ruby = document.createElement("ruby");
       const share = document.createElement("rt");
       ruby.style.setProperty("--probability", probability);
       share.textContent = Math.round(100 * probability);
+      if (maps.length) ruby.dataset.map = maps[place];
       ruby.append(word, share);
       return [space, ruby];
     });

@@ -19,9 +19,9 @@ from recap.core.files import atomic_path
 from recap.core.images import decode_image
 from recap.core.outputs import OutputFile
 from recap.core.photo_store import read_photo
+from recap.evaluation.attention import in_levels
 from recap.evaluation.caption import CaptionedPhoto, caption_photos, warnings_of
 from recap.evaluation.decoders import Decoder, read_decoder
-from recap.evaluation.explain import in_levels
 from recap.evaluation.origin import find_pca
 from recap.report.maps import SIDE, Word, shade
 from recap.report.shell import KIT, render
