@@ -118,3 +118,16 @@ def join_words(words: Sequence[str]) -> str:
         together = text and _UNSPACED.match(text[-1]) and _UNSPACED.match(word)
         text += word if together or not text else f" {word}"
     return text
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are in words.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        What, of one: `image` gives `1 image` and `1,200 images`.
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from recap.core.errors import InputError
+from recap.core.text import counted
 from recap.datasets.annotations import iterate_images
 
 
@@ -63,4 +64,4 @@ def _name(listed: str) -> str:
 
 
 def _count(names: set[str]) -> str:
-    return f"{len(names)} photo{'s' * (len(names) > 1)}, such as {min(names)}"
+    return f"{counted(len(names), 'photo')}, such as {min(names)}"

@@ -113,6 +113,8 @@ def show_saliency(
     cut = cut_photos(photos, classifier)
     require_one(output, len(cut))
     cases = _cases(cut, classifier, target)
+    for case in cases:
+        print(f"{case.photo.name}: what counts for {classifier.class_names[case.target]}")
     if is_picture(output):
         rows = []
         for case in cases:

@@ -314,10 +314,19 @@ def test_images_without_references_are_left_out_of_a_subset(tmp_path):
     score_captions(results, annotations, output=output, subset=True, meteor=False)
     scores = json.loads(output.read_text())
     assert scores["per_image"]["image_id"] == [1, 3]
-    assert "1 images have no reference caption and were left out, such as 5." in scores["notes"]
+    assert "1 image without a reference caption left out, such as 5." in scores["notes"]
     write_files(tmp_path, captions[1:2], {**REFERENCES, 5: []})
     with pytest.raises(InputError, match="has no reference caption of image 5"):
         score_captions(results, annotations, subset=True)
+
+
+def test_captions_without_words_are_told(tmp_path, capsys):
+    captions = [(1, "a dog"), (5, " . "), (8, "")]
+    write_files(tmp_path, captions, {1: ["a dog"], 5: ["a cat"], 8: ["a bird"]})
+    score_captions(tmp_path / "results.json", tmp_path / "annotations.json", meteor=False)
+    out = capsys.readouterr().out
+    assert "3 images, 3 reference captions" in out
+    assert "2 captions without a word: 0 by every metric, such as that of image 5." in out
 
 
 def test_what_python_reads_as_json_is_read(tmp_path, capsys):

@@ -48,8 +48,9 @@ def read_results(path: Path) -> dict[int, str]:
                 )
             captions[image] = normalize_text(caption)
     except (KeyError, TypeError) as error:
+        lacks = f", an entry has no {error}" if isinstance(error, KeyError) else ""
         raise InputError(
-            f"{path} is not a COCO caption results file ({error!r}): it needs a list of"
+            f"{path} is not a COCO caption results file{lacks}: it needs a list of"
             ' {"image_id": 1, "caption": "..."}.'
         ) from None
     if not captions:

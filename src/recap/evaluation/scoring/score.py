@@ -14,7 +14,7 @@ from recap.captions.metrics.rouge import rouge_l
 from recap.core.errors import InputError
 from recap.core.json_files import write_json
 from recap.core.outputs import OutputFile
-from recap.core.text import part_characters
+from recap.core.text import counted, part_characters
 from recap.datasets.annotations import read_annotations
 from recap.evaluation.scoring.java import JavaProblem
 from recap.evaluation.scoring.meteor import meteor_scores
@@ -85,6 +85,11 @@ def compute_scores(
     notes = []
     if not any(map(any, truths)):
         notes.append("CIDEr-D is 0, because no reference caption has a word.")
+    if empty := [image for image, text in cut.items() if not text]:
+        notes.append(
+            f"{counted(len(empty), 'caption')} without a word: 0 by every metric, such as that of"
+            f" image {empty[0]}."
+        )
     if len(images) == 1:
         notes.append(
             "CIDEr-D of a single image is 0 by definition, because it weighs words by how rare"
@@ -201,7 +206,8 @@ def score_captions(
         )
     if bare:
         scores["notes"].append(
-            f"{len(bare)} images have no reference caption and were left out, such as {bare[0]}."
+            f"{counted(len(bare), 'image')} without a reference caption left out, such as"
+            f" {bare[0]}."
         )
     if output is not None:
         write_json(output, scores, record_digest=True)
@@ -210,6 +216,7 @@ def score_captions(
         return
     for name, value in scores["scores"].items():
         print(f"{name:<8}{'-' if value is None else f'{value:.4f}':>8}")
-    print(f"{scores['images']} images, {scores['references']} reference captions")
+    references = counted(scores["references"], "reference caption")
+    print(f"{counted(scores['images'], 'image')}, {references}")
     for note in scores["notes"]:
         print(note)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recap.captions.encode import LEARNT_FROM
 from recap.core.hdf5 import open_hdf5, read_attributes
+from recap.core.text import counted
 from recap.datasets.annotations import read_annotations
 from recap.report.captioning.anchors import ANCHORS, Anchor, same_images
 from recap.report.captioning.breakdown import Slice, by_category, by_reference_length
@@ -260,11 +261,13 @@ def data_in_words(comparison: Comparison) -> str:
     """Say which images were scored against how many references."""
     counts = {len(captions) for captions in comparison.references}
     fewest, most = min(counts), max(counts)
-    references = f"{most} reference{'s' * (most != 1)}"
+    references = counted(most, "reference")
     if fewest != most:
         references = f"{fewest} to {references}"
     name = comparison.annotations.description or comparison.name
-    return f"{name}: {len(comparison.image_ids):,} images, each scored against {references}."
+    return (
+        f"{name}: {counted(len(comparison.image_ids), 'image')}, each scored against {references}."
+    )
 
 
 def features_in_words(study: Study) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recap.core.text import counted
 from recap.evaluation.decoders import read_decoder
 from recap.report.captioning.selection import ENSEMBLE
 from recap.report.numbers import signed
@@ -210,7 +211,7 @@ class Verdict:
             if self.working:
                 sentences.append(
                     f"{with_decoder} {subject} scores {best.text} CIDEr-D on"
-                    f" {self.images:,} image{'s' * (self.images != 1)}."
+                    f" {counted(self.images, 'image')}."
                 )
         else:
             sentences.append(f"{with_decoder} {self._comparison_in_words()}")
@@ -257,7 +258,7 @@ class Verdict:
         best, lead = self.best, self.leads[0]
         runner_up = self.standing_of(lead.model)
         first, second = self._subjects()
-        images = f"{self.images:,} image{'s' * (self.images != 1)}"
+        images = counted(self.images, "image")
         spread = ""
         if best.deviation is not None or runner_up.deviation is not None:
             spread = " (mean ± standard deviation over the seeds)"

@@ -19,6 +19,7 @@ from recap.core.files import atomic_path
 from recap.core.images import decode_image
 from recap.core.outputs import OutputFile
 from recap.core.photo_store import read_photo
+from recap.core.text import counted
 from recap.evaluation.attention import in_levels
 from recap.evaluation.caption import CaptionedPhoto, caption_photos, warnings_of
 from recap.evaluation.decoders import Decoder, read_decoder
@@ -196,7 +197,7 @@ def render_page(
     return render(
         HERE / "photos.html",
         scripts=[KIT / "maps.js"],
-        title=f"{len(captioned)} photo{'s' * (len(captioned) != 1)} with captions",
+        title=f"{counted(len(captioned), 'photo')} with captions",
         photos=[_shown(photo, captioners[0].idx_to_word) for photo in captioned],
         by="attention" if captioners[0].recipe.attention else "gradient",
         members=len(captioners),
