@@ -317,6 +317,7 @@ def test_decoders_are_named_or_described():
         ({"train": ["cnn"]}, "`train` names the model 'cnn'"),
         ({"decoders": ["beam0"]}, "There is no decoder 'beam0'"),
         ({"decoders": ["beam3-width=2"]}, "unknown option `width`; known are length_penalty"),
+        ({"decoders": ["beam3-neighbours=5"]}, "`neighbours` means something only with `mbr`"),
         ({"decoders": [{"beam": 3}]}, "unknown key `beam` in `decoders.0`; known are beam_width"),
         ({"decoders": [{"beam_width": [3, 0]}]}, "`decoders.0.beam_width.1` must be at least 1"),
         ({"decoders": [{"temperature": 0.5}]}, "`temperature` means something only with `sample`"),
@@ -546,6 +547,7 @@ def test_the_schema_has_the_bounds_of_the_code(definition):
     """At a bound of the schema the code takes a value, too, and beyond it neither does."""
     make = OPTIONS[definition]
     needed = {"length_penalty": {"beam_width": 2}}
+    needed["neighbours"] = {"beam_width": 2, "mbr": True}
     needed |= dict.fromkeys(["temperature", "nucleus", "seed"], {"sample": True})
     transformer = {"architecture": "transformer", "wordvec_dim": 65_536}
     needed |= dict.fromkeys(["layers", "heads"], transformer)

@@ -9,7 +9,9 @@ import pytest
 from recap.captions.metrics.cider import CiderD
 from recap.captions.metrics.ngrams import References
 from recap.core.errors import InputError
-from recap.evaluation.consensus import TEMPERATURE, rank_by_consensus
+from recap.evaluation import generate as module
+from recap.evaluation import neighbours
+from recap.evaluation.consensus import TEMPERATURE, WEIGHT, rank_by_consensus
 from recap.evaluation.generate import generate_captions
 from recap.evaluation.search import FoundCaption
 
@@ -70,6 +72,33 @@ def test_it_is_the_expected_cider_with_the_training_captions_weights():
         assert in_order(best) == [group[number].words for number in order]
 
 
+def test_what_people_said_of_photos_that_look_alike_counts():
+    """Of equal captions, the one like those of the image's neighbours comes first."""
+    groups = [found(caption([4, 5]), caption([4, 6]), caption([8, 9])) for _ in range(3)]
+    near = np.array([[0], [1], [2]])
+    ranked = rank_by_consensus(groups, SPOKEN, END, near)
+    assert ranked[2].words == [8, 9]
+    alone = rank_by_consensus(groups[:1], SPOKEN, END)[0]
+    assert alone.words == [4, 5]
+    # The score is that without them, plus the mean over them.
+    generator = np.random.default_rng(1)
+    group = [caption(generator.integers(4, 10, 4).tolist(), -number) for number in range(6)]
+    chances = np.exp([one.log_probability / TEMPERATURE for one in group])
+    chances /= chances.sum()
+    expected = []
+    for one in group:
+        said = [[*one.words, END]]
+        likeness = [
+            CiderD(References([*SPOKEN, [[*other.words, END]]]), range(3))([3], said)[0]
+            for other in group
+        ]
+        people = [CiderD(References(SPOKEN))([row], said)[0] for row in (2, 0)]
+        expected.append(chances @ likeness + WEIGHT * np.mean(people))
+    order = sorted(range(6), key=lambda number: -round(expected[number], 12))
+    (best,) = rank_by_consensus([found(*group)], SPOKEN, END, np.array([[2, 0]]))
+    assert in_order(best) == [group[number].words for number in order]
+
+
 def test_a_caption_alone_and_equal_captions_stay_as_they_are():
     alone, twins = found(caption([4])), found(caption([4, 5], -1), caption([5, 4], -1))
     assert [in_order(best) for best in rank_by_consensus([alone, twins], SPOKEN, END)] == [
@@ -113,3 +142,84 @@ def test_it_needs_the_training_captions(decoding_study):
     strange = write_captions(decoding_study / "other.h5", [[1, 4000, 2]])
     with pytest.raises(InputError, match="words that the captioner does not know"):
         run(decoding_study, decoder="mbr4", captions=strange)
+
+
+@pytest.fixture
+def with_neighbours(decoding_study):
+    """Return options of a decoder that asks the photos of four training images."""
+    captions = write_captions(
+        decoding_study / "train.h5",
+        [[1, 4, 5, 2, 0], [1, 5, 2, 0, 0], [1, 4, 2, 0, 0], [1, 7, 6, 2, 0]],
+    )
+    training = decoding_study / "training.h5"
+    with h5py.File(training, "w") as file:
+        rows = np.random.default_rng(4).normal(size=(4, 6)).astype(np.float32)
+        file["features"] = rows
+        file["features"].attrs["skipped"] = np.array([1])
+    return {
+        "decoder": "mbr4-neighbours=2",
+        "captions": captions,
+        "training_features": training,
+    }
+
+
+def test_a_split_is_captioned_with_the_nearest_photos(decoding_study, with_neighbours, monkeypatch):
+    asked = []
+
+    def kept(found, spoken, end, near):
+        asked.append(near)
+        return rank_by_consensus(found, spoken, end, near)
+
+    monkeypatch.setattr(module, "rank_by_consensus", kept)
+    results = run(decoding_study, **with_neighbours)
+    assert [result["image_id"] for result in results] == [7, 9]
+    with h5py.File(with_neighbours["training_features"]) as file:
+        known = file["features"][:][[0, 2, 3]]
+    # The second image is broken, and so is the second training photo, which nobody asks.
+    asking = (decoding_study.features[[0, 2]] - known.mean(0)) / known.std(0)
+    known = (known - known.mean(0)) / known.std(0)
+    cosines = (asking @ known.T) / np.linalg.norm(known, axis=1)
+    expected = np.array([0, 2, 3])[np.argsort(-cosines, axis=1)[:, :2]]
+    np.testing.assert_array_equal(asked[0], expected)
+
+
+def test_neighbours_need_their_features(decoding_study, with_neighbours):
+    with pytest.raises(InputError, match="needs the features of the training photos: give --train"):
+        run(decoding_study, **with_neighbours | {"training_features": None})
+    training = with_neighbours["training_features"]
+    for rows, width in ((3, 6), (4, 5)):
+        with h5py.File(training, "w") as file:
+            file["features"] = np.ones((rows, width), np.float32)
+        with pytest.raises(InputError, match=r"training\.h5 does not belong to the captions"):
+            run(decoding_study, **with_neighbours)
+    with h5py.File(training, "w") as file:
+        file["features"] = np.ones((4, 6), np.float32)
+        file["features"].attrs["skipped"] = np.arange(4)
+    with pytest.raises(InputError, match="None of the 4 images could be read"):
+        run(decoding_study, **with_neighbours)
+    assert not (decoding_study / "results.json").exists()
+
+
+def test_the_nearest_are_the_same_in_any_blocks(monkeypatch):
+    generator = np.random.default_rng(6)
+    training = generator.normal(size=(50, 12)).astype(np.float32)
+    training[:, 3::4] = 0.5  # the same in all regions of all photos
+    features = generator.normal(size=(20, 12)).astype(np.float32)
+    among, rows = np.arange(0, 50, 2), np.arange(1, 20)
+    options = {"regions": 3, "count": 7}
+    found = neighbours.nearest_photos(features, rows, training, among, **options)
+    assert found.shape == (19, 7)
+    known, asking = (
+        table.reshape(len(table), 3, 4).mean(1)[:, :3]
+        for table in (training[among], features[rows])
+    )
+    asking = (asking - known.mean(0)) / known.std(0)
+    known = (known - known.mean(0)) / known.std(0)
+    cosines = asking @ known.T / np.linalg.norm(known, axis=1)
+    np.testing.assert_array_equal(found, np.argsort(-cosines, axis=1)[:, :7])
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 12 * 4)
+    monkeypatch.setattr(neighbours, "QUERIES", 3)
+    again = neighbours.nearest_photos(features, rows, training, among, **options)
+    np.testing.assert_array_equal(again, found)
+    everyone = neighbours.nearest_photos(features, rows, training, among, regions=3, count=99)
+    assert sorted(everyone[0]) == list(range(25))

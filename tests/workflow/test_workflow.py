@@ -313,7 +313,7 @@ models:
 train: [small]
 seeds: [0, 1]
 ensemble: true
-decoders: [{beam_width: 2, mbr: true, block_ngrams: 2}]
+decoders: [{beam_width: 2, mbr: true, neighbours: 3, block_ngrams: 2}]
 meteor: false
 """
 
@@ -343,7 +343,7 @@ def test_a_sweep_over_cells_and_seeds(finished, workflow):
         r"^These 2 jobs will take about .*; 24 more have not run", output, re.MULTILINE
     )
     results = workflow.folder / "results/shapes"
-    decoder = "mbr2-block_ngrams=2"
+    decoder = "mbr2-block_ngrams=2-neighbours=3"
     for cell in ("lstm", "rnn"):
         for run in ("seed0", "seed1", "ensemble"):
             folder = results / f"captions/small-architecture={cell}/{run}"

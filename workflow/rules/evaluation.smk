@@ -37,6 +37,11 @@ rule generate_captions:
             then="results/{study}/coco_captioning/coco2014_captions.h5",
             otherwise=[],
         ),
+        training_features=branch(
+            lambda wildcards: read_decoder(wildcards.decoder).neighbours > 0,
+            then="results/{study}/coco_captioning/train2014_vgg16_fc7_pca.h5",
+            otherwise=[],
+        ),
     output:
         captions="results/{study}/captions/{model}/{run}/{decoder}.json",
         words="results/{study}/captions/{model}/{run}/{decoder}.words.json",
@@ -52,7 +57,9 @@ rule generate_captions:
     params:
         package=package,
         given=lambda wildcards, input: options(
-            model=[Path(path).parent for path in input.models], captions=input.captions
+            model=[Path(path).parent for path in input.models],
+            captions=input.captions,
+            training_features=input.training_features,
         ),
         device=config["device"],
         code=code_hash("recap.evaluation.generate"),

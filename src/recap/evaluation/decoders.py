@@ -13,8 +13,10 @@ COLDEST = 1e-6
 # What the first part of a name tells.
 IN_KIND = ("beam_width", "mbr", "sample")
 
-BEAM_ONLY = ("length_penalty", "mbr")
-SAMPLING_ONLY = ("temperature", "nucleus", "seed")
+# What options need to mean something.
+BEAM, MBR, SAMPLE = "a `beam_width` over 1", "`mbr`", "`sample`"
+NEEDED = {"length_penalty": BEAM, "mbr": BEAM, "neighbours": MBR}
+NEEDED |= dict.fromkeys(["temperature", "nucleus", "seed"], SAMPLE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Decoder:
     mbr : bool
         Take, of the captions that a beam search finds, as many as it is wide, the one that is most
         like the others (minimum Bayes risk).
+    neighbours : int
+        With `mbr`: as many training photos that look the most alike are asked, too: a caption that
+        is like theirs gains.
     sample : bool
         Draw each word by its probability instead of taking the likeliest.
     temperature : float
@@ -53,6 +58,7 @@ class Decoder:
     length_penalty: float = bounded(0.8, minimum=0, maximum=10)
     block_ngrams: int = bounded(0, minimum=0)
     mbr: bool = False
+    neighbours: int = bounded(0, minimum=0, maximum=1000)
     sample: bool = False
     temperature: float = bounded(1.0, minimum=COLDEST)
     nucleus: float = bounded(1.0, exclusiveMinimum=0, maximum=1)
@@ -63,11 +69,10 @@ class Decoder:
         require_options(self)
         if self.sample and self.beam_width > 1:
             raise InputError("A decoder either samples or has a `beam_width`: give one of them.")
-        unused = [] if self.sample else list(SAMPLING_ONLY)
-        unused += [] if self.beam_width > 1 else list(BEAM_ONLY)
+        there = {BEAM: self.beam_width > 1, MBR: self.mbr, SAMPLE: self.sample, None: True}
         for field in fields(self):
-            if field.name in unused and getattr(self, field.name) != field.default:
-                needed = "`sample`" if field.name in SAMPLING_ONLY else "a `beam_width` over 1"
+            needed = NEEDED.get(field.name)
+            if not there[needed] and getattr(self, field.name) != field.default:
                 raise InputError(
                     f"A decoder's `{field.name}` means something only with {needed}: give both or"
                     " neither."
@@ -123,7 +128,8 @@ def read_decoder(name: str) -> Decoder:
     ----------
     name : str
         `greedy`, `sample`, or `beam` or `mbr` and a width; then options, such as
-        `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9`.
+        `beam5-length_penalty=0.7-block_ngrams=3`, `mbr20-neighbours=50` or
+        `sample-temperature=0.8-nucleus=0.9`.
 
     Raises
     ------

@@ -23,8 +23,17 @@ from recap.datasets.annotations import read_annotations
 from recap.evaluation.attention import attention_maps, in_levels
 from recap.evaluation.consensus import rank_by_consensus
 from recap.evaluation.decoders import Decoder, read_decoder
+from recap.evaluation.neighbours import nearest_photos
 from recap.evaluation.search import FoundCaption, search_captions
-from recap.features.files import open_usable_features, seen_of
+from recap.features.files import (
+    FEATURES,
+    open_features,
+    open_usable_features,
+    refuse_all_skipped,
+    regions_of,
+    seen_of,
+    skipped_rows,
+)
 
 BATCH = 750  # partial captions at a time
 
@@ -37,6 +46,7 @@ def generate_captions(
     output: OutputFile,
     words_output: OutputFile | None = None,
     captions: Path | None = None,
+    training_features: Path | None = None,
     decoder: str = "beam3",
     device: Device = "auto",
     threads: int | None = None,
@@ -66,6 +76,9 @@ def generate_captions(
     captions : Path, optional
         HDF5 file with the captions that the captioner learnt from, which tell an `mbr` decoder how
         rare phrases are; others do not read it.
+    training_features : Path, optional
+        HDF5 file with the features of the photos of `captions`, which tell a decoder with
+        `neighbours` which of them look alike; others do not read it.
     decoder : str
         `greedy`, `sample`, or `beam` or `mbr` and a width, such as `beam3`; then options, such as
         `beam5-length_penalty=0.7-block_ngrams=3` or `sample-temperature=0.8-nucleus=0.9-seed=1`.
@@ -88,9 +101,15 @@ def generate_captions(
             f"The decoder {decoder} needs the captions that the captioner learnt from: give"
             " --captions, such as results/…/coco_captioning/coco2014_captions.h5."
         )
+    if chosen.neighbours and training_features is None:
+        raise InputError(
+            f"The decoder {decoder} needs the features of the training photos: give"
+            " --training-features, such as"
+            " results/…/coco_captioning/train2014_vgg16_fc7_pca.h5."
+        )
     captioners = load_captioners(model)
     idx_to_word = captioners[0].idx_to_word
-    spoken = _read_spoken(captions, idx_to_word) if chosen.mbr else []
+    images, spoken = _read_spoken(captions, idx_to_word) if chosen.mbr else (None, [])
     split = read_annotations(annotations)
     chosen_device = choose_device(device)
     with open_usable_features(features, annotations, split) as (table, usable):
@@ -103,7 +122,10 @@ def generate_captions(
             best=chosen.beam_width if chosen.mbr else 1,
         )
         if chosen.mbr:
-            found = rank_by_consensus(found, spoken, idx_to_word.index(END))
+            near = None
+            if chosen.neighbours:
+                near = _find_alike(table, usable, training_features, images, chosen.neighbours)
+            found = rank_by_consensus(found, spoken, idx_to_word.index(END), near)
         told = [{}] * len(found)
         if words_output is not None and len(captioners) == 1:
             told = _tell_attention(captioners[0], table, usable, found, chosen_device)
@@ -134,15 +156,36 @@ def generate_captions(
     )
 
 
-def _read_spoken(path: Path, idx_to_word: list[str]) -> list[list[list[int]]]:
-    """Return the training captions of each image in the numbers of their words."""
+def _read_spoken(path: Path, idx_to_word: list[str]) -> tuple[np.ndarray, list[list[list[int]]]]:
+    """Return the rows of the training images, and of each the captions in their words' numbers."""
     captions, image_idxs = read_captions(path, "train")
     if captions.max(initial=0) >= len(idx_to_word):
         raise InputError(
             f"{path} has words that the captioner does not know: give the captions that it learnt"
             " from."
         )
-    return captions_by_image(captions, image_idxs, idx_to_word)[1]
+    return captions_by_image(captions, image_idxs, idx_to_word)
+
+
+def _find_alike(
+    table: h5py.Dataset, rows: np.ndarray, training: Path, images: np.ndarray, count: int
+) -> np.ndarray:
+    """Return, for each row, the places in `images` of the training photos that look alike."""
+    with open_features(training) as file:
+        known = file[FEATURES]
+        if known.shape[1] != table.shape[1] or len(known) <= images.max():
+            raise InputError(
+                f"{training} does not belong to the captions, or has another kind of features than"
+                " those of the photos to caption: give the features that the captioner learnt"
+                " from."
+            )
+        broken = np.intersect1d(images, skipped_rows(known))
+        refuse_all_skipped(broken, len(images))
+        among = np.setdiff1d(images, broken)
+        near = nearest_photos(
+            table, rows, known, among, regions=regions_of(table.file), count=count
+        )
+    return np.searchsorted(images, among)[near]
 
 
 def _tell_attention(
