@@ -69,9 +69,12 @@ def _means(
 ) -> Iterator[np.ndarray]:
     """Yield the means over regions of some rows, (n, F / regions), a block at a time."""
     size = max(1, BLOCK_BYTES // (4 * features.shape[1]))
-    for start in range(0, len(rows), size):
-        block = features[rows[start : start + size]]
-        yield block.reshape(len(block), regions, -1).mean(axis=1)
+    for start in range(0, len(features), size):
+        # HDF5 takes many times as long for rows that it is given one by one.
+        first, end = np.searchsorted(rows, [start, start + size])
+        if end > first:
+            block = features[start : start + size][rows[first:end] - start]
+            yield block.reshape(len(block), regions, -1).mean(axis=1)
 
 
 def _directions(block: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
