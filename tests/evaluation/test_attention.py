@@ -140,6 +140,9 @@ def test_nothing_is_told_where_nothing_can_be_shown(study, make_captioner):
 
     # Several looked, none could look, or nobody knows at what.
     assert told("attentive0") == {"attention", "seen"}
+    with h5py.File(study / "features.h5", "a") as file:
+        file.attrs["seen"] = 1
+    assert told("attentive0") == {"attention", "seen"}
     assert not told("attentive0", "attentive1")
     study.save(make_captioner(inputs=REGIONS * DIM), "without")
     assert not told("without")

@@ -185,7 +185,7 @@ def seen_of(file: h5py.File) -> float | None:
     seen = read_attributes(file).get(SEEN)
     if seen is None:
         return None
-    if isinstance(seen, float) and 0 <= seen <= 1:
+    if isinstance(seen, float | np.integer) and 0 <= seen <= 1:
         return float(seen)
     raise InputError(
         f"{file.filename} is damaged: its attributes do not fit, `{SEEN}` is {seen!r}; make it"
