@@ -309,6 +309,7 @@ def test_file_of_the_caffe_model(tmp_path):
     white = (1 - np.array(backbone.preprocessing.mean)) / backbone.preprocessing.std
     np.testing.assert_allclose(white, [255 - 103.939, 255 - 116.779, 255 - 123.68])
     assert "BGR, whole image to 224 x 224" in backbone.attributes["preprocessing"]
+    assert backbone.attributes["seen"] == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -326,13 +327,16 @@ def test_safetensors_file(tmp_path, dtype):
 def test_preprocessing_belongs_to_the_weights(tmp_path):
     path = tmp_path / "vgg16.pth"
     torch.save(made_state(SHAPES["vgg16"]), path)
-    imagenet = load_backbone("vgg16", str(path)).preprocessing
+    loaded = load_backbone("vgg16", str(path))
+    imagenet = loaded.preprocessing
+    assert loaded.attributes["seen"] == 0.875
     assert (imagenet.resize, imagenet.crop, imagenet.channels) == (256, 224, "RGB")
     assert imagenet.mean == (0.485, 0.456, 0.406)
     assert imagenet.std == (0.229, 0.224, 0.225)
     squeezenet = load_backbone("squeezenet1_0", RANDOM)
     assert (squeezenet.preprocessing.resize, squeezenet.preprocessing.crop) == (224, 224)
     assert squeezenet.attributes["preprocessing"] == str(squeezenet.preprocessing)
+    assert squeezenet.attributes["seen"] == 1
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

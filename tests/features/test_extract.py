@@ -97,6 +97,7 @@ def test_layout_of_the_file(study):
             "weights_sha256": "",
             "layer": "fire9_conv10",
             "preprocessing": file.attrs["preprocessing"],
+            "seen": 1.0,
             "precision": file.attrs["precision"],
             "batch": BATCH,
             "images_sha256": file.attrs["images_sha256"],
