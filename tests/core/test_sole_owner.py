@@ -201,6 +201,7 @@ def test_a_file_that_tells_no_owner_holds_nobody_up_for_ever(tmp_path, quick, co
 def own_and_write(path, tell):
     sys.stderr = open(path.with_name("told"), "w")  # noqa: SIM115
     with sole_owner(path):
+        path.touch()
         tell.send(True)
         while True:
             with open(path, "a") as file:
