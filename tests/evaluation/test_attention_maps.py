@@ -152,7 +152,8 @@ def test_nothing_is_told_where_nothing_can_be_shown(study, make_captioner):
 
 
 @pytest.mark.parametrize("seen", [-0.5, 1.5, float("nan"), "all"])
-def test_a_damaged_share_is_refused(study, seen):
+def test_a_damaged_share_is_refused(study, seen, monkeypatch):
+    monkeypatch.setattr("recap.evaluation.generate.caption_features", None)
     with h5py.File(study / "features.h5", "a") as file:
         file.attrs["seen"] = seen
     with pytest.raises(InputError, match=r"features\.h5 is damaged.*`seen` is"):

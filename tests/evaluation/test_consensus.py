@@ -183,7 +183,9 @@ def test_a_split_is_captioned_with_the_nearest_photos(decoding_study, with_neigh
     np.testing.assert_array_equal(asked[0], expected)
 
 
-def test_neighbours_need_their_features(decoding_study, with_neighbours):
+def test_neighbours_need_their_features(decoding_study, with_neighbours, monkeypatch):
+    # Nothing is searched before.
+    monkeypatch.setattr(module, "caption_features", None)
     with pytest.raises(InputError, match="needs the features of the training photos: give --train"):
         run(decoding_study, **with_neighbours | {"training_features": None})
     training = with_neighbours["training_features"]

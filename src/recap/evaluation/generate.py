@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -113,6 +112,11 @@ def generate_captions(
     split = read_annotations(annotations)
     chosen_device = choose_device(device)
     with open_usable_features(features, annotations, split) as (table, usable):
+        # What can be wrong with the files is told before the search, which takes the longest.
+        seen = seen_of(table.file)
+        near = None
+        if chosen.neighbours:
+            near = _find_alike(table, usable, training_features, images, chosen.neighbours)
         found = caption_features(
             captioners,
             table,
@@ -122,13 +126,14 @@ def generate_captions(
             best=chosen.beam_width if chosen.mbr else 1,
         )
         if chosen.mbr:
-            near = None
-            if chosen.neighbours:
-                near = _find_alike(table, usable, training_features, images, chosen.neighbours)
             found = rank_by_consensus(found, spoken, idx_to_word.index(END), near)
         told = [{}] * len(found)
-        if words_output is not None and len(captioners) == 1:
-            told = _tell_attention(captioners[0], table, usable, found, chosen_device)
+        alone = len(captioners) == 1 and captioners[0].recipe.attention
+        if words_output is not None and alone and seen is not None:
+            looks = attention_maps(
+                captioners[0], table, usable, [one.words for one in found], chosen_device
+            )
+            told = [{"attention": _in_base64(maps), "seen": seen} for maps in looks]
     results, confidence = [], []
     for row, caption, attention in zip(usable, found, told, strict=True):
         image_id = split.images[row]["id"]
@@ -188,22 +193,9 @@ def _find_alike(
     return np.searchsorted(images, among)[near]
 
 
-def _tell_attention(
-    captioner: TrainedCaptioner,
-    table: h5py.Dataset,
-    rows: np.ndarray,
-    found: Sequence[FoundCaption],
-    device: torch.device,
-) -> list[dict[str, Any]]:
-    """Return what the words file says of each caption's attention; nothing where there is none."""
-    seen = seen_of(table.file)
-    if not captioner.recipe.attention or seen is None:
-        return [{}] * len(found)
-    captions = [caption.words for caption in found]
-    return [
-        {"attention": base64.b64encode(in_levels(maps).tobytes()).decode("ascii"), "seen": seen}
-        for maps in attention_maps(captioner, table, rows, captions, device)
-    ]
+def _in_base64(maps: np.ndarray) -> str:
+    """Return maps (T, side, side) in 8 bits a region, as text."""
+    return base64.b64encode(in_levels(maps).tobytes()).decode("ascii")
 
 
 def caption_features(

@@ -115,7 +115,8 @@ function startGallery(gallery) {
     );
     const explained = explanationOf(card.dataset);
     const maps = explained ? copyMaps(explained) : makeMaps(template, card);
-    dialog.querySelector(".content").replaceChildren(...pictures, beside, ...maps);
+    const parts = [...pictures, beside, maps].filter(Boolean);
+    dialog.querySelector(".content").replaceChildren(...parts);
     dialog.querySelector(".title").textContent =
       `${card.dataset.name}, ${opened + 1} of ${chosen.length}`;
     if (!dialog.open) dialog.showModal();
@@ -230,11 +231,11 @@ function copyMaps(explained) {
   return asForm(copy);
 }
 
-// The maps of attention of a photo that was not explained, like those of one that was.
+// The maps of attention of a photo that was not explained, like those of one that was; null if there are none.
 function makeMaps(template, card) {
   const photo = card.querySelector(".open img");
   const lines = [...card.querySelectorAll(".captions > li[data-seen]")];
-  if (!photo || !lines.length) return [];
+  if (!photo || !lines.length) return null;
   const item = template.content.firstElementChild.cloneNode(true);
   const sample = item.querySelector("fieldset");
   const sampleWord = sample.querySelector("label");
@@ -265,6 +266,7 @@ function makeMaps(template, card) {
   return asForm(item);
 }
 
+// A photo's maps in a form of their own, apart from the words that are chosen elsewhere.
 function asForm(maps) {
   const form = document.createElement("form");
   const list = document.createElement("ul");
@@ -272,7 +274,7 @@ function asForm(maps) {
   list.append(maps);
   form.append(list);
   startMaps(maps);
-  return [form];
+  return form;
 }
 
 // Makes the card of a photo that the page holds no card of, like a given one.
