@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from recap.backbones.conv_relu import ConvReLU
 from recap.backbones.load import Backbone
 from recap.backbones.network import Network
 from recap.backbones.preprocessing import Preprocessing
@@ -103,7 +104,8 @@ def parse_scales(text: Any, network: Network, path: Path) -> dict[str, float]:
 class Int8Network:
     """A backbone's network with weights and maps in integers.
 
-    Sums of integers are exact: the batch, the threads and the processor change none.
+    Sums of integers are exact. How one is rounded to 8 bits is the kernel's: which that is depends
+    on the processor, and may depend on the batch and the threads.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ class Int8Network:
                 scale = given
             elif _has_weights(module):
                 given = None if module is last else scales[name]
-                relu = isinstance(following, nn.ReLU)
+                relu = isinstance(module, ConvReLU) or isinstance(following, nn.ReLU)
                 step = _layer(module, scale, given, relu, preprocessing)
                 scale, preprocessing = given, None
             elif isinstance(module, nn.MaxPool2d):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from recap.backbones.conv_relu import ConvReLU
 from recap.backbones.maps import FIRES, MAPS
 from recap.backbones.network import Network
 
@@ -21,14 +22,14 @@ class Fire(nn.Module):
     def __init__(self, channels_in: int, channels: int):
         super().__init__()
         squeezed, expanded = channels // 8, channels // 2
-        self.squeeze = nn.Conv2d(channels_in, squeezed, 1)
-        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
-        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+        self.squeeze = ConvReLU(channels_in, squeezed, 1)
+        self.expand1x1 = ConvReLU(squeezed, expanded, 1)
+        self.expand3x3 = ConvReLU(squeezed, expanded, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, channels_in, H, W) to (N, channels, H, W)."""
-        x = self.squeeze(x).relu()
-        return torch.cat([self.expand1x1(x).relu(), self.expand3x3(x).relu()], dim=1)
+        x = self.squeeze(x)
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], dim=1)
 
 
 class SqueezeNet(Network):
@@ -47,7 +48,8 @@ class SqueezeNet(Network):
     def __init__(self, version: str, names: Iterable[str] = ()) -> None:
         side, pooled = VERSIONS[version]
         channels = MAPS[version]["conv1"]
-        features: list[nn.Module] = [nn.Conv2d(3, channels, side, stride=2), nn.ReLU(inplace=True)]
+        # What passes on keeps the keys of the weights at torchvision's.
+        features: list[nn.Module] = [ConvReLU(3, channels, side, stride=2), nn.Identity()]
         ends = {"conv1": len(features)}
         for name, channels_out in FIRES.items():
             if name in pooled:
@@ -55,6 +57,6 @@ class SqueezeNet(Network):
             features.append(Fire(channels, channels_out))
             channels = channels_out
             ends[name] = len(features)
-        classifier = [nn.Dropout(), nn.Conv2d(channels, 1000, 1), nn.ReLU(inplace=True)]
+        classifier = [nn.Dropout(), ConvReLU(channels, 1000, 1), nn.Identity()]
         ends["conv10"] = len(features) + len(classifier)
         super().__init__(features, classifier, ends, names)

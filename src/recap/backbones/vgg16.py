@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from recap.backbones.conv_relu import ConvReLU
 from recap.backbones.maps import MAPS
 from recap.backbones.network import Network
 
@@ -29,7 +30,8 @@ class VGG16(Network):
                 break
             if features and name.endswith("_1"):
                 features.append(nn.MaxPool2d(2))
-            features += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True)]
+            # What passes on keeps the keys of the weights at torchvision's.
+            features += [ConvReLU(channels_in, channels, 3, padding=1), nn.Identity()]
             channels_in = channels
             ends[name] = len(features)
         features += [nn.MaxPool2d(2), nn.Flatten()]
