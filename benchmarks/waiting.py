@@ -26,7 +26,7 @@ BUSY = 2  # processes
 SETTINGS = {
     "default": {},
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
-    **{str(count): {"GOMP_SPINCOUNT": str(count)} for count in (1000, 2000, 10_000)},
+    **{str(count): {"GOMP_SPINCOUNT": str(count)} for count in (1000, 2000, 5000, 10_000)},
     "recap": {},
 }
 

@@ -7,7 +7,7 @@ __version__ = "0.2.0"
 # How often a thread of GNU OpenMP looks for work before it sleeps. By default it looks for
 # milliseconds: beside other programs, which then wait for it, training is many times slower. If it
 # slept at once, training on an idle machine would lose a third. docs/benchmarks.md has the figures.
-SPIN_COUNT = 2000
+SPIN_COUNT = 5000
 
 # libgomp reads it once, when PyTorch loads it: hence here, before any other module.
 # A user's own setting stands. Other OpenMPs, such as LLVM's, have variables of their own.

@@ -88,7 +88,7 @@ def unpack_full(rows: np.ndarray, n_sequences: int) -> np.ndarray:
 
 
 def pack_captions(
-    captions: np.ndarray, null: int
+    captions: np.ndarray, null: int, multiple: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Cut captions into inputs and targets, and drop what follows the last real target of each.
 
@@ -101,6 +101,9 @@ def pack_captions(
         Word ids; `<NULL>` may stand anywhere.
     null : int
         The id of `<NULL>`.
+    multiple : int
+        Captions that have ended go on, reading `<NULL>`, as long as their number at a step would
+        not be a multiple of this, or all there are.
 
     Returns
     -------
@@ -109,12 +112,15 @@ def pack_captions(
     sizes : integer array of shape (T,)
         How many captions are running at each step.
     inputs, targets : integer arrays of shape (P,)
-        Packed. A `<NULL>` among the targets stands before a real one.
+        Packed. A `<NULL>` among the targets stands before a real one, or where a caption that has
+        ended goes on.
     """
     real = captions[:, 1:] != null
     steps = np.arange(1, real.shape[1] + 1)
     lengths = (real * steps).max(axis=1)
     order = np.argsort(-lengths, kind="stable")
-    running = lengths[order] >= steps[:, None]
+    counts = (lengths >= steps[:, None]).sum(axis=1)
+    sizes = np.minimum(-(-counts // multiple) * multiple, len(captions))
+    running = np.arange(len(captions)) < sizes[:, None]
     by_step = captions[order].T
-    return order, running.sum(axis=1), by_step[:-1][running], by_step[1:][running]
+    return order, sizes, by_step[:-1][running], by_step[1:][running]

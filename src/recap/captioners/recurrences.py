@@ -2,7 +2,7 @@
 
 They compute what `recap.captioners.layers` does, on the same packed rows (see
 `recap.captioners.packing`), and the derivations are told there. Beyond what PyTorch's own layers
-do, they never touch padding, take the gradient of a recurrent weight in one product over all steps,
+do, they touch next to no padding, take the gradient of a recurrent weight in one product over all steps,
 and keep the products in the number format of the weights (float32, or bfloat16 where the processor
 has units for it) and all else in float32.
 """
@@ -284,21 +284,22 @@ RECURRENCES = {"rnn": RNNRecurrence, "gru": GRURecurrence, "lstm": LSTMRecurrenc
 class LookUp(torch.autograd.Function):
     """Rows of a table, `table[places]`, with a backward pass that sums in float32.
 
-    Called as `LookUp.apply(table, places)` with `table` (U, K) and `places` (P,), int64, in which
-    each row's number occurs; returns (P, K).
+    Called as `LookUp.apply(table, places)` with `table` (U, K) and `places` (P,), int64; returns
+    (P, K).
     """
 
     @staticmethod
     def forward(ctx, table: Tensor, places: Tensor) -> Tensor:
         """Copy the rows."""
         ctx.save_for_backward(places)
+        ctx.rows = len(table)
         return table.index_select(0, places)
 
     @staticmethod
     def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Sum the gradients of the copies of each row."""
         (places,) = ctx.saved_tensors
-        counts = places.bincount()
+        counts = places.bincount(minlength=ctx.rows)
         by_row = places.argsort(stable=True)
         return F.embedding_bag(by_row, dout, counts.cumsum(0) - counts, mode="sum"), None
 

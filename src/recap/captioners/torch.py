@@ -123,9 +123,11 @@ class Captioner(TrainableCaptioner):
         A word is projected once for all the places where it stands; dropout therefore drops the
         same entries of its vector in all of them.
         """
+        words, places = np.unique(inputs, return_inverse=True)
+        words = np.pad(words, (0, -len(words) % self.row_multiple))
         words, places = (
             torch.from_numpy(numbers.astype(np.int64)).to(regions.device)
-            for numbers in np.unique(inputs, return_inverse=True)
+            for numbers in (words, places)
         )
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
         vectors = dropout(self.W_embed[words], self.dropout, self.training)

@@ -1,6 +1,5 @@
 """What the captioners in PyTorch share: the loss over packed captions, and their parameters."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,10 @@ from torch import nn
 from recap.captioners.packing import pack_captions
 from recap.captioners.recipe import Recipe
 from recap.captioners.recurrences import VocabularyLoss
+
+# Products in 16 bits are made for matrices of so many rows, or several times as many. For each new
+# shape oneDNN makes a kernel, which takes longer than the product: few shapes are to occur.
+ROWS = 16
 
 
 class TrainableCaptioner(nn.Module):
@@ -39,6 +42,8 @@ class TrainableCaptioner(nn.Module):
         self.feature_dim = feature_dim
         self.null = null
         self.precision = precision
+        self.low = precision is not None and precision.itemsize == 2
+        self.row_multiple = ROWS if self.low else 1
 
     def hidden_states(
         self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
@@ -73,7 +78,8 @@ class TrainableCaptioner(nn.Module):
     ) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
 
-        Nothing is computed for what follows a caption's last real target.
+        Nothing is computed for what follows a caption's last real target, but for what fills up the
+        rows of a step to a multiple of `ROWS`, where products are in 16 bits.
 
         Parameters
         ----------
@@ -91,7 +97,7 @@ class TrainableCaptioner(nn.Module):
         tensor of shape ()
             Nats a caption.
         """
-        order, sizes, inputs, targets = pack_captions(captions, self.null)
+        order, sizes, inputs, targets = pack_captions(captions, self.null, self.row_multiple)
         order, targets = (
             torch.from_numpy(numbers.astype(np.int64)).to(features.device)
             for numbers in (order, targets)
@@ -104,7 +110,9 @@ class TrainableCaptioner(nn.Module):
         h = self.hidden_states(self.regions(features).index_select(0, order), inputs, sizes)
         W, b = (part.to(h.dtype) for part in self.vocabulary())
         if banned_tokens:
-            b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), -math.inf)
+            # Not infinite: it is multiplied by zero where `<NULL>` stands.
+            never = torch.finfo(b.dtype).min / 2
+            b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), never)
         return VocabularyLoss.apply(h, W, b, targets, weights)
 
     def regions(self, features: torch.Tensor) -> torch.Tensor:
