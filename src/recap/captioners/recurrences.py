@@ -2,9 +2,9 @@
 
 They compute what `recap.captioners.layers` does, on the same packed rows (see
 `recap.captioners.packing`), and the derivations are told there. Beyond what PyTorch's own layers
-do, they touch next to no padding, take the gradient of a recurrent weight in one product over all steps,
-and keep the products in the number format of the weights (float32, or bfloat16 where the processor
-has units for it) and all else in float32.
+do, they touch next to no padding, take the gradient of a recurrent weight in one product over all
+steps, and keep the products in the number format of the weights (float32, or bfloat16 where the
+processor has units for it) and all else in float32.
 """
 
 import numpy as np
