@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from sklearn.covariance import LedoitWolf
 
 from recap.captions.metrics.cider import CiderD
 from recap.captions.metrics.ngrams import References
@@ -217,7 +218,10 @@ def test_the_nearest_are_the_same_in_any_blocks(monkeypatch):
     )
     asking = (asking - known.mean(0)) / known.std(0)
     known = (known - known.mean(0)) / known.std(0)
-    cosines = asking @ known.T / np.linalg.norm(known, axis=1)
+    # Mahalanobis' product, by the covariance that scikit-learn estimates.
+    precision = np.linalg.inv(LedoitWolf(assume_centered=True).fit(known).covariance_)
+    lengths = np.sqrt(np.einsum("id,de,ie->i", known, precision, known))
+    cosines = asking @ precision @ known.T / lengths
     np.testing.assert_array_equal(found, np.argsort(-cosines, axis=1)[:, :7])
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 12 * 4)
     monkeypatch.setattr(neighbours, "QUERIES", 3)
@@ -225,3 +229,17 @@ def test_the_nearest_are_the_same_in_any_blocks(monkeypatch):
     np.testing.assert_array_equal(again, found)
     everyone = neighbours.nearest_photos(features, rows, training, among, regions=3, count=99)
     assert sorted(everyone[0]) == list(range(25))
+
+
+@pytest.mark.parametrize("photos", [1, 3, 40])
+def test_few_photos_and_features_that_tell_nothing_have_neighbours(photos):
+    """Fewer photos than features, one alone, or all alike: an order is still found."""
+    generator = np.random.default_rng(7)
+    training = generator.normal(size=(photos, 8)).astype(np.float32)
+    features = generator.normal(size=(4, 8)).astype(np.float32)
+    for known in (training, np.ones_like(training)):
+        found = neighbours.nearest_photos(
+            features, np.arange(4), known, np.arange(photos), regions=1, count=5
+        )
+        assert [sorted(row) for row in found] == [sorted(set(row)) for row in found.tolist()]
+        assert found.shape == (4, min(5, photos)) and found.max() < photos

@@ -22,8 +22,8 @@ def nearest_photos(
 ) -> np.ndarray:
     """Return the training photos whose features are the most like those of each photo.
 
-    Of a grid, the mean over the regions counts. Each feature is taken from its mean over the
-    training photos and divided by its standard deviation; likeness is the cosine.
+    Of a grid, the mean over the regions counts. Features are taken from their means over the
+    training photos and made uncorrelated and of one variance; likeness is the cosine.
 
     Parameters
     ----------
@@ -46,16 +46,14 @@ def nearest_photos(
         Places in `among`, the most alike first.
     """
     known = np.concatenate(list(_means(training, among, regions)))
-    mean, deviation = known.mean(0), known.std(0)
-    # What is the same in all training photos tells nothing.
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    known = _directions(known, mean, scale)
+    mean, whitening = _find_whitening(known)
+    known = _directions(known, mean, whitening)
     count = min(count, len(among))
     found = [np.empty((0, count), np.int64)]
     with progress(desc="neighbours", total=len(rows), unit="image") as bar:
         for block in _means(features, rows, regions):
             for start in range(0, len(block), QUERIES):
-                asked = _directions(block[start : start + QUERIES], mean, scale)
+                asked = _directions(block[start : start + QUERIES], mean, whitening)
                 unlike = -(asked @ known.T)
                 nearest = np.sort(np.argpartition(unlike, count - 1, axis=1)[:, :count], axis=1)
                 order = np.take_along_axis(unlike, nearest, 1).argsort(axis=1, kind="stable")
@@ -77,8 +75,39 @@ def _means(
             yield block.reshape(len(block), regions, -1).mean(axis=1)
 
 
-def _directions(block: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return standardised rows of length 1; one without any difference from the mean stays 0."""
-    block = (block - mean) * scale
+def _find_whitening(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of rows (J, D), and what makes them uncorrelated, (D, at most D)."""
+    mean, deviation = known.mean(0), known.std(0)
+    # What is the same in all training photos tells nothing.
+    differing = deviation > 0
+    scale = 1 / deviation[differing].astype(np.float64)
+    covariance = _find_covariance((known - mean)[:, differing] * scale)
+    variances, axes = np.linalg.eigh(covariance)
+    kept = variances > variances.max(initial=0) * np.finfo(np.float32).eps
+    whitening = np.zeros((len(mean), kept.sum()), known.dtype)
+    whitening[differing] = scale[:, None] * axes[:, kept] / np.sqrt(variances[kept])
+    return mean, whitening
+
+
+def _find_covariance(centred: np.ndarray) -> np.ndarray:
+    """Return the covariance (D, D) that rows (J, D) let expect, where these may be few.
+
+    It is a mean of theirs and of one without correlations: O. Ledoit and M. Wolf, "A
+    well-conditioned estimator for large-dimensional covariance matrices", Journal of Multivariate
+    Analysis 88 (2004), section 3.3.
+    """
+    count, dimension = centred.shape
+    covariance = centred.T @ centred / count
+    squares = np.square(covariance).sum()
+    variance = covariance.trace() / max(dimension, 1)
+    distance = squares - dimension * variance**2
+    error = (np.square(np.square(centred).sum(1)).mean() - squares) / count
+    share = min(error / distance, 1) if distance > 0 else 0
+    return (1 - share) * covariance + share * variance * np.identity(dimension)
+
+
+def _directions(block: np.ndarray, mean: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    """Return whitened rows of length 1; one without any difference from the mean stays 0."""
+    block = (block - mean) @ whitening
     length = np.linalg.norm(block, axis=1, keepdims=True)
     return np.divide(block, length, out=np.zeros_like(block), where=length > 0)
