@@ -128,7 +128,7 @@ def read_decoder(name: str) -> Decoder:
     ----------
     name : str
         `greedy`, `sample`, or `beam` or `mbr` and a width; then options, such as
-        `beam5-length_penalty=0.7-block_ngrams=3`, `mbr20-neighbours=50` or
+        `beam5-length_penalty=0.7-block_ngrams=3`, `mbr20-neighbours=20` or
         `sample-temperature=0.8-nucleus=0.9`.
 
     Raises
