@@ -17,7 +17,7 @@ format, and its own products. Where the processor has no instructions for bfloat
 refuse it or take many times as long: what fails, or takes over 5 times as long as the plain loop,
 is told and left out.
 
-Usage: python benchmarks/train.py [--quick] [--only rnn gru lstm transformer]
+Usage: python benchmarks/train.py [--quick] [--only rnn gru lstm transformer] [--precision NAME]
 """
 
 import argparse
@@ -180,12 +180,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="3 rounds instead of 9")
     parser.add_argument("--only", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of recap"
+    )
     options = parser.parse_args()
     rounds = 3 if options.quick else 9
 
     keep_freed_memory()
     device = choose_device("auto")
-    precision = choose_precision(device)
+    precision = choose_precision(device, options.precision)
     images = made_images(BATCHES)
     captions = images.captions
     data = (
