@@ -206,6 +206,7 @@ def test_neighbours_need_their_features(decoding_study, with_neighbours, monkeyp
 def test_the_nearest_are_the_same_in_any_blocks(monkeypatch):
     generator = np.random.default_rng(6)
     training = generator.normal(size=(50, 12)).astype(np.float32)
+    training[:, 1::4] += 2 * training[:, ::4]  # of one region, so that whitening counts
     training[:, 3::4] = 0.5  # the same in all regions of all photos
     features = generator.normal(size=(20, 12)).astype(np.float32)
     among, rows = np.arange(0, 50, 2), np.arange(1, 20)
@@ -231,15 +232,28 @@ def test_the_nearest_are_the_same_in_any_blocks(monkeypatch):
     assert sorted(everyone[0]) == list(range(25))
 
 
-@pytest.mark.parametrize("photos", [1, 3, 40])
+@pytest.mark.parametrize("photos", [1, 2, 3, 40])
 def test_few_photos_and_features_that_tell_nothing_have_neighbours(photos):
     """Fewer photos than features, one alone, or all alike: an order is still found."""
     generator = np.random.default_rng(7)
     training = generator.normal(size=(photos, 8)).astype(np.float32)
     features = generator.normal(size=(4, 8)).astype(np.float32)
     for known in (training, np.ones_like(training)):
-        found = neighbours.nearest_photos(
-            features, np.arange(4), known, np.arange(photos), regions=1, count=5
-        )
+        with np.errstate(all="raise"):
+            found = neighbours.nearest_photos(
+                features, np.arange(4), known, np.arange(photos), regions=1, count=5
+            )
         assert [sorted(row) for row in found] == [sorted(set(row)) for row in found.tolist()]
         assert found.shape == (4, min(5, photos)) and found.max() < photos
+
+
+def test_of_two_photos_the_one_that_is_nearly_the_same_comes_first():
+    """All that two photos tell is one direction."""
+    generator = np.random.default_rng(8)
+    training = generator.normal(size=(2, 8)).astype(np.float32)
+    features = np.repeat(training, 10, axis=0)
+    features += generator.normal(size=features.shape).astype(np.float32) / 10
+    found = neighbours.nearest_photos(
+        features, np.arange(20), training, np.arange(2), regions=1, count=1
+    )
+    assert found[:, 0].tolist() == [0] * 10 + [1] * 10

@@ -33,8 +33,8 @@ def closing_words(logs):
             "\nThese scenes are drawn. The same study on photographs, COCO 2014, in this environment (after"
             " make: source .venv/bin/activate):\n"
             "  snakemake --cores all --configfile config/coco2014.yaml\n"
-            "It takes 26 GB of disk, 21 GB of it to download, and by our estimate 4 hours on two cores"
-            " with bfloat16 instructions, 8 without.\n"
+            "It takes 26 GB of disk, 21 GB of it to download, and by our estimate an hour on two cores"
+            " with AMX, 4 with other bfloat16 instructions, 8 without.\n"
         )
     if re.search(r"^\w+ link_reports:", told, re.M):
         words += "\nAll reports: results/index.html\n"

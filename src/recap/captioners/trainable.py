@@ -42,8 +42,8 @@ class TrainableCaptioner(nn.Module):
         self.feature_dim = feature_dim
         self.null = null
         self.precision = precision
-        self.low = precision is not None and precision.itemsize == 2
-        self.row_multiple = ROWS if self.low else 1
+        self.in_16_bits = precision is not None and precision.itemsize == 2
+        self.row_multiple = ROWS if self.in_16_bits else 1
 
     def hidden_states(
         self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray

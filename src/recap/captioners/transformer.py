@@ -89,7 +89,7 @@ class TransformerCaptioner(TrainableCaptioner):
         places = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(device)
         padding = Padding(sizes, len(regions), device)
         causal = torch.ones(len(sizes), len(sizes), dtype=torch.bool, device=device).tril()
-        with torch.autocast(device.type, torch.bfloat16, self.low):
+        with torch.autocast(device.type, torch.bfloat16, self.in_16_bits):
             seen = self._memory(regions)
             x = self._words(words, places)
             for layer in self.transformer.layers:

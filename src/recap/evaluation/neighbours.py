@@ -101,7 +101,8 @@ def _find_covariance(centred: np.ndarray) -> np.ndarray:
     squares = np.square(covariance).sum()
     variance = covariance.trace() / max(dimension, 1)
     distance = squares - dimension * variance**2
-    error = (np.square(np.square(centred).sum(1)).mean() - squares) / count
+    lengths = np.einsum("jd,jd->j", centred, centred)
+    error = (np.square(lengths).mean() - squares) / count
     share = min(error / distance, 1) if distance > 0 else 0
     return (1 - share) * covariance + share * variance * np.identity(dimension)
 
