@@ -119,14 +119,15 @@ def test_a_folder_for_temporary_files_with_a_long_path(photos, tmp_path):
 def test_ctrl_c_while_photos_are_decoded(photos, moment):
     """Every process of the terminal gets it; only the first one has anything to say."""
     code = (
-        "import os, sys, time; from pathlib import Path; import torch;"
+        "import os, sys, time; from pathlib import Path; import torch; from PIL import Image;"
         "from recap import cli; from recap.backbones.preprocessing import Preprocessing;"
         "from recap.features import photo_batches\n"
         "def tell(what):\n"
         "    print(what * (what == sys.argv[2]), flush=True)\n"
         "    time.sleep(0.1)\n"
         "os.register_at_fork(after_in_child=lambda: tell('starting'))\n"
-        "photo_batches.decode_image = lambda *_: tell('decoding')\n"
+        "photo = Image.new('RGB', (8, 8))\n"
+        "photo_batches.decode_image = lambda *_: tell('decoding') or photo\n"
         "options = Preprocessing(resize=8, crop=8), torch.device('cpu'), 2\n"
         "def read():\n"
         "    list(photo_batches.read_units([Path(sys.argv[1])], ['0.png'] * 40, *options))\n"

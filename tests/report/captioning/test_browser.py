@@ -209,12 +209,13 @@ def test_an_opened_photo_has_the_attention_of_its_words(opened):
     page.keyboard.press("Escape")
     assert page.locator(".explanations input:checked").count() == 4
     # Below the maps lies the square about the middle, of .875 of the shorter side.
-    sizes = {"64": "114.286%", "128": "auto 114.286%"}
+    # Some versions of Chromium leave out an `auto` that comes last.
+    sizes = {"64": {"114.286%", "114.286% auto"}, "128": {"auto 114.286%"}}
     for width, size in sizes.items():
         photo = card.locator(".open img").first
         photo.evaluate("(image, width) => image.setAttribute('width', width)", width)
         card.locator(".open").click()
-        assert large.locator(".lit").evaluate("l => getComputedStyle(l).backgroundSize") == size
+        assert large.locator(".lit").evaluate("l => getComputedStyle(l).backgroundSize") in size
         page.keyboard.press("Escape")
 
 
