@@ -119,6 +119,8 @@ def test_a_folder_for_temporary_files_with_a_long_path(photos, tmp_path):
 def test_ctrl_c_while_photos_are_decoded(photos, moment):
     """Every process of the terminal gets it; only the first one has anything to say."""
     code = (
+        # What runs in a shell's background ignores Ctrl-C.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import os, sys, time; from pathlib import Path; import torch; from PIL import Image;"
         "from recap import cli; from recap.backbones.preprocessing import Preprocessing;"
         "from recap.features import photo_batches\n"
