@@ -143,6 +143,25 @@ def test_linear_layers_with_their_relu_and_without(name):
     assert nn.functional.cosine_similarity(found, wanted, dim=1).min() > 0.99
 
 
+@pytest.mark.skipif(
+    torch.cpu.get_capabilities().get("amx_int8", False),
+    reason="kernels for AMX round sums by the batch",
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_row_depends_on_its_photo_alone(threads):
+    names = ["fire9", "conv10"]
+    loaded = load_backbone("squeezenet1_0", "random", names)
+    pixels = photos(5)
+    network = Int8Network(loaded, find_scales(loaded, names, [pixels]))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    together = network.maps(pixels, names)
+    alone = [network.maps(pixels[number : number + 1], names) for number in range(5)]
+    torch.set_num_threads(before)
+    for name in names:
+        assert torch.equal(together[name], torch.cat([maps[name] for maps in alone]))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_row_depends_on_no_other_photo_of_its_batch(threads):
     names = ["fire9", "conv10"]

@@ -42,13 +42,14 @@ def test_scores_rise(small, way):
     assert torch.allclose(small.clamp(images), images, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_batch_gives_what_its_classes_give_alone(small, way):
-    # With each step a last bit, in which batches may differ, grows.
-    fewer = replace(FEW, steps=4)
-    together = way(small, torch.tensor([1, 4]), fewer, 3, nothing)
+@pytest.mark.parametrize(("way", "steps"), [*((way, 4) for way in WAYS), (WAYS[0], 30)])
+def test_a_batch_gives_what_its_classes_give_alone(small, way, steps):
+    if steps > 4 and torch.cpu.get_capabilities().get("amx_bf16"):
+        pytest.skip("a last bit, in which batches differ on this processor, grows with each step")
+    settings = replace(FEW, steps=steps)
+    together = way(small, torch.tensor([1, 4]), settings, 3, nothing)
     for row, number in enumerate((1, 4)):
-        alone = way(small, torch.tensor([number]), fewer, 3, nothing)
+        alone = way(small, torch.tensor([number]), settings, 3, nothing)
         torch.testing.assert_close(alone[0], together[row], atol=1e-4, rtol=1e-4)
 
 
