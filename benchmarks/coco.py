@@ -41,6 +41,10 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="where to work; a temporary one by default")
     arguments = parser.parse_args()
+    if min(arguments.divisors) < 1 or len({*arguments.divisors}) < 2:
+        parser.error(
+            "--divisors: two different numbers from 1 on; a 200th has too few photos for PCA"
+        )
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         photos = Path(folder) / "photos.zip"
         write_photos(photos, DIFFERENT)

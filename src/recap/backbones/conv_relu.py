@@ -5,7 +5,7 @@ from torch import nn
 
 
 class ConvReLU(nn.Conv2d):
-    """A convolution and its ReLU.
+    """A convolution and its ReLU; parameters as of `torch.nn.Conv2d`.
 
     Without gradients, on a processor, both are one pass over memory, by the kernels that PyTorch's
     compiler takes; the numbers are those of two passes, to the last bit. The keys of its weights
@@ -13,7 +13,7 @@ class ConvReLU(nn.Conv2d):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, channels_in, H, W) to (N, channels, H', W')."""
+        """Map (N, channels_in, H, W) to (N, channels, H', W'), of the same number format."""
         if torch.is_grad_enabled() or not _has_kernel(x):
             return super().forward(x).relu_()
         form = list(self.padding), list(self.stride), list(self.dilation), self.groups

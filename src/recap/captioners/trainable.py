@@ -31,6 +31,13 @@ class TrainableCaptioner(nn.Module):
         The number of `<NULL>`, which is no target.
     precision : torch.dtype, optional
         Number format of the matrix products in `forward`; that of the parameters by default.
+
+    Attributes
+    ----------
+    in_16_bits : bool
+        Whether these products are.
+    row_multiple : int
+        What numbers of rows in products are filled up to a multiple of.
     """
 
     def __init__(
