@@ -18,7 +18,7 @@ def numbers(*shape, seed=0):
 
 @pytest.fixture(scope="module")
 def cnn():
-    return models.squeezenet1_1().features
+    return models.squeezenet1_1().features.type(door.dtype)
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import copy
 import json
 from dataclasses import replace
 
@@ -132,7 +133,10 @@ def test_what_is_looked_at_is_changed(small, monkeypatch):
 
 @pytest.fixture
 def networks(small, monkeypatch):
-    monkeypatch.setattr(classes, "load_network", lambda name, *_: known[name])
+    def load(name, weights, device):
+        return replace(known[name], network=copy.deepcopy(known[name].network).to(device))
+
+    monkeypatch.setattr(classes, "load_network", load)
     known = {"small": small, "other": replace(small, several=True)}
     known["strange"] = replace(small, class_names=("a", "b", "c", "d", "e"))
     return known

@@ -6,6 +6,7 @@ from torch import nn
 
 from recap.backbones.conv_relu import ConvReLU
 from recap.backbones.maps import MAPS
+from recap.backbones.max_pool import MaxPool2x2
 from recap.backbones.network import Network
 
 
@@ -29,12 +30,12 @@ class VGG16(Network):
             if not name.startswith("conv"):
                 break
             if features and name.endswith("_1"):
-                features.append(nn.MaxPool2d(2))
+                features.append(MaxPool2x2())
             # What passes on keeps the keys of the weights at torchvision's.
             features += [ConvReLU(channels_in, channels, 3, padding=1), nn.Identity()]
             channels_in = channels
             ends[name] = len(features)
-        features += [nn.MaxPool2d(2), nn.Flatten()]
+        features += [MaxPool2x2(), nn.Flatten()]
         # Dropout keeps the keys of the linear layers at torchvision's 0, 3 and 6. A ReLU in place
         # would change the map before it.
         classifier = [

@@ -7,7 +7,8 @@ steps, and keep the products in the number format of the weights (float32, or bf
 processor has units for it) and all else in float32.
 """
 
-import numpy as np
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional as F  # noqa: N812
 
@@ -50,45 +51,16 @@ def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     return x * kept.to(x.dtype).mul_(256 / (256 - limit))
 
 
-def step_slices(sizes: list[int]) -> list[slice]:
+def step_slices(sizes: Sequence[int]) -> list[slice]:
     """Return the packed rows of each step.
 
     Parameters
     ----------
-    sizes : list of int
+    sizes : sequence of int
         How many captions are running at each step; it never rises.
     """
     ends = torch.tensor(sizes).cumsum(0).tolist()
     return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-
-
-class Padding:
-    """Moves packed rows (P, E) into captions of one length (N, T, E), and back.
-
-    Parameters
-    ----------
-    sizes : integer array of shape (T,)
-        How many captions are running at each step.
-    count : int
-        Captions, N.
-    device : torch.device
-    """
-
-    def __init__(self, sizes: np.ndarray, count: int, device: torch.device):
-        steps = len(sizes)
-        places = np.concatenate([np.arange(size) * steps + t for t, size in enumerate(sizes)])
-        self._places = torch.from_numpy(places).to(device)
-        self._shape = count, steps
-
-    def pad(self, rows: Tensor) -> Tensor:
-        """Return captions (N, T, E), with zeros where there is no row."""
-        count, steps = self._shape
-        captions = rows.new_zeros(count * steps, rows.shape[1])
-        return captions.index_copy(0, self._places, rows).view(count, steps, -1)
-
-    def pack(self, captions: Tensor) -> Tensor:
-        """Return packed rows (P, E)."""
-        return captions.flatten(0, 1).index_select(0, self._places)
 
 
 def exact_precision(x: Tensor) -> torch.dtype:
@@ -119,11 +91,11 @@ class RNNRecurrence(torch.autograd.Function):
     """`h_t = tanh(a_t + h_{t-1} Wh)`, as `recap.captioners.layers.rnn_recurrence_forward`.
 
     Called as `RNNRecurrence.apply(a, h0, Wh, sizes)` with `a` (P, H), `h0` (N, H) and `Wh` (H, H)
-    of one dtype, and a list of the steps' sizes; returns `h` (P, H).
+    of one dtype, and the steps' sizes; returns `h` (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: list[int]) -> Tensor:
+    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
         """Run the steps."""
         exact = exact_precision(a)
         steps = step_slices(sizes)
@@ -160,11 +132,11 @@ class LSTMRecurrence(torch.autograd.Function):
     `i, f, o, g = a_t + h_{t-1} Wh` in CS231n's order, the first three through a sigmoid, the last
     through tanh; `c_t = f c_{t-1} + i g`, `h_t = o tanh(c_t)`. Called as
     `LSTMRecurrence.apply(a, h0, Wh, sizes)` with `a` (P, 4H), `h0` (N, H) and `Wh` (H, 4H) of one
-    dtype, and a list of the steps' sizes; returns `h` (P, H).
+    dtype, and the steps' sizes; returns `h` (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: list[int]) -> Tensor:
+    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
         """Run the steps."""
         exact = exact_precision(a)
         steps = step_slices(sizes)
@@ -223,11 +195,11 @@ class GRURecurrence(torch.autograd.Function):
     Of `a_t` and `u_t = h_{t-1} Wh`, cut into three blocks, `r, z = sigmoid(a + u)`,
     `n = tanh(a_n + r u_n)` and `h_t = n + z (h_{t-1} - n)`. Called as
     `GRURecurrence.apply(a, h0, Wh, sizes)` with `a` (P, 3H), `h0` (N, H) and `Wh` (H, 3H) of one
-    dtype, and a list of the steps' sizes; returns `h` (P, H).
+    dtype, and the steps' sizes; returns `h` (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: list[int]) -> Tensor:
+    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
         """Run the steps."""
         exact = exact_precision(a)
         steps = step_slices(sizes)

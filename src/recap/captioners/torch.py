@@ -2,16 +2,16 @@
 
 import math
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from recap.captioners.gpu import run_recurrence
+from recap.captioners.minibatch import Minibatch, Padding
 from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
     RECURRENCES,
     LookUp,
-    Padding,
     dropout,
     exact_precision,
 )
@@ -115,27 +115,24 @@ class Captioner(TrainableCaptioner):
             self.W_query = weights(recipe.hidden_dim, feature_dim)
             self.W_context = weights(feature_dim, recipe.hidden_dim)
 
-    def hidden_states(
-        self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
-    ) -> torch.Tensor:
+    def hidden_states(self, regions: torch.Tensor, batch: Minibatch) -> torch.Tensor:
         """Return the states, with what they saw (P, H); see `TrainableCaptioner`.
 
         A word is projected once for all the places where it stands; dropout therefore drops the
         same entries of its vector in all of them.
         """
-        words, places = np.unique(inputs, return_inverse=True)
-        words = np.pad(words, (0, -len(words) % self.row_multiple))
-        words, places = (
-            torch.from_numpy(numbers.astype(np.int64)).to(regions.device)
-            for numbers in (words, places)
-        )
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
-        vectors = dropout(self.W_embed[words], self.dropout, self.training)
-        a = LookUp.apply(self._affine(vectors, self.Wx, self.b), places)
-        recurrence = RECURRENCES[self.cell_type]
-        h = recurrence.apply(a, h0, self.Wh.to(a.dtype), sizes.tolist())
+        vectors = dropout(F.embedding(batch.words, self.W_embed), self.dropout, self.training)
+        if regions.is_cuda:
+            weights = tuple(part.to(h0.dtype) for part in (self.Wx, self.Wh, self.b))
+            x = F.embedding(batch.places, vectors.to(h0.dtype)).unflatten(0, (-1, len(h0)))
+            h = run_recurrence(self.cell_type, x, h0, *weights).flatten(0, 1)
+        else:
+            a = LookUp.apply(self._affine(vectors, self.Wx, self.b), batch.places)
+            recurrence = RECURRENCES[self.cell_type]
+            h = recurrence.apply(a, h0, self.Wh.to(a.dtype), batch.sizes)
         if self.attention:
-            h = h + self._look(h, regions.to(h.dtype), sizes)
+            h = h + self._look(h, regions.to(h.dtype), batch)
         return dropout(h, self.dropout, self.training)
 
     def vocabulary(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,9 +143,9 @@ class Captioner(TrainableCaptioner):
         precision = self.precision or W.dtype
         return torch.addmm(b.to(precision), x.to(precision), W.to(precision))
 
-    def _look(self, h: torch.Tensor, regions: torch.Tensor, sizes: np.ndarray) -> torch.Tensor:
+    def _look(self, h: torch.Tensor, regions: torch.Tensor, batch: Minibatch) -> torch.Tensor:
         """Return what attention adds to packed hidden states (P, H); regions are (N, K, F)."""
-        padding = Padding(sizes, len(regions), h.device)
+        padding = Padding(batch)
         queries = padding.pad(h @ self.W_query.to(h.dtype))
         return padding.pack(attend(queries, regions)) @ self.W_context.to(h.dtype)
 

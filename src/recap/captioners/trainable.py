@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from recap.captioners.packing import pack_captions
+from recap.captioners.gpu import vocabulary_loss
+from recap.captioners.minibatch import Minibatch, pack_minibatch
 from recap.captioners.recipe import Recipe
 from recap.captioners.recurrences import VocabularyLoss
 
@@ -52,19 +53,15 @@ class TrainableCaptioner(nn.Module):
         self.in_16_bits = precision is not None and precision.itemsize == 2
         self.row_multiple = ROWS if self.in_16_bits else 1
 
-    def hidden_states(
-        self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
-    ) -> torch.Tensor:
+    def hidden_states(self, regions: torch.Tensor, batch: Minibatch) -> torch.Tensor:
         """Return what the scores of the words after each input are made of.
 
         Parameters
         ----------
         regions : tensor of shape (N, K, F)
             Of each image, in the captions' packed order.
-        inputs : integer array of shape (P,)
-            Words, packed (see `recap.captioners.packing`).
-        sizes : integer array of shape (T,)
-            How many captions are running at each step.
+        batch : Minibatch
+            Captions.
 
         Returns
         -------
@@ -85,9 +82,6 @@ class TrainableCaptioner(nn.Module):
     ) -> torch.Tensor:
         """Compute the loss: cross-entropy summed over words, averaged over captions.
 
-        Nothing is computed for what follows a caption's last real target, but for what fills up the
-        rows of a step to a multiple of `ROWS`, where products are in 16 bits.
-
         Parameters
         ----------
         features : tensor of shape (N, K F)
@@ -104,23 +98,40 @@ class TrainableCaptioner(nn.Module):
         tensor of shape ()
             Nats a caption.
         """
-        order, sizes, inputs, targets = pack_captions(captions, self.null, self.row_multiple)
-        order, targets = (
-            torch.from_numpy(numbers.astype(np.int64)).to(features.device)
-            for numbers in (order, targets)
-        )
-        weights = (targets != self.null) / len(captions)
-        if factors is not None:
-            packed = np.concatenate([np.arange(size) for size in sizes])
-            by_caption = torch.from_numpy(factors).to(weights)[order]
-            weights *= by_caption[torch.from_numpy(packed).to(by_caption.device)]
-        h = self.hidden_states(self.regions(features).index_select(0, order), inputs, sizes)
+        batch = self.pack(captions, factors, features.device).to(features.device)
+        return self.loss(features, batch, banned_tokens)
+
+    def pack(
+        self, captions: np.ndarray, factors: np.ndarray | None, device: torch.device
+    ) -> Minibatch:
+        """Return what `loss` takes, on the CPU.
+
+        Nothing is computed for what follows a caption's last real target, but for what fills up the
+        rows of a step to a multiple of `row_multiple`. On a GPU, where padding costs next to
+        nothing, all shapes follow from that of the captions: such a step can be recorded.
+
+        Parameters
+        ----------
+        captions, factors
+            As of `forward`.
+        device : torch.device
+            Where the loss is going to be computed.
+        """
+        on_gpu = device.type == "cuda"
+        return pack_minibatch(captions, self.null, factors, self.row_multiple, on_gpu)
+
+    def loss(
+        self, features: torch.Tensor, batch: Minibatch, banned_tokens: Sequence[int] = ()
+    ) -> torch.Tensor:
+        """Compute the loss of packed captions; parameters as of `forward`."""
+        h = self.hidden_states(self.regions(features).index_select(0, batch.order), batch)
         W, b = (part.to(h.dtype) for part in self.vocabulary())
         if banned_tokens:
             # Not infinite: it is multiplied by zero where `<NULL>` stands.
             never = torch.finfo(b.dtype).min / 2
             b = b.index_fill(0, torch.tensor(banned_tokens, device=b.device), never)
-        return VocabularyLoss.apply(h, W, b, targets, weights)
+        loss = vocabulary_loss if h.is_cuda else VocabularyLoss.apply
+        return loss(h, W, b, batch.targets, batch.weights)
 
     def regions(self, features: torch.Tensor) -> torch.Tensor:
         """Return features (N, K F) by region, (N, K, F)."""

@@ -1,12 +1,12 @@
 """The captioner with a Transformer: CS231n's, over an image's features or over its regions."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from recap.captioners.minibatch import Minibatch, Padding
 from recap.captioners.recipe import Recipe
-from recap.captioners.recurrences import Padding, dropout
+from recap.captioners.recurrences import dropout
 from recap.captioners.trainable import TrainableCaptioner
 from recap.captioners.transformer_layers import (
     PositionalEncoding,
@@ -80,18 +80,14 @@ class TransformerCaptioner(TrainableCaptioner):
         self.output = nn.Linear(width, vocabulary_size)
         self.apply(_drop_fast)
 
-    def hidden_states(
-        self, regions: torch.Tensor, inputs: np.ndarray, sizes: np.ndarray
-    ) -> torch.Tensor:
+    def hidden_states(self, regions: torch.Tensor, batch: Minibatch) -> torch.Tensor:
         """Return the last layer's outputs (P, W); see `TrainableCaptioner`."""
-        device = regions.device
-        words = torch.from_numpy(inputs.astype(np.int64)).to(device)
-        places = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(device)
-        padding = Padding(sizes, len(regions), device)
-        causal = torch.ones(len(sizes), len(sizes), dtype=torch.bool, device=device).tril()
+        device, steps = regions.device, len(batch.sizes)
+        padding = Padding(batch)
+        causal = torch.ones(steps, steps, dtype=torch.bool, device=device).tril()
         with torch.autocast(device.type, torch.bfloat16, self.in_16_bits):
             seen = self._memory(regions)
-            x = self._words(words, places)
+            x = self._words(batch.words[batch.places], batch.steps)
             for layer in self.transformer.layers:
                 own = tuple(padding.pad(part) for part in layer.self_attn.keys_and_values(x))
                 looked_at = layer.multihead_attn.keys_and_values(seen)

@@ -13,7 +13,8 @@ import math
 import torch
 from torch import nn
 
-from recap.captioners.recurrences import Padding, exact_precision
+from recap.captioners.minibatch import Padding
+from recap.captioners.recurrences import exact_precision
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 

@@ -49,6 +49,8 @@ def choose_device(device: Device) -> torch.device:
         # cuBLAS gives the same bytes each time only with a workspace of fixed size.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.deterministic = True
+        # Else convolutions and recurrences in float32 would round their factors to 10 bits.
+        torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda", _take_gpu())
     return torch.device(device)
 

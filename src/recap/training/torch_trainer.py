@@ -6,8 +6,12 @@ from torch import nn
 
 from recap.captioners.architectures import make_captioner
 from recap.captioners.decoding import AllowedWords, banned_tokens, decode
+from recap.captioners.minibatch import Minibatch
 from recap.captioners.recipe import Recipe
 from recap.captions.words import NULL
+from recap.training.recorded import RecordedSteps
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, as PyTorch calls them
 
 
 class TorchTrainer:
@@ -34,20 +38,29 @@ class TorchTrainer:
         self._precision = precision
         self._gradient_clip = recipe.gradient_clip
         self._region_dropout = recipe.region_dropout
+        on_gpu = device.type == "cuda"
         parameters = list(self.captioner.parameters())
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": [p for p in parameters if p.dim() == 2]},
                 {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
             ],
+            # On a GPU a number in its memory: a recorded step reads it there.
+            lr=torch.zeros((), device=device) if on_gpu else 0.0,
             weight_decay=recipe.weight_decay,
             fused=True,
+            capturable=on_gpu,
         )
+        self._forget_moments()
+        recorded = RecordedSteps(self.captioner.loss, self._descend, device) if on_gpu else None
+        self._take = recorded or self._take_step
 
     def step(self, features: np.ndarray, captions: np.ndarray, learning_rate: float) -> float:
         """Take one step of Adam and return the loss before it."""
         self.captioner.train()
-        return self._descend(self._loss(self.hide_regions(features), captions), learning_rate)
+        self._set_learning_rate(learning_rate)
+        seen = torch.from_numpy(self.hide_regions(features))
+        return self._take(seen, self.captioner.pack(captions, None, self._device)).item()
 
     def self_critical_step(
         self,
@@ -77,19 +90,39 @@ class TorchTrainer:
         self.captioner.eval()
         own = self._loss(*drawn, advantages, banned_tokens(self._idx_to_word))
         self.captioner.train()
-        return self._descend(own + weight * self._loss(*references), learning_rate)
+        self._set_learning_rate(learning_rate)
+        loss = own + weight * self._loss(*references)
+        self._descend(loss)
+        return loss.item()
 
     def _loss(self, features: np.ndarray, captions: np.ndarray, *how: object) -> torch.Tensor:
         return self.captioner(torch.from_numpy(features).to(self._device), captions, *how)
 
-    def _descend(self, loss: torch.Tensor, learning_rate: float) -> float:
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+    def _take_step(self, features: torch.Tensor, batch: Minibatch) -> torch.Tensor:
+        loss = self.captioner.loss(features.to(self._device), batch.to(self._device))
+        self._descend(loss)
+        return loss
+
+    def _descend(self, loss: torch.Tensor) -> None:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.captioner.parameters(), self._gradient_clip)
         self._optimizer.step()
-        return loss.item()
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            if torch.is_tensor(group["lr"]):
+                group["lr"].fill_(learning_rate)
+            else:
+                group["lr"] = learning_rate
+
+    def _forget_moments(self) -> None:
+        """Begin with moments of zero, which have their place in memory from then on."""
+        for parameter in self.captioner.parameters():
+            moments = self._optimizer.state[parameter]
+            for name in MOMENTS:
+                shape = () if name == "step" else parameter.shape
+                moments.setdefault(name, parameter.new_zeros(shape)).zero_()
 
     @torch.no_grad()
     def loss(self, features: np.ndarray, captions: np.ndarray) -> float:
@@ -158,7 +191,7 @@ class TorchTrainer:
     def restart(self, parameters: dict[str, np.ndarray]) -> None:
         """Take over parameters, and forget what the optimiser knows of earlier steps."""
         self.captioner.load_course_parameters(parameters)
-        self._optimizer.state.clear()
+        self._forget_moments()
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters under CS231n's names and layouts, float32."""
@@ -181,10 +214,8 @@ class TorchTrainer:
         """Go on from what `state` returned."""
         self.captioner.load_course_parameters(state)
         for name, parameter in self.captioner.named_parameters():
-            self._optimizer.state[parameter] = {
-                moment: torch.from_numpy(state[f"{name}.{moment}"]).to(self._device)
-                for moment in ("step", "exp_avg", "exp_avg_sq")
-            }
+            for moment, value in self._optimizer.state[parameter].items():
+                value.copy_(torch.from_numpy(state[f"{name}.{moment}"]))
         torch.set_rng_state(torch.from_numpy(state["cpu_generator"]))
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(torch.from_numpy(state["cuda_generator"]), self._device)
