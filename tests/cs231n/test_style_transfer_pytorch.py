@@ -97,7 +97,7 @@ STEPS = door.StyleTransfer
 
 def plain_loop(content_image, style_image, cnn, steps):
     """Return what the notebook's loop makes, in fewer steps."""
-    content = door.preprocess(Image.open(content_image).convert("RGB"), 32)
+    content = door.preprocess(Image.open(content_image).convert("RGB"), 32).type(door.dtype)
     target = door.extract_features(content, cnn)[3]
     of_style, _ = door.features_from_img(style_image, 32, cnn)
     grams = [door.gram_matrix(of_style[layer]) for layer in (1, 4)]

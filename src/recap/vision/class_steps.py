@@ -177,6 +177,11 @@ def _change(
     move = 2 * settings.jitter / images.shape[-1]
     cosine, sine = math.cos(angle) / size, math.sin(angle) / size
     ways = torch.tensor([[cosine, -sine, move * across], [sine, cosine, move * down]])
-    ways = ways.to(images.device).expand(len(images), -1, -1)
-    grid = functional.affine_grid(ways, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    grid = functional.affine_grid(
+        ways.expand(len(images), -1, -1), list(images.shape), align_corners=False
+    )
+    # On the processor: a GPU would add up its gradients in another order each time.
+    moved = functional.grid_sample(
+        images.cpu(), grid, padding_mode="reflection", align_corners=False
+    )
+    return moved.to(images.device)
