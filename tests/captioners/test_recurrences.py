@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from recap.captioners.gpu import run_recurrence, vocabulary_loss
 from recap.captioners.recurrences import RECURRENCES, LookUp, VocabularyLoss, dropout
 
 LENGTHS = [5, 5, 3, 2, 1]  # of captions, falling
@@ -49,14 +50,35 @@ def test_recurrences_are_those_of_pytorch(cell):
     torch.testing.assert_close(exchange_gates(dWh, cell).T, wanted[2], rtol=1e-10, atol=1e-12)
 
 
-def test_the_loss_is_that_of_pytorch():
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_recurrences_for_a_gpu_are_the_same(cell):
+    torch.manual_seed(0)
+    gates = N_UNITS * len(GATES[cell])
+    shapes = [(6, 5, N_INPUTS), (5, N_UNITS), (N_INPUTS, gates), (N_UNITS, gates), (gates,)]
+    x, h0, Wx, Wh, b = parts = [
+        torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes
+    ]
+    expected = RECURRENCES[cell].apply(x.flatten(0, 1) @ Wx + b, h0, Wh, [5] * 6)
+    weights = torch.randn_like(expected)
+    found = run_recurrence(cell, *parts).flatten(0, 1)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for actual, wanted in zip(
+        torch.autograd.grad((found * weights).sum(), parts),
+        torch.autograd.grad((expected * weights).sum(), parts),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [VocabularyLoss.apply, vocabulary_loss], ids=["own", "gpu"])
+def test_the_loss_is_that_of_pytorch(loss):
     torch.manual_seed(0)
     h = torch.randn(600, 6, dtype=torch.float64, requires_grad=True)
     W = torch.randn(6, 11, dtype=torch.float64, requires_grad=True)
     b = torch.randn(11, dtype=torch.float64, requires_grad=True)
     targets, weights = torch.randint(11, (600,)), torch.rand(600, dtype=torch.float64)
     expected = F.cross_entropy(h @ W + b, targets, reduction="none") @ weights
-    found = VocabularyLoss.apply(h, W, b, targets, weights)
+    found = loss(h, W, b, targets, weights)
     torch.testing.assert_close(found, expected)
     for loss_gradient, wanted in zip(
         torch.autograd.grad(3 * found, [h, W, b]),
@@ -80,6 +102,17 @@ def test_gradients_of_looked_up_rows_are_summed():
     found = torch.autograd.grad((LookUp.apply(table, places) * weights).sum(), table)[0]
     wanted = torch.autograd.grad((table[places] * weights).sum(), table)[0]
     torch.testing.assert_close(found, wanted)
+
+
+def test_the_loss_for_a_gpu_is_exact_in_16_bits():
+    torch.manual_seed(0)
+    h, W, b = (torch.randn(shape).bfloat16() for shape in [(300, 6), (6, 11), (11,)])
+    targets, weights = torch.randint(11, (300,)), torch.rand(300)
+    found = vocabulary_loss(h, W, b, targets, weights)
+    assert found.dtype == torch.float32
+    scores = torch.addmm(b, h, W).float()
+    expected = F.cross_entropy(scores, targets, reduction="none") @ weights
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
