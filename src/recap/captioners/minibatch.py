@@ -52,7 +52,7 @@ def pack_minibatch(
     null: int,
     factors: np.ndarray | None = None,
     multiple: int = 1,
-    one_shape: bool = False,
+    words_multiple: int = 1,
 ) -> Minibatch:
     """Pack captions for a loss that is summed over words and averaged over captions.
 
@@ -64,22 +64,17 @@ def pack_minibatch(
         The number of `<NULL>`, which is no target.
     factors : array of shape (N,), optional
         What each caption's loss is multiplied by.
-    multiple : int
+    multiple, words_multiple : int
         What the captions at a step, and `words`, are filled up to a multiple of.
-    one_shape : bool
-        Whether to fill up so far that all shapes follow from that of `captions`.
 
     Returns
     -------
     Minibatch
         On the CPU. What fills up has no weight.
     """
-    order, sizes, inputs, targets = pack_captions(
-        captions, null, len(captions) if one_shape else multiple
-    )
+    order, sizes, inputs, targets = pack_captions(captions, null, multiple)
     words, places = np.unique(inputs, return_inverse=True)
-    filled = len(inputs) if one_shape else -(-len(words) // multiple) * multiple
-    words = np.pad(words, (0, filled - len(words)))
+    words = np.pad(words, (0, -len(words) % words_multiple))
     rows = np.concatenate([np.arange(size) for size in sizes])
     steps = np.repeat(np.arange(len(sizes)), sizes)
     order, words, places, rows, steps, targets = (

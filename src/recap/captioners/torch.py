@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.gpu import run_recurrence
+from recap.captioners.library import run_recurrence
 from recap.captioners.minibatch import Minibatch, Padding
 from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
@@ -16,6 +16,7 @@ from recap.captioners.recurrences import (
     exact_precision,
 )
 from recap.captioners.trainable import TrainableCaptioner
+from recap.core.devices import has_amx
 
 State = tuple[torch.Tensor, ...]
 
@@ -123,7 +124,7 @@ class Captioner(TrainableCaptioner):
         """
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
         vectors = dropout(F.embedding(batch.words, self.W_embed), self.dropout, self.training)
-        if regions.is_cuda:
+        if self.runs_at_once(regions.device):
             weights = tuple(part.to(h0.dtype) for part in (self.Wx, self.Wh, self.b))
             x = F.embedding(batch.places, vectors.to(h0.dtype)).unflatten(0, (-1, len(h0)))
             h = run_recurrence(self.cell_type, x, h0, *weights).flatten(0, 1)
@@ -134,6 +135,14 @@ class Captioner(TrainableCaptioner):
         if self.attention:
             h = h + self._look(h, regions.to(h.dtype), batch)
         return dropout(h, self.dropout, self.training)
+
+    def runs_at_once(self, device: torch.device) -> bool:
+        """Return whether a library runs all steps; see `TrainableCaptioner`.
+
+        oneDNN has an LSTM. It projects a word anew at each place, which is cheap with AMX alone.
+        """
+        lstm = self.cell_type == "lstm" and self.in_16_bits and has_amx(device)
+        return lstm or super().runs_at_once(device)
 
     def vocabulary(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weights (H, V) and the bias (V,) of the scores."""

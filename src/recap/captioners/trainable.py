@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from recap.captioners.gpu import vocabulary_loss
+from recap.captioners.library import vocabulary_loss
 from recap.captioners.minibatch import Minibatch, pack_minibatch
 from recap.captioners.recipe import Recipe
 from recap.captioners.recurrences import VocabularyLoss
@@ -107,8 +107,9 @@ class TrainableCaptioner(nn.Module):
         """Return what `loss` takes, on the CPU.
 
         Nothing is computed for what follows a caption's last real target, but for what fills up the
-        rows of a step to a multiple of `row_multiple`. On a GPU, where padding costs next to
-        nothing, all shapes follow from that of the captions: such a step can be recorded.
+        rows of a step to a multiple of `row_multiple`, or all captions to the length of the longest
+        (see `runs_at_once`). On a GPU all shapes follow from that of the captions: such a step can
+        be recorded.
 
         Parameters
         ----------
@@ -117,8 +118,19 @@ class TrainableCaptioner(nn.Module):
         device : torch.device
             Where the loss is going to be computed.
         """
-        on_gpu = device.type == "cuda"
-        return pack_minibatch(captions, self.null, factors, self.row_multiple, on_gpu)
+        multiple = len(captions) if self.runs_at_once(device) else self.row_multiple
+        words = captions[:, 1:].size if device.type == "cuda" else self.row_multiple
+        return pack_minibatch(captions, self.null, factors, multiple, words)
+
+    def runs_at_once(self, device: torch.device) -> bool:
+        """Return whether all steps of captions, which are then of one length, are run at once.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where.
+        """
+        return device.type == "cuda"
 
     def loss(
         self, features: torch.Tensor, batch: Minibatch, banned_tokens: Sequence[int] = ()

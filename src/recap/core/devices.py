@@ -110,6 +110,17 @@ def choose_precision(
     return torch.bfloat16 if fast else torch.float32
 
 
+def has_amx(device: torch.device) -> bool:
+    """Return whether a device is a processor whose products in bfloat16 are of whole tiles.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where to compute.
+    """
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
 def choose_batch(device: torch.device) -> int:
     """Return how many images to compute together.
 

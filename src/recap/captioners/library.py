@@ -1,7 +1,8 @@
-"""Recurrences and loss over packed captions by PyTorch's own functions, for a GPU.
+"""Recurrences and loss over captions by PyTorch's own functions, where they are faster.
 
-A GPU is done with a small kernel before the next is started. What `recap.captioners.recurrences`
-does in twenty of them for each step of a caption, cuDNN does in few for all steps.
+cuDNN, on a GPU, and oneDNN run all steps of a caption at once. `recap.captioners.recurrences` takes
+twenty small operations for each step: a GPU is done with one before the next is started, and where
+products take next to no time, as with AMX, passes over memory take most of it.
 """
 
 import torch
