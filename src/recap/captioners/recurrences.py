@@ -16,17 +16,19 @@ Tensor = torch.Tensor
 LOSS_ROWS = 512  # a block of scores of the whole vocabulary that stays in the cache
 
 
-def tanh_(x: Tensor) -> Tensor:
-    """Replace each element by its hyperbolic tangent, as `2 / (1 + exp(-2x)) - 1`.
+def tanh(x: Tensor, out: Tensor) -> Tensor:
+    """Write the hyperbolic tangent of each element, as `2 / (1 + exp(-2x)) - 1`.
 
     PyTorch's sigmoid is six times as fast on a processor as its tanh.
 
     Parameters
     ----------
     x : tensor
-        Changed in place, and returned.
+    out : tensor of the same shape
+        Where to write, which may be `x`; returned.
     """
-    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+    torch.mul(x, 2, out=out).sigmoid_()
+    return torch.add(out.new_tensor(-1), out, alpha=2, out=out)
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
@@ -68,6 +70,13 @@ def exact_precision(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
+def write_product(out: Tensor, x: Tensor, W: Tensor, added: Tensor | None = None) -> Tensor:
+    """Write `x W`, or `added + x W`, whatever the number format of `out`; return `out`."""
+    if out.dtype != x.dtype:
+        return out.copy_(x @ W if added is None else torch.addmm(added, x, W))
+    return torch.mm(x, W, out=out) if added is None else torch.addmm(added, x, W, out=out)
+
+
 def recurrent_weight_gradient(h0: Tensor, h: Tensor, da: Tensor, steps: list[slice]) -> Tensor:
     """Return `Σ_t prev_h[t]ᵀ da[t]` as one product over all steps.
 
@@ -97,14 +106,14 @@ class RNNRecurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
         """Run the steps."""
-        exact = exact_precision(a)
         steps = step_slices(sizes)
         h = torch.empty_like(a)
+        states = torch.empty_like(h0, dtype=exact_precision(a))
         previous = h0
         for rows in steps:
             size = rows.stop - rows.start
-            h[rows] = tanh_(torch.addmm(a[rows], previous[:size], Wh).to(exact))
-            previous = h[rows]
+            state = write_product(states[:size], previous[:size], Wh, a[rows])
+            previous = h[rows].copy_(tanh(state, out=state))
         ctx.save_for_backward(h0, h, Wh)
         ctx.steps = steps
         return h
@@ -121,7 +130,7 @@ class RNNRecurrence(torch.autograd.Function):
             d = dstate[: rows.stop - rows.start].add_(dh[rows])
             states = h[rows].to(exact)
             da[rows] = d.addcmul_(d * states, states, value=-1)
-            d.copy_(da[rows] @ Wh.T)
+            write_product(d, da[rows], Wh.T)
         dWh = recurrent_weight_gradient(h0, h, da, ctx.steps)
         return da, dstate.to(h0.dtype), dWh, None
 
@@ -147,12 +156,12 @@ class LSTMRecurrence(torch.autograd.Function):
         previous_h, previous_c = h0, torch.zeros_like(h0, dtype=exact)
         for rows in steps:
             size = rows.stop - rows.start
-            activations = gates[rows].copy_(torch.addmm(a[rows], previous_h[:size], Wh))
-            activations[:, : 3 * n_units].sigmoid_()
-            tanh_(activations[:, 3 * n_units :])
+            activations = write_product(gates[rows], previous_h[:size], Wh, a[rows])
             i, f, o, g = activations.chunk(4, dim=1)
+            activations[:, : 3 * n_units].sigmoid_()
+            tanh(g, out=g)
             torch.mul(i, g, out=c[rows]).addcmul_(f, previous_c[:size])
-            h[rows] = o * tanh_(tanh_c[rows].copy_(c[rows]))
+            torch.mul(o, tanh(c[rows], out=tanh_c[rows]), out=h[rows])
             previous_h, previous_c = h[rows], c[rows]
         ctx.save_for_backward(h0, h, c, tanh_c, gates, Wh)
         ctx.steps = steps
@@ -164,27 +173,29 @@ class LSTMRecurrence(torch.autograd.Function):
         h0, h, c, tanh_c, gates, Wh = ctx.saved_tensors
         da = torch.empty_like(gates, dtype=h.dtype)
         dstate, dmemory, first_c = (torch.zeros_like(h0, dtype=c.dtype) for _ in range(3))
-        dgates = torch.empty_like(gates[: len(h0)])
         earlier_c = [first_c, *(c[rows] for rows in ctx.steps[:-1])]
         for rows, previous_c in zip(reversed(ctx.steps), reversed(earlier_c), strict=True):
             size = rows.stop - rows.start
             i, f, o, g = gates[rows].chunk(4, dim=1)
-            di, df, do, dg = dgates[:size].chunk(4, dim=1)
+            # In 16 bits the four are copied there together.
+            exact_da = da[rows] if da.dtype == c.dtype else torch.empty_like(gates[rows])
+            di, df, do, dg = exact_da.chunk(4, dim=1)
             # A caption that ends at this step still has the zeros of the beginning here.
             dnext_h, dc = dstate[:size].add_(dh[rows]), dmemory[:size]
             through_o = dnext_h * o
-            dc.add_(through_o).addcmul_(through_o * tanh_c[rows], tanh_c[rows], value=-1)
-            torch.mul(through_o, tanh_c[rows], out=do)
-            do.addcmul_(do, o, value=-1)
+            through_both = through_o * tanh_c[rows]
+            torch.addcmul(through_both, through_both, o, value=-1, out=do)
+            dc.add_(through_o).addcmul_(through_both, tanh_c[rows], value=-1)
             through_i = dc * i
-            torch.addcmul(through_i, through_i * g, g, value=-1, out=dg)
-            torch.mul(through_i, g, out=di)
-            di.addcmul_(di, i, value=-1)
+            through_both = through_i * g
+            torch.addcmul(through_both, through_both, i, value=-1, out=di)
+            torch.addcmul(through_i, through_both, g, value=-1, out=dg)
             dc.mul_(f)
-            torch.mul(dc, previous_c[:size], out=df)
-            df.addcmul_(df, f, value=-1)
-            da[rows] = dgates[:size]
-            dnext_h.copy_(da[rows] @ Wh.T)
+            through_f = dc * previous_c[:size]
+            torch.addcmul(through_f, through_f, f, value=-1, out=df)
+            if exact_da.dtype != da.dtype:
+                da[rows] = exact_da
+            write_product(dnext_h, da[rows], Wh.T)
         dWh = recurrent_weight_gradient(h0, h, da, ctx.steps)
         return da, dstate.to(h0.dtype), dWh, None
 
@@ -214,7 +225,8 @@ class GRURecurrence(torch.autograd.Function):
             activations = gates[rows].copy_(a[rows])
             activations[:, : 2 * n_units].add_(u[:, : 2 * n_units]).sigmoid_()
             r, z, n = activations.chunk(3, dim=1)
-            tanh_(n.addcmul_(r, u_n[rows].copy_(u[:, 2 * n_units :])))
+            n.addcmul_(r, u_n[rows].copy_(u[:, 2 * n_units :]))
+            tanh(n, out=n)
             h[rows] = torch.lerp(n, previous.to(exact), z)
             previous = h[rows]
         ctx.save_for_backward(h0, h, u_n, gates, Wh)
