@@ -48,7 +48,7 @@ PRODUCTS = [
     getattr(getattr(torch.ops.aten, product), form)
     for product in ("mm", "addmm", "bmm", "baddbmm")
     for form in ("default", "out")
-]
+] + [torch.ops.aten.addmm_.default]
 FAR_BEHIND = 5  # times as long as the plain loop
 # Of each usual loop: packed, fused, and the format of its products.
 USUAL = {

@@ -5,10 +5,11 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from recap.captioners.library import run_recurrence, vocabulary_loss
-from recap.captioners.recurrences import RECURRENCES, LookUp, VocabularyLoss, dropout
+from recap.captioners.recurrences import RECURRENCES, VocabularyLoss, dropout
 
 LENGTHS = [5, 5, 3, 2, 1]  # of captions, falling
 SIZES = [5, 4, 3, 2, 2]
+EACH = torch.arange(sum(SIZES))  # a word of its own in each place
 N_INPUTS, N_UNITS = 3, 4
 # CS231n's gates are input, forget, output, candidate; PyTorch's input, forget, candidate, output.
 GATES = {"rnn": [0], "gru": [0, 1, 2], "lstm": [0, 1, 3, 2]}
@@ -42,7 +43,7 @@ def test_recurrences_are_those_of_pytorch(cell):
     Wx = exchange_gates(network.weight_ih_l0.T, cell)
     bias = exchange_gates(network.bias_ih_l0 + network.bias_hh_l0, cell)
     Wh = exchange_gates(network.weight_hh_l0.T, cell).detach().requires_grad_()
-    found = RECURRENCES[cell].apply(packed.data @ Wx + bias, h0, Wh, SIZES)
+    found = RECURRENCES[cell].apply(packed.data @ Wx + bias, EACH, h0, Wh, SIZES)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     dx, dh0, dWh = torch.autograd.grad((found * weights).sum(), [x, h0, Wh])
     torch.testing.assert_close(dx, wanted[0], rtol=1e-10, atol=1e-12)
@@ -58,7 +59,7 @@ def test_recurrences_for_a_gpu_are_the_same(cell):
     x, h0, Wx, Wh, b = parts = [
         torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes
     ]
-    expected = RECURRENCES[cell].apply(x.flatten(0, 1) @ Wx + b, h0, Wh, [5] * 6)
+    expected = RECURRENCES[cell].apply(x.flatten(0, 1) @ Wx + b, torch.arange(30), h0, Wh, [5] * 6)
     weights = torch.randn_like(expected)
     found = run_recurrence(cell, *parts).flatten(0, 1)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
@@ -94,14 +95,26 @@ def test_scores_far_apart_do_not_overflow():
     assert loss.item() == pytest.approx(2e4)
 
 
-def test_gradients_of_looked_up_rows_are_summed():
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_words_that_stand_in_several_places(cell):
     torch.manual_seed(0)
-    table = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    places = torch.tensor([2, 0, 2, 1, 2])
-    weights = torch.randn(5, 4, dtype=torch.float64)
-    found = torch.autograd.grad((LookUp.apply(table, places) * weights).sum(), table)[0]
-    wanted = torch.autograd.grad((table[places] * weights).sum(), table)[0]
-    torch.testing.assert_close(found, wanted)
+    gates = N_UNITS * len(GATES[cell])
+    table, h0, Wh = parts = [
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in [(3, gates), (5, N_UNITS), (N_UNITS, gates)]
+    ]
+    # One of the three words stands nowhere.
+    places = torch.tensor([2, 0] * 8)
+    found = RECURRENCES[cell].apply(table, places, h0, Wh, SIZES)
+    expected = RECURRENCES[cell].apply(table[places], EACH, h0, Wh, SIZES)
+    assert torch.equal(found, expected)
+    weights = torch.randn_like(found)
+    for actual, wanted in zip(
+        torch.autograd.grad((found * weights).sum(), parts),
+        torch.autograd.grad((expected * weights).sum(), parts),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, wanted)
 
 
 def test_the_loss_for_a_gpu_is_exact_in_16_bits():
@@ -121,8 +134,9 @@ def test_bfloat16_products_stay_near_float32(cell):
     gates = N_UNITS * len(GATES[cell])
     a, h0 = torch.randn(sum(SIZES), gates), torch.randn(5, N_UNITS)
     Wh = torch.randn(N_UNITS, gates) / 2
-    exact = RECURRENCES[cell].apply(a, h0, Wh, SIZES)
-    rounded = RECURRENCES[cell].apply(*(part.bfloat16() for part in (a, h0, Wh)), SIZES)
+    exact = RECURRENCES[cell].apply(a, EACH, h0, Wh, SIZES)
+    a, h0, Wh = (part.bfloat16() for part in (a, h0, Wh))
+    rounded = RECURRENCES[cell].apply(a, EACH, h0, Wh, SIZES)
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), exact, rtol=0, atol=0.03)
 

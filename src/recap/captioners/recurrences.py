@@ -70,11 +70,33 @@ def exact_precision(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def write_product(out: Tensor, x: Tensor, W: Tensor, added: Tensor | None = None) -> Tensor:
-    """Write `x W`, or `added + x W`, whatever the number format of `out`; return `out`."""
-    if out.dtype != x.dtype:
-        return out.copy_(x @ W if added is None else torch.addmm(added, x, W))
-    return torch.mm(x, W, out=out) if added is None else torch.addmm(added, x, W, out=out)
+def look_up(table: Tensor, places: Tensor, out: Tensor) -> Tensor:
+    """Write `table[places]`, whatever the number format of `out`; return `out`."""
+    if out.dtype == table.dtype:
+        return torch.index_select(table, 0, places, out=out)
+    return out.copy_(table.index_select(0, places))
+
+
+def read(table: Tensor, places: Tensor, h: Tensor, Wh: Tensor, out: Tensor) -> Tensor:
+    """Write `table[places] + h Wh`, whatever the number format of `out`; return `out`."""
+    if out.dtype == table.dtype:
+        return look_up(table, places, out).addmm_(h, Wh)
+    return out.copy_(torch.addmm(table.index_select(0, places), h, Wh))
+
+
+def write_product(x: Tensor, W: Tensor, out: Tensor) -> Tensor:
+    """Write `x W`, whatever the number format of `out`; return `out`."""
+    return torch.mm(x, W, out=out) if out.dtype == x.dtype else out.copy_(x @ W)
+
+
+def table_gradient(da: Tensor, places: Tensor, rows: int) -> Tensor:
+    """Return the gradient of a table of so many rows, of that of `table[places]`, (P, K).
+
+    The copies of a row are summed in float32.
+    """
+    counts = places.bincount(minlength=rows)
+    by_row = places.argsort(stable=True)
+    return F.embedding_bag(by_row, da, counts.cumsum(0) - counts, mode="sum")
 
 
 def recurrent_weight_gradient(h0: Tensor, h: Tensor, da: Tensor, steps: list[slice]) -> Tensor:
@@ -99,29 +121,32 @@ def recurrent_weight_gradient(h0: Tensor, h: Tensor, da: Tensor, steps: list[sli
 class RNNRecurrence(torch.autograd.Function):
     """`h_t = tanh(a_t + h_{t-1} Wh)`, as `recap.captioners.layers.rnn_recurrence_forward`.
 
-    Called as `RNNRecurrence.apply(a, h0, Wh, sizes)` with `a` (P, H), `h0` (N, H) and `Wh` (H, H)
-    of one dtype, and the steps' sizes; returns `h` (P, H).
+    `a` is `table[places]`: of each word once. Called as `RNNRecurrence.apply(table, places, h0, Wh,
+    sizes)` with `table` (U, H), `h0` (N, H) and `Wh` (H, H) of one dtype, `places` (P,), int64, and
+    the steps' sizes; returns `h` (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
+    def forward(
+        ctx, table: Tensor, places: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]
+    ) -> Tensor:
         """Run the steps."""
         steps = step_slices(sizes)
-        h = torch.empty_like(a)
-        states = torch.empty_like(h0, dtype=exact_precision(a))
+        h = h0.new_empty(len(places), h0.shape[1])
+        states = torch.empty_like(h0, dtype=exact_precision(h0))
         previous = h0
         for rows in steps:
             size = rows.stop - rows.start
-            state = write_product(states[:size], previous[:size], Wh, a[rows])
+            state = read(table, places[rows], previous[:size], Wh, out=states[:size])
             previous = h[rows].copy_(tanh(state, out=state))
-        ctx.save_for_backward(h0, h, Wh)
-        ctx.steps = steps
+        ctx.save_for_backward(places, h0, h, Wh)
+        ctx.steps, ctx.words = steps, len(table)
         return h
 
     @staticmethod
     def backward(ctx, dh: Tensor) -> tuple[Tensor | None, ...]:
         """Run the steps backwards."""
-        h0, h, Wh = ctx.saved_tensors
+        places, h0, h, Wh = ctx.saved_tensors
         exact = exact_precision(h)
         da = torch.empty_like(h)
         dstate = torch.zeros_like(h0, dtype=exact)
@@ -130,47 +155,51 @@ class RNNRecurrence(torch.autograd.Function):
             d = dstate[: rows.stop - rows.start].add_(dh[rows])
             states = h[rows].to(exact)
             da[rows] = d.addcmul_(d * states, states, value=-1)
-            write_product(d, da[rows], Wh.T)
+            write_product(da[rows], Wh.T, out=d)
         dWh = recurrent_weight_gradient(h0, h, da, ctx.steps)
-        return da, dstate.to(h0.dtype), dWh, None
+        dtable = table_gradient(da, places, ctx.words)
+        return dtable, None, dstate.to(h0.dtype), dWh, None
 
 
 class LSTMRecurrence(torch.autograd.Function):
     """The LSTM from an empty memory, as `recap.captioners.layers.lstm_recurrence_forward`.
 
     `i, f, o, g = a_t + h_{t-1} Wh` in CS231n's order, the first three through a sigmoid, the last
-    through tanh; `c_t = f c_{t-1} + i g`, `h_t = o tanh(c_t)`. Called as
-    `LSTMRecurrence.apply(a, h0, Wh, sizes)` with `a` (P, 4H), `h0` (N, H) and `Wh` (H, 4H) of one
-    dtype, and the steps' sizes; returns `h` (P, H).
+    through tanh; `c_t = f c_{t-1} + i g`, `h_t = o tanh(c_t)`. `a` is `table[places]`: of each word
+    once. Called as `LSTMRecurrence.apply(table, places, h0, Wh, sizes)` with `table` (U, 4H), `h0`
+    (N, H) and `Wh` (H, 4H) of one dtype, `places` (P,), int64, and the steps' sizes; returns `h`
+    (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
+    def forward(
+        ctx, table: Tensor, places: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]
+    ) -> Tensor:
         """Run the steps."""
-        exact = exact_precision(a)
+        exact = exact_precision(h0)
         steps = step_slices(sizes)
         n_units = h0.shape[1]
-        gates = torch.empty_like(a, dtype=exact)
-        c, tanh_c = (a.new_empty(len(a), n_units, dtype=exact) for _ in range(2))
-        h = a.new_empty(len(a), n_units)
+        gates = h0.new_empty(len(places), 4 * n_units, dtype=exact)
+        c, tanh_c = (h0.new_empty(len(places), n_units, dtype=exact) for _ in range(2))
+        h = h0.new_empty(len(places), n_units)
         previous_h, previous_c = h0, torch.zeros_like(h0, dtype=exact)
         for rows in steps:
             size = rows.stop - rows.start
-            activations = write_product(gates[rows], previous_h[:size], Wh, a[rows])
+            activations = read(table, places[rows], previous_h[:size], Wh, out=gates[rows])
             i, f, o, g = activations.chunk(4, dim=1)
             activations[:, : 3 * n_units].sigmoid_()
             tanh(g, out=g)
             torch.mul(i, g, out=c[rows]).addcmul_(f, previous_c[:size])
             torch.mul(o, tanh(c[rows], out=tanh_c[rows]), out=h[rows])
             previous_h, previous_c = h[rows], c[rows]
-        ctx.save_for_backward(h0, h, c, tanh_c, gates, Wh)
-        ctx.steps = steps
+        ctx.save_for_backward(places, h0, h, c, tanh_c, gates, Wh)
+        ctx.steps, ctx.words = steps, len(table)
         return h
 
     @staticmethod
     def backward(ctx, dh: Tensor) -> tuple[Tensor | None, ...]:
         """Run the steps backwards."""
-        h0, h, c, tanh_c, gates, Wh = ctx.saved_tensors
+        places, h0, h, c, tanh_c, gates, Wh = ctx.saved_tensors
         da = torch.empty_like(gates, dtype=h.dtype)
         dstate, dmemory, first_c = (torch.zeros_like(h0, dtype=c.dtype) for _ in range(3))
         earlier_c = [first_c, *(c[rows] for rows in ctx.steps[:-1])]
@@ -195,48 +224,52 @@ class LSTMRecurrence(torch.autograd.Function):
             torch.addcmul(through_f, through_f, f, value=-1, out=df)
             if exact_da.dtype != da.dtype:
                 da[rows] = exact_da
-            write_product(dnext_h, da[rows], Wh.T)
+            write_product(da[rows], Wh.T, out=dnext_h)
         dWh = recurrent_weight_gradient(h0, h, da, ctx.steps)
-        return da, dstate.to(h0.dtype), dWh, None
+        dtable = table_gradient(da, places, ctx.words)
+        return dtable, None, dstate.to(h0.dtype), dWh, None
 
 
 class GRURecurrence(torch.autograd.Function):
     """The GRU, as `recap.captioners.layers.gru_recurrence_forward`.
 
     Of `a_t` and `u_t = h_{t-1} Wh`, cut into three blocks, `r, z = sigmoid(a + u)`,
-    `n = tanh(a_n + r u_n)` and `h_t = n + z (h_{t-1} - n)`. Called as
-    `GRURecurrence.apply(a, h0, Wh, sizes)` with `a` (P, 3H), `h0` (N, H) and `Wh` (H, 3H) of one
-    dtype, and the steps' sizes; returns `h` (P, H).
+    `n = tanh(a_n + r u_n)` and `h_t = n + z (h_{t-1} - n)`. `a` is `table[places]`: of each word
+    once. Called as `GRURecurrence.apply(table, places, h0, Wh, sizes)` with `table` (U, 3H), `h0`
+    (N, H) and `Wh` (H, 3H) of one dtype, `places` (P,), int64, and the steps' sizes; returns `h`
+    (P, H).
     """
 
     @staticmethod
-    def forward(ctx, a: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]) -> Tensor:
+    def forward(
+        ctx, table: Tensor, places: Tensor, h0: Tensor, Wh: Tensor, sizes: Sequence[int]
+    ) -> Tensor:
         """Run the steps."""
-        exact = exact_precision(a)
+        exact = exact_precision(h0)
         steps = step_slices(sizes)
         n_units = h0.shape[1]
-        gates = torch.empty_like(a, dtype=exact)
-        u_n = a.new_empty(len(a), n_units, dtype=exact)
-        h = a.new_empty(len(a), n_units)
+        gates = h0.new_empty(len(places), 3 * n_units, dtype=exact)
+        u_n = h0.new_empty(len(places), n_units, dtype=exact)
+        h = h0.new_empty(len(places), n_units)
         previous = h0
         for rows in steps:
             previous = previous[: rows.stop - rows.start]
             u = previous @ Wh
-            activations = gates[rows].copy_(a[rows])
+            activations = look_up(table, places[rows], out=gates[rows])
             activations[:, : 2 * n_units].add_(u[:, : 2 * n_units]).sigmoid_()
             r, z, n = activations.chunk(3, dim=1)
             n.addcmul_(r, u_n[rows].copy_(u[:, 2 * n_units :]))
             tanh(n, out=n)
             h[rows] = torch.lerp(n, previous.to(exact), z)
             previous = h[rows]
-        ctx.save_for_backward(h0, h, u_n, gates, Wh)
-        ctx.steps = steps
+        ctx.save_for_backward(places, h0, h, u_n, gates, Wh)
+        ctx.steps, ctx.words = steps, len(table)
         return h
 
     @staticmethod
     def backward(ctx, dh: Tensor) -> tuple[Tensor | None, ...]:
         """Run the steps backwards."""
-        h0, h, u_n, gates, Wh = ctx.saved_tensors
+        places, h0, h, u_n, gates, Wh = ctx.saved_tensors
         n_units = h0.shape[1]
         da, du = (torch.empty_like(gates, dtype=h.dtype) for _ in range(2))
         dstate = torch.zeros_like(h0, dtype=gates.dtype)
@@ -259,33 +292,11 @@ class GRURecurrence(torch.autograd.Function):
             du[rows, 2 * n_units :] = dn * r
             torch.add(through_z, du[rows] @ Wh.T, out=d)
         dWh = recurrent_weight_gradient(h0, h, du, ctx.steps)
-        return da, dstate.to(h0.dtype), dWh, None
+        dtable = table_gradient(da, places, ctx.words)
+        return dtable, None, dstate.to(h0.dtype), dWh, None
 
 
 RECURRENCES = {"rnn": RNNRecurrence, "gru": GRURecurrence, "lstm": LSTMRecurrence}
-
-
-class LookUp(torch.autograd.Function):
-    """Rows of a table, `table[places]`, with a backward pass that sums in float32.
-
-    Called as `LookUp.apply(table, places)` with `table` (U, K) and `places` (P,), int64; returns
-    (P, K).
-    """
-
-    @staticmethod
-    def forward(ctx, table: Tensor, places: Tensor) -> Tensor:
-        """Copy the rows."""
-        ctx.save_for_backward(places)
-        ctx.rows = len(table)
-        return table.index_select(0, places)
-
-    @staticmethod
-    def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
-        """Sum the gradients of the copies of each row."""
-        (places,) = ctx.saved_tensors
-        counts = places.bincount(minlength=ctx.rows)
-        by_row = places.argsort(stable=True)
-        return F.embedding_bag(by_row, dout, counts.cumsum(0) - counts, mode="sum"), None
 
 
 class VocabularyLoss(torch.autograd.Function):

@@ -11,7 +11,6 @@ from recap.captioners.minibatch import Minibatch, Padding
 from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (
     RECURRENCES,
-    LookUp,
     dropout,
     exact_precision,
 )
@@ -129,9 +128,9 @@ class Captioner(TrainableCaptioner):
             x = F.embedding(batch.places, vectors.to(h0.dtype)).unflatten(0, (-1, len(h0)))
             h = run_recurrence(self.cell_type, x, h0, *weights).flatten(0, 1)
         else:
-            a = LookUp.apply(self._affine(vectors, self.Wx, self.b), batch.places)
-            recurrence = RECURRENCES[self.cell_type]
-            h = recurrence.apply(a, h0, self.Wh.to(a.dtype), batch.sizes)
+            table = self._affine(vectors, self.Wx, self.b)
+            run = RECURRENCES[self.cell_type].apply
+            h = run(table, batch.places, h0, self.Wh.to(h0.dtype), batch.sizes)
         if self.attention:
             h = h + self._look(h, regions.to(h.dtype), batch)
         return dropout(h, self.dropout, self.training)
