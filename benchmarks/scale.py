@@ -50,7 +50,7 @@ class Node:
 
 
 NODES = {
-    "gpu": Node(cores=16, decoded=300, computed=6000, link_bytes=3e9, flop=3e13, dollars=4),
+    "gpu": Node(cores=16, decoded=300, computed=14_900, link_bytes=3e9, flop=3e13, dollars=4),
     "cpu": Node(cores=64, decoded=300, computed=400, link_bytes=3e9, flop=2e12, dollars=2),
 }
 
