@@ -111,3 +111,19 @@ def test_banned_words_have_no_chance(precision):
     gradients = torch.autograd.grad(loss, [captioner.W_vocab, captioner.b_vocab])
     assert all(gradient[..., banned].abs().max() == 0 for gradient in gradients)
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_where_a_library_runs_all_steps(monkeypatch, amx):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for name, recipe in RECIPES.items():
+        for precision in (torch.float32, torch.bfloat16):
+            captioner = captioner_of(recipe, precision)
+            assert captioner.runs_at_once(gpu)
+            has_tiles = amx and precision == torch.bfloat16
+            assert captioner.runs_at_once(cpu) == (has_tiles and name.startswith("lstm"))
+    captions = captions_of(32)
+    lstm = captioner_of(RECIPES["lstm"], torch.bfloat16)
+    sizes = lstm.pack(captions, None, cpu).sizes
+    assert set(sizes) == {32} if amx else set(sizes) == {16, 32}
