@@ -32,6 +32,12 @@ def test_gradients_go_to_the_largest():
     assert x.grad.nonzero()[:, 2:].tolist() == [[1, 1], [1, 3], [3, 1], [3, 3]]
 
 
+def test_of_equal_numbers_one_has_the_gradient():
+    x = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    MaxPool2x2()(x).sum().backward()
+    assert sorted(x.grad.flatten().tolist()) == [0.0] * 12 + [1.0] * 4
+
+
 def test_without_gradients_no_place_is_noted():
     x = torch.randn(1, 2, 4, 4)
     with torch.inference_mode(), torch.profiler.profile() as profile:

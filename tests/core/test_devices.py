@@ -5,7 +5,13 @@ import time
 import pytest
 import torch
 
-from recap.core.devices import _take_gpu, choose_device, choose_precision, use_threads
+from recap.core.devices import (
+    _take_gpu,
+    choose_device,
+    choose_precision,
+    has_amx,
+    use_threads,
+)
 from recap.core.errors import InputError
 
 
@@ -43,6 +49,13 @@ def test_a_device_that_is_not_there(monkeypatch, device):
 def test_bfloat16_where_the_processor_has_instructions_for_it(monkeypatch, capabilities, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert choose_precision(torch.device("cpu")) == precision
+
+
+def test_tiles_are_the_processors(monkeypatch):
+    for there in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: {"amx_bf16": there})
+        assert has_amx(torch.device("cpu")) == there
+        assert not has_amx(torch.device("cuda"))
 
 
 @pytest.fixture
