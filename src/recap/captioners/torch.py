@@ -118,8 +118,8 @@ class Captioner(TrainableCaptioner):
     def hidden_states(self, regions: torch.Tensor, batch: Minibatch) -> torch.Tensor:
         """Return the states, with what they saw (P, H); see `TrainableCaptioner`.
 
-        A word is projected once for all the places where it stands; dropout therefore drops the
-        same entries of its vector in all of them.
+        Dropout drops the same entries of a word's vector in all the places where it stands; step by
+        step, a word is projected once for all of them.
         """
         h0 = self._affine(regions.mean(1), self.W_proj, self.b_proj)
         vectors = dropout(F.embedding(batch.words, self.W_embed), self.dropout, self.training)
