@@ -143,16 +143,21 @@ def test_linear_layers_with_their_relu_and_without(name):
     assert nn.functional.cosine_similarity(found, wanted, dim=1).min() > 0.99
 
 
+def network_and_photos(count):
+    """Return names of maps, photos, and a network in int8 that gives these maps of them."""
+    names = ["fire9", "conv10"]
+    loaded = load_backbone("squeezenet1_0", "random", names)
+    pixels = photos(count)
+    return names, pixels, Int8Network(loaded, find_scales(loaded, names, [pixels]))
+
+
 @pytest.mark.skipif(
     torch.cpu.get_capabilities().get("amx_int8", False),
     reason="kernels for AMX round sums by the batch",
 )
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_row_depends_on_its_photo_alone(threads):
-    names = ["fire9", "conv10"]
-    loaded = load_backbone("squeezenet1_0", "random", names)
-    pixels = photos(5)
-    network = Int8Network(loaded, find_scales(loaded, names, [pixels]))
+    names, pixels, network = network_and_photos(5)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     together = network.maps(pixels, names)
@@ -164,10 +169,7 @@ def test_a_row_depends_on_its_photo_alone(threads):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_row_depends_on_no_other_photo_of_its_batch(threads):
-    names = ["fire9", "conv10"]
-    loaded = load_backbone("squeezenet1_0", "random", names)
-    pixels = photos(16)
-    network = Int8Network(loaded, find_scales(loaded, names, [pixels]))
+    names, pixels, network = network_and_photos(16)
     filled_up = torch.zeros_like(pixels)
     filled_up[:5] = pixels[3:8].flip(0)
     before = torch.get_num_threads()

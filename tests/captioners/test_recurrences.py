@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.library import run_recurrence, vocabulary_loss
+from recap.captioners.fused import run_recurrence, vocabulary_loss
 from recap.captioners.recurrences import RECURRENCES, VocabularyLoss, dropout
 
 LENGTHS = [5, 5, 3, 2, 1]  # of captions, falling

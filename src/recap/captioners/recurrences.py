@@ -71,28 +71,68 @@ def exact_precision(x: Tensor) -> torch.dtype:
 
 
 def look_up(table: Tensor, places: Tensor, out: Tensor) -> Tensor:
-    """Write `table[places]`, whatever the number format of `out`; return `out`."""
+    """Write rows of a table, whatever the number format of `out`.
+
+    Parameters
+    ----------
+    table : tensor of shape (U, K)
+    places : tensor of shape (n,), int64
+        Which rows.
+    out : tensor of shape (n, K)
+        Where to write `table[places]`; returned.
+    """
     if out.dtype == table.dtype:
         return torch.index_select(table, 0, places, out=out)
     return out.copy_(table.index_select(0, places))
 
 
 def read(table: Tensor, places: Tensor, h: Tensor, Wh: Tensor, out: Tensor) -> Tensor:
-    """Write `table[places] + h Wh`, whatever the number format of `out`; return `out`."""
+    """Write what a step's activations are made of, whatever the number format of `out`.
+
+    Parameters
+    ----------
+    table : tensor of shape (U, K)
+        Projections of words.
+    places : tensor of shape (n,), int64
+        Which words are read.
+    h : tensor of shape (n, H)
+        The states before the step.
+    Wh : tensor of shape (H, K)
+    out : tensor of shape (n, K)
+        Where to write `table[places] + h Wh`; returned.
+    """
     if out.dtype == table.dtype:
         return look_up(table, places, out).addmm_(h, Wh)
     return out.copy_(torch.addmm(table.index_select(0, places), h, Wh))
 
 
 def write_product(x: Tensor, W: Tensor, out: Tensor) -> Tensor:
-    """Write `x W`, whatever the number format of `out`; return `out`."""
+    """Write a product, whatever the number format of `out`.
+
+    Parameters
+    ----------
+    x : tensor of shape (n, K)
+    W : tensor of shape (K, H)
+    out : tensor of shape (n, H)
+        Where to write `x W`; returned.
+    """
     return torch.mm(x, W, out=out) if out.dtype == x.dtype else out.copy_(x @ W)
 
 
 def table_gradient(da: Tensor, places: Tensor, rows: int) -> Tensor:
-    """Return the gradient of a table of so many rows, of that of `table[places]`, (P, K).
+    """Return the gradient of a table; the copies of a row are summed in float32 at least.
 
-    The copies of a row are summed in float32.
+    Parameters
+    ----------
+    da : tensor of shape (P, K)
+        That of `table[places]`.
+    places : tensor of shape (P,), int64
+    rows : int
+        Of the table, U.
+
+    Returns
+    -------
+    tensor of shape (U, K)
     """
     counts = places.bincount(minlength=rows)
     by_row = places.argsort(stable=True)

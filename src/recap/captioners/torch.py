@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from recap.captioners.library import run_recurrence
+from recap.captioners.fused import run_recurrence
 from recap.captioners.minibatch import Minibatch, Padding
 from recap.captioners.recipe import GATES, Recipe
 from recap.captioners.recurrences import (

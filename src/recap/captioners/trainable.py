@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from recap.captioners.library import vocabulary_loss
+from recap.captioners.fused import vocabulary_loss
 from recap.captioners.minibatch import Minibatch, pack_minibatch
 from recap.captioners.recipe import Recipe
 from recap.captioners.recurrences import VocabularyLoss

@@ -1,4 +1,4 @@
-"""Recurrences and loss over captions by PyTorch's own functions, where they are faster.
+"""Recurrences and loss over captions by fused kernels of libraries, where they are faster.
 
 cuDNN, on a GPU, and oneDNN run all steps of a caption at once. `recap.captioners.recurrences` takes
 twenty small operations for each step: a GPU is done with one before the next is started, and where
